@@ -1,0 +1,179 @@
+//! The environment as typed values.
+//!
+//! A function reads its whole configuration at init and reports every mistake at once, so that a bad
+//! deployment fails before its first request and needs one repair, not five.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+/// Reads environment variables and gathers what is wrong with them.
+pub struct Environment<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<String>,
+}
+
+/// Everything that is wrong with the environment.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("bad configuration: {}", problems.join("; "))]
+pub struct ConfigError {
+    /// One sentence for each mistake; each begins with the variable's name.
+    pub problems: Vec<String>,
+}
+
+/// Looks a variable up in the process's environment.
+#[must_use]
+pub fn process_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+impl<'a> Environment<'a> {
+    /// Reads through `lookup`, which is [`process_environment`] outside tests.
+    #[must_use]
+    pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { lookup, problems: Vec::new() }
+    }
+
+    /// A text that must be there; an empty one counts as missing.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let value = (self.lookup)(name).filter(|value| !value.is_empty());
+        if value.is_none() {
+            self.problem(name, "is not set");
+        }
+        value
+    }
+
+    /// A value that must be there and parse.
+    pub fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        let text = self.text(name)?;
+        text.parse().map_err(|error| self.problem(name, &format!("is {text:?}: {error}"))).ok()
+    }
+
+    /// A number that must be there and within `range`.
+    pub fn number<T>(&mut self, name: &str, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: FromStr<Err: Display> + PartialOrd + Display,
+    {
+        let value: T = self.parsed(name)?;
+        if range.contains(&value) {
+            return Some(value);
+        }
+        self.problem(name, &format!("is {value}: {} to {} is expected", range.start(), range.end()));
+        None
+    }
+
+    /// A comma-separated list that must be there, parse and hold at least one element and none twice.
+    pub fn list<T: FromStr<Err: Display> + PartialEq>(&mut self, name: &str) -> Option<Vec<T>> {
+        let text = self.text(name)?;
+        let mut values: Vec<T> = Vec::new();
+        for part in text.split(',').map(str::trim) {
+            match part.parse() {
+                Ok(value) if values.contains(&value) => {
+                    self.problem(name, &format!("has {part:?} twice"));
+                    return None;
+                }
+                Ok(value) => values.push(value),
+                Err(error) => {
+                    self.problem(name, &format!("has {part:?}: {error}"));
+                    return None;
+                }
+            }
+        }
+        Some(values)
+    }
+
+    /// Notes a mistake that only the caller can see.
+    pub fn problem(&mut self, name: &str, what: &str) {
+        self.problems.push(format!("{name} {what}"));
+    }
+
+    /// The configuration, if every part of it was there.
+    pub fn finish<T>(self, config: Option<T>) -> Result<T, ConfigError> {
+        match config {
+            Some(config) if self.problems.is_empty() => Ok(config),
+            _ => Err(ConfigError { problems: self.problems }),
+        }
+    }
+}
+
+/// Where photos are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// The DynamoDB table.
+    pub table_name: String,
+    /// The S3 bucket that clients put photos into.
+    pub originals_bucket: String,
+    /// The S3 bucket of the variants.
+    pub thumbnails_bucket: String,
+}
+
+impl Storage {
+    /// Reads `PHOTODROP_TABLE_NAME`, `PHOTODROP_ORIGINALS_BUCKET` and `PHOTODROP_THUMBNAILS_BUCKET`.
+    pub fn read(env: &mut Environment<'_>) -> Option<Self> {
+        let table_name = env.text("PHOTODROP_TABLE_NAME");
+        let originals_bucket = env.text("PHOTODROP_ORIGINALS_BUCKET");
+        let thumbnails_bucket = env.text("PHOTODROP_THUMBNAILS_BUCKET");
+        if originals_bucket.is_some() && originals_bucket == thumbnails_bucket {
+            // One bucket for both would let a thumbnail start the function that made it.
+            env.problem("PHOTODROP_THUMBNAILS_BUCKET", "is the originals bucket: two buckets are needed");
+        }
+        Some(Self {
+            table_name: table_name?,
+            originals_bucket: originals_bucket?,
+            thumbnails_bucket: thumbnails_bucket?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &'static [(&'static str, &'static str)]) -> impl Fn(&str) -> Option<String> {
+        move |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once() {
+        let lookup = with(&[("A", "x"), ("B", "7"), ("C", ""), ("E", "1,1"), ("F", "1,b")]);
+        let mut env = Environment::new(&lookup);
+        let _ = env.parsed::<u32>("A");
+        let _ = env.number::<u32>("B", 1..=5);
+        let _ = env.text("C");
+        let _ = env.text("D");
+        let _ = env.list::<u32>("E");
+        let _ = env.list::<u32>("F");
+        assert_eq!(
+            env.finish(Some(())).unwrap_err().problems,
+            [
+                "A is \"x\": invalid digit found in string",
+                "B is 7: 1 to 5 is expected",
+                "C is not set",
+                "D is not set",
+                "E has \"1\" twice",
+                "F has \"b\": invalid digit found in string",
+            ]
+        );
+    }
+
+    #[test]
+    fn good_values_come_through() {
+        let lookup = with(&[("N", "5"), ("L", "1, 2")]);
+        let mut env = Environment::new(&lookup);
+        let number = env.number::<u32>("N", 1..=5);
+        let list = env.list::<u32>("L");
+        assert_eq!(env.finish(number.zip(list)), Ok((5, vec![1, 2])));
+    }
+
+    #[test]
+    fn one_bucket_for_originals_and_thumbnails_is_refused() {
+        let lookup = with(&[
+            ("PHOTODROP_TABLE_NAME", "t"),
+            ("PHOTODROP_ORIGINALS_BUCKET", "b"),
+            ("PHOTODROP_THUMBNAILS_BUCKET", "b"),
+        ]);
+        let mut env = Environment::new(&lookup);
+        let storage = Storage::read(&mut env);
+        assert!(env.finish(storage).unwrap_err().to_string().contains("two buckets are needed"));
+    }
+}

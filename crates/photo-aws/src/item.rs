@@ -1,0 +1,394 @@
+//! The table's items: how a record is written and read back.
+//!
+//! One table holds everything of an owner in one partition:
+//!
+//! | pk | sk | holds |
+//! | --- | --- | --- |
+//! | `owner#{owner}` | `photo#{photo_id}` | a photo's record |
+//! | `owner#{owner}` | `idempotency#{SHA-256 of the key}` | which photo an idempotency key stands for |
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use photo_domain::record::{Outcome, PhotoRecord, Processed, State, Status, StoredVariant};
+use photo_domain::{
+    Checksum, FileName, Metadata, OwnerId, PhotoId, UploadRequest, VariantFormat, VariantName,
+};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A DynamoDB item.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// An item that is not what this version of photodrop writes.
+#[derive(Debug, thiserror::Error)]
+#[error("the item's {attribute} cannot be read: {problem}")]
+pub(crate) struct BadItem {
+    attribute: &'static str,
+    problem: String,
+}
+
+pub(crate) fn partition(owner: &OwnerId) -> String {
+    format!("owner#{}", owner.encoded())
+}
+
+pub(crate) fn photo_sort_key(photo_id: PhotoId) -> String {
+    format!("photo#{photo_id}")
+}
+
+pub(crate) fn idempotency_sort_key(digest: &str) -> String {
+    format!("idempotency#{digest}")
+}
+
+pub(crate) fn timestamp(at: OffsetDateTime) -> String {
+    // RFC 3339 can write every year that a clock of this century can read.
+    at.format(&Rfc3339).unwrap_or_else(|_| at.unix_timestamp().to_string())
+}
+
+/// A photo as the table has it: flat, so that it can be read in the console and in queries.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct PhotoItem {
+    pk: String,
+    sk: String,
+    photo_id: String,
+    owner: String,
+    status: String,
+    content_type: String,
+    size_bytes: u64,
+    created_at: String,
+    updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum_sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_name: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+    #[serde(flatten)]
+    outcome: OutcomeAttributes,
+}
+
+/// What settling a photo adds to its item.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct OutcomeAttributes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumbhash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dominant_color: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original_etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variants: Option<Vec<VariantItem>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_reason: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct VariantItem {
+    name: String,
+    format: VariantFormat,
+    width: u32,
+    height: u32,
+    size_bytes: u64,
+    key: String,
+}
+
+impl OutcomeAttributes {
+    fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Ready(processed) => Self {
+                format: Some(processed.format.as_str().to_owned()),
+                width: Some(processed.width),
+                height: Some(processed.height),
+                thumbhash: Some(processed.thumbhash.clone()),
+                dominant_color: Some(processed.dominant_color.clone()),
+                original_etag: Some(processed.original_etag.clone()),
+                variants: Some(processed.variants.iter().map(VariantItem::of).collect()),
+                ..Self::default()
+            },
+            Outcome::Failed { code, reason } => Self {
+                failure_code: Some(code.as_str().to_owned()),
+                failure_reason: Some(reason.clone()),
+                ..Self::default()
+            },
+        }
+    }
+
+    fn into_outcome(self, status: Status) -> Result<Option<Outcome>, BadItem> {
+        Ok(match status {
+            Status::Pending => None,
+            Status::Ready => Some(Outcome::Ready(Processed {
+                format: parsed("format", &required("format", self.format)?)?,
+                width: required("width", self.width)?,
+                height: required("height", self.height)?,
+                thumbhash: required("thumbhash", self.thumbhash)?,
+                dominant_color: required("dominant_color", self.dominant_color)?,
+                original_etag: required("original_etag", self.original_etag)?,
+                variants: required("variants", self.variants)?
+                    .into_iter()
+                    .map(VariantItem::into_variant)
+                    .collect::<Result<_, _>>()?,
+            })),
+            Status::Failed => Some(Outcome::Failed {
+                code: parsed("failure_code", &required("failure_code", self.failure_code)?)?,
+                reason: self.failure_reason.unwrap_or_default(),
+            }),
+        })
+    }
+}
+
+impl VariantItem {
+    fn of(variant: &StoredVariant) -> Self {
+        Self {
+            name: variant.name.as_str().to_owned(),
+            format: variant.format,
+            width: variant.width,
+            height: variant.height,
+            size_bytes: variant.size_bytes,
+            key: variant.key.clone(),
+        }
+    }
+
+    fn into_variant(self) -> Result<StoredVariant, BadItem> {
+        let Self { name, format, width, height, size_bytes, key } = self;
+        let name = VariantName::parse(&name).map_err(|error| bad("variants", &error))?;
+        Ok(StoredVariant { name, format, width, height, size_bytes, key })
+    }
+}
+
+/// Writes a whole record.
+pub(crate) fn from_record(record: &PhotoRecord) -> Result<Item, serde_dynamo::Error> {
+    let request = &record.request;
+    let (expires_at, outcome) = match &record.state {
+        State::Pending { expires_at } => (Some(expires_at.unix_timestamp()), OutcomeAttributes::default()),
+        State::Settled(outcome) => (None, OutcomeAttributes::of(outcome)),
+    };
+    serde_dynamo::to_item(PhotoItem {
+        pk: partition(&record.owner),
+        sk: photo_sort_key(record.photo_id),
+        photo_id: record.photo_id.to_string(),
+        owner: record.owner.as_str().to_owned(),
+        status: record.status().as_str().to_owned(),
+        content_type: request.content_type.as_str().to_owned(),
+        size_bytes: request.size_bytes,
+        created_at: timestamp(record.created_at),
+        updated_at: timestamp(record.created_at),
+        expires_at,
+        checksum_sha256: request.checksum.map(|checksum| checksum.to_string()),
+        file_name: request.file_name.as_ref().map(|name| name.as_str().to_owned()),
+        metadata: request.metadata.entries().clone(),
+        outcome,
+    })
+}
+
+/// The attributes that settling a record sets.
+pub(crate) fn from_outcome(outcome: &Outcome, at: OffsetDateTime) -> Result<Item, serde_dynamo::Error> {
+    let mut item: Item = serde_dynamo::to_item(OutcomeAttributes::of(outcome))?;
+    item.insert("status".to_owned(), AttributeValue::S(outcome.status().as_str().to_owned()));
+    item.insert("updated_at".to_owned(), AttributeValue::S(timestamp(at)));
+    Ok(item)
+}
+
+/// Reads a whole record.
+pub(crate) fn to_record(item: Item) -> Result<PhotoRecord, BadItem> {
+    let item: PhotoItem = serde_dynamo::from_item(item).map_err(|error| bad("item", &error))?;
+    let status: Status = parsed("status", &item.status)?;
+    let state = match item.outcome.into_outcome(status)? {
+        Some(outcome) => State::Settled(outcome),
+        None => State::Pending { expires_at: unix_time(required("expires_at", item.expires_at)?)? },
+    };
+    Ok(PhotoRecord {
+        photo_id: parsed("photo_id", &item.photo_id)?,
+        owner: OwnerId::from_subject(&item.owner).map_err(|error| bad("owner", &error))?,
+        request: UploadRequest {
+            file_name: item
+                .file_name
+                .map(|name| FileName::parse(&name).map_err(|error| bad("file_name", &error)))
+                .transpose()?,
+            content_type: parsed("content_type", &item.content_type)?,
+            size_bytes: item.size_bytes,
+            checksum: item
+                .checksum_sha256
+                .map(|text| Checksum::parse(&text).map_err(|error| bad("checksum_sha256", &error)))
+                .transpose()?,
+            metadata: Metadata::new(item.metadata).map_err(|error| bad("metadata", &error))?,
+        },
+        created_at: OffsetDateTime::parse(&item.created_at, &Rfc3339)
+            .map_err(|error| bad("created_at", &error))?,
+        state,
+    })
+}
+
+/// Reads the status alone, for a writer that came too late.
+pub(crate) fn to_status(item: &Item) -> Result<Status, BadItem> {
+    let text = item.get("status").and_then(|value| value.as_s().ok());
+    parsed("status", required("status", text)?)
+}
+
+/// What an idempotency key stands for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct IdempotencyItem {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) photo_id: PhotoId,
+    pub(crate) fingerprint: String,
+    pub(crate) expires_at: i64,
+}
+
+impl IdempotencyItem {
+    pub(crate) fn from_item(item: Item) -> Result<Self, BadItem> {
+        serde_dynamo::from_item(item).map_err(|error| bad("idempotency item", &error))
+    }
+}
+
+fn bad(attribute: &'static str, problem: &dyn std::fmt::Display) -> BadItem {
+    BadItem { attribute, problem: problem.to_string() }
+}
+
+fn required<T>(attribute: &'static str, value: Option<T>) -> Result<T, BadItem> {
+    value.ok_or_else(|| bad(attribute, &"it is missing"))
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    attribute: &'static str,
+    text: &str,
+) -> Result<T, BadItem> {
+    text.parse().map_err(|error| bad(attribute, &error))
+}
+
+fn unix_time(seconds: i64) -> Result<OffsetDateTime, BadItem> {
+    OffsetDateTime::from_unix_timestamp(seconds).map_err(|error| bad("expires_at", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use photo_domain::{ContentType, FailureCode};
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn pending() -> PhotoRecord {
+        PhotoRecord {
+            photo_id: "01935b7c-0000-7000-8000-000000000001".parse().unwrap(),
+            owner: OwnerId::from_subject("auth0|7").unwrap(),
+            request: UploadRequest {
+                file_name: Some(FileName::parse("Ümläut 1+2.jpg").unwrap()),
+                content_type: ContentType::Jpeg,
+                size_bytes: 123_456,
+                checksum: Some(Checksum::parse("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=").unwrap()),
+                metadata: Metadata::new([("album".to_owned(), "summer".to_owned())].into()).unwrap(),
+            },
+            created_at: datetime!(2026-11-24 12:00:00.123 UTC),
+            state: State::Pending { expires_at: datetime!(2026-12-09 12:00:00 UTC) },
+        }
+    }
+
+    fn settled(outcome: Outcome) -> PhotoRecord {
+        PhotoRecord { state: State::Settled(outcome), ..pending() }
+    }
+
+    fn ready() -> Outcome {
+        Outcome::Ready(Processed {
+            format: ContentType::Jpeg,
+            width: 4032,
+            height: 3024,
+            thumbhash: "1QcSHQRnh493V4dIh4eXh1h4kJUI".to_owned(),
+            dominant_color: "#336699".to_owned(),
+            original_etag: "\"0123\"".to_owned(),
+            variants: vec![StoredVariant {
+                name: VariantName::parse("small").unwrap(),
+                format: VariantFormat::WebP,
+                width: 160,
+                height: 120,
+                size_bytes: 4096,
+                key: "photos/auth0%7C7/01935b7c-0000-7000-8000-000000000001/small.webp".to_owned(),
+            }],
+        })
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Failed { code: FailureCode::CorruptImage, reason: "unexpected end of file".to_owned() }
+    }
+
+    /// DynamoDB's own JSON, sorted, for a stable snapshot.
+    fn plain(item: &Item) -> serde_json::Value {
+        let sorted: BTreeMap<_, _> = item.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+        serde_json::Value::Object(sorted.into_iter().collect())
+    }
+
+    fn attribute(value: &AttributeValue) -> serde_json::Value {
+        match value {
+            AttributeValue::S(text) => serde_json::json!({ "S": text }),
+            AttributeValue::N(number) => serde_json::json!({ "N": number }),
+            AttributeValue::M(map) => serde_json::json!({ "M": plain(map) }),
+            AttributeValue::L(list) => serde_json::json!({ "L": list.iter().map(attribute).collect::<Vec<_>>() }),
+            other => panic!("{other:?} is not written by any item"),
+        }
+    }
+
+    #[test]
+    fn every_record_reads_back_what_it_wrote() {
+        for record in [pending(), settled(ready()), settled(failed())] {
+            assert_eq!(to_record(from_record(&record).unwrap()).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn a_bare_record_reads_back_too() {
+        let mut record = pending();
+        record.request.file_name = None;
+        record.request.checksum = None;
+        record.request.metadata = Metadata::default();
+        let item = from_record(&record).unwrap();
+        assert!(!item.contains_key("metadata") && !item.contains_key("file_name"));
+        assert_eq!(to_record(item).unwrap(), record);
+    }
+
+    #[test]
+    fn a_pending_item_has_the_documented_attributes() {
+        insta::assert_json_snapshot!(plain(&from_record(&pending()).unwrap()));
+    }
+
+    #[test]
+    fn settling_writes_the_documented_attributes() {
+        let at = datetime!(2026-11-24 12:00:05 UTC);
+        insta::assert_json_snapshot!("ready", plain(&from_outcome(&ready(), at).unwrap()));
+        insta::assert_json_snapshot!("failed", plain(&from_outcome(&failed(), at).unwrap()));
+    }
+
+    #[test]
+    fn a_settled_item_is_what_a_pending_one_becomes() {
+        for outcome in [ready(), failed()] {
+            let mut item = from_record(&pending()).unwrap();
+            item.remove("expires_at");
+            item.extend(from_outcome(&outcome, datetime!(2026-11-24 12:00:05 UTC)).unwrap());
+            assert_eq!(to_record(item).unwrap(), settled(outcome));
+        }
+    }
+
+    #[test]
+    fn a_damaged_item_is_an_error_that_names_the_attribute() {
+        let mut item = from_record(&pending()).unwrap();
+        item.insert("status".to_owned(), AttributeValue::S("cooking".to_owned()));
+        assert_eq!(
+            to_record(item).unwrap_err().to_string(),
+            "the item's status cannot be read: unknown status \"cooking\""
+        );
+        let mut item = from_record(&settled(ready())).unwrap();
+        item.remove("width");
+        assert_eq!(
+            to_record(item).unwrap_err().to_string(),
+            "the item's width cannot be read: it is missing"
+        );
+    }
+}

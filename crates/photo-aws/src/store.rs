@@ -1,0 +1,278 @@
+//! The DynamoDB table.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use photo_domain::record::{Outcome, PhotoRecord, Status};
+use photo_domain::{IdempotencyKey, OriginalKey};
+use time::OffsetDateTime;
+
+use crate::AwsError;
+use crate::item::{self, IdempotencyItem, Item};
+
+/// How long an idempotency key stands for its photo.
+pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_hours(24);
+
+/// How often a transaction that met another one on the same key is tried again, and how long it waits.
+/// DynamoDB decides such conflicts within milliseconds; the SDK does not retry them.
+const CONFLICT_RETRIES: [Duration; 4] = [
+    Duration::from_millis(15),
+    Duration::from_millis(30),
+    Duration::from_millis(60),
+    Duration::from_millis(120),
+];
+
+/// Photos' records.
+#[derive(Clone, Debug)]
+pub struct PhotoStore {
+    client: Client,
+    table_name: String,
+}
+
+/// A request that its client may repeat.
+#[derive(Clone, Copy, Debug)]
+pub struct IdempotentRequest<'a> {
+    /// What the client sent as `Idempotency-Key`.
+    pub key: &'a IdempotencyKey,
+    /// Tells whether a repeated request is the same one.
+    pub fingerprint: &'a str,
+}
+
+/// How a record's creation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// The record is new.
+    New,
+    /// The idempotency key has been used before.
+    Replay {
+        /// The photo that it stands for.
+        photo_id: photo_domain::PhotoId,
+        /// Whether the request was the same.
+        same_request: bool,
+    },
+}
+
+/// How settling a record ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// This call did it.
+    Now,
+    /// Another call had done it.
+    Before(Status),
+    /// There is no such record: the photo was deleted, or its upload was abandoned too long ago.
+    NoRecord,
+}
+
+impl PhotoStore {
+    /// A store in `table_name`.
+    #[must_use]
+    pub fn new(client: Client, table_name: String) -> Self {
+        Self { client, table_name }
+    }
+
+    /// Creates a record by one conditional write.
+    ///
+    /// With an idempotency key the record and the key are written in one transaction: of any number of
+    /// concurrent requests with one key exactly one creates a photo.
+    pub async fn create(
+        &self,
+        record: &PhotoRecord,
+        idempotent: Option<IdempotentRequest<'_>>,
+    ) -> Result<Created, AwsError> {
+        match idempotent {
+            None => self.put(record).await,
+            Some(request) => self.put_once(record, request).await,
+        }
+    }
+
+    async fn put(&self, record: &PhotoRecord) -> Result<Created, AwsError> {
+        const OPERATION: &str = "dynamodb:PutItem";
+        let item = item::from_record(record).map_err(|error| AwsError::new(OPERATION, error))?;
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.table_name)
+            .set_item(Some(item.clone()))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(Created::New),
+            Err(SdkError::ServiceError(error)) if is_own_write(error.err(), &item) => Ok(Created::New),
+            Err(error) => Err(AwsError::new(OPERATION, error)),
+        }
+    }
+
+    async fn put_once(
+        &self,
+        record: &PhotoRecord,
+        request: IdempotentRequest<'_>,
+    ) -> Result<Created, AwsError> {
+        const OPERATION: &str = "dynamodb:TransactWriteItems";
+        let failed = |error| AwsError::new(OPERATION, error);
+        let now = record.created_at.unix_timestamp();
+        let key_item = IdempotencyItem {
+            pk: item::partition(&record.owner),
+            sk: item::idempotency_sort_key(&request.key.digest()),
+            photo_id: record.photo_id,
+            fingerprint: request.fingerprint.to_owned(),
+            expires_at: now.saturating_add_unsigned(IDEMPOTENCY_WINDOW.as_secs()),
+        };
+        let put_key = self
+            .put_request(serde_dynamo::to_item(&key_item).map_err(|error| AwsError::new(OPERATION, error))?)
+            // The table's TTL may delete an expired item days late.
+            .condition_expression("attribute_not_exists(pk) OR expires_at < :now")
+            .expression_attribute_values(":now", AttributeValue::N(now.to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build();
+        let put_photo = self
+            .put_request(item::from_record(record).map_err(|error| AwsError::new(OPERATION, error))?)
+            .condition_expression("attribute_not_exists(pk)")
+            .build();
+        let writes = [put_key, put_photo].map(|put| Ok(TransactWriteItem::builder().put(put?).build()));
+        let writes: Vec<_> = writes
+            .into_iter()
+            .collect::<Result<_, aws_sdk_dynamodb::error::BuildError>>()
+            .map_err(|error| AwsError::new(OPERATION, error))?;
+
+        let mut waits = CONFLICT_RETRIES.iter();
+        loop {
+            let result =
+                self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
+            let Err(error) = result else { return Ok(Created::New) };
+            match cancelled(&error) {
+                Some(Cancelled::KeyTaken(item)) => {
+                    let taken =
+                        IdempotencyItem::from_item(item).map_err(|error| AwsError::new(OPERATION, error))?;
+                    // A retry by the SDK after a lost answer finds what its first attempt wrote.
+                    return Ok(if taken.photo_id == record.photo_id {
+                        Created::New
+                    } else {
+                        Created::Replay {
+                            photo_id: taken.photo_id,
+                            same_request: taken.fingerprint == request.fingerprint,
+                        }
+                    });
+                }
+                Some(Cancelled::Conflict) => {
+                    let Some(wait) = waits.next() else { return Err(failed(error)) };
+                    tokio::time::sleep(*wait).await;
+                }
+                None => return Err(failed(error)),
+            }
+        }
+    }
+
+    fn put_request(&self, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+        Put::builder().table_name(&self.table_name).set_item(Some(item))
+    }
+
+    /// Reads a record as the last write left it.
+    pub async fn get(&self, key: &OriginalKey) -> Result<Option<PhotoRecord>, AwsError> {
+        const OPERATION: &str = "dynamodb:GetItem";
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table_name)
+            .set_key(Some(photo_key(key)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| AwsError::new(OPERATION, error))?;
+        output
+            .item
+            .map(|item| item::to_record(item).map_err(|error| AwsError::new(OPERATION, error)))
+            .transpose()
+    }
+
+    /// Takes a pending record to its end; the first of several callers wins.
+    pub async fn settle(
+        &self,
+        key: &OriginalKey,
+        outcome: &Outcome,
+        at: OffsetDateTime,
+    ) -> Result<Settled, AwsError> {
+        const OPERATION: &str = "dynamodb:UpdateItem";
+        let attributes = item::from_outcome(outcome, at).map_err(|error| AwsError::new(OPERATION, error))?;
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table_name)
+            .set_key(Some(photo_key(key)))
+            // The legal transition of `Status::may_become`, decided by the table.
+            .condition_expression("#status = :pending")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":pending", AttributeValue::S(Status::Pending.as_str().to_owned()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut assignments = Vec::with_capacity(attributes.len());
+        for (number, (name, value)) in attributes.into_iter().enumerate() {
+            assignments.push(format!("#a{number} = :a{number}"));
+            update = update
+                .expression_attribute_names(format!("#a{number}"), name)
+                .expression_attribute_values(format!(":a{number}"), value);
+        }
+        // A settled photo is kept: the TTL is for abandoned uploads.
+        let expression = format!("SET {} REMOVE expires_at", assignments.join(", "));
+        match update.update_expression(expression).send().await {
+            Ok(_) => Ok(Settled::Now),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                let UpdateItemError::ConditionalCheckFailedException(failure) = error.into_err() else {
+                    return Ok(Settled::NoRecord);
+                };
+                let Some(found) = failure.item else { return Ok(Settled::NoRecord) };
+                Ok(Settled::Before(item::to_status(&found).map_err(|error| AwsError::new(OPERATION, error))?))
+            }
+            Err(error) => Err(AwsError::new(OPERATION, error)),
+        }
+    }
+
+    /// Whether the table can be read: a read of a key that no photo has.
+    pub async fn check(&self) -> Result<(), AwsError> {
+        self.client
+            .get_item()
+            .table_name(&self.table_name)
+            .key("pk", AttributeValue::S("health".to_owned()))
+            .key("sk", AttributeValue::S("health".to_owned()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::new("dynamodb:GetItem", error))
+    }
+}
+
+fn photo_key(key: &OriginalKey) -> HashMap<String, AttributeValue> {
+    HashMap::from([
+        ("pk".to_owned(), AttributeValue::S(item::partition(&key.owner))),
+        ("sk".to_owned(), AttributeValue::S(item::photo_sort_key(key.photo_id))),
+    ])
+}
+
+/// Whether the item that stands in a write's way is the one that was being written: then an earlier
+/// attempt, whose answer was lost, had succeeded.
+fn is_own_write(error: &PutItemError, written: &Item) -> bool {
+    matches!(error, PutItemError::ConditionalCheckFailedException(failure) if failure.item.as_ref() == Some(written))
+}
+
+enum Cancelled {
+    KeyTaken(Item),
+    Conflict,
+}
+
+/// Why a transaction was cancelled; its first write is the idempotency key's.
+fn cancelled<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cancelled> {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error.as_service_error()? else {
+        return None;
+    };
+    let reasons = cancelled.cancellation_reasons();
+    if let Some(item) = reasons.first().filter(|reason| reason.code() == Some("ConditionalCheckFailed")) {
+        return item.item.clone().map(Cancelled::KeyTaken);
+    }
+    reasons.iter().any(|reason| reason.code() == Some("TransactionConflict")).then_some(Cancelled::Conflict)
+}

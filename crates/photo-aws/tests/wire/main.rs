@@ -1,0 +1,9 @@
+//! What goes over the wire to DynamoDB and S3, and how their answers are understood. The SDK is the real
+//! one; only its HTTP connection is replaced.
+
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod s3;
+#[cfg(test)]
+mod table;

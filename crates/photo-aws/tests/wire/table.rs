@@ -1,0 +1,180 @@
+//! The table: one write for each creation, and what each refusal means.
+
+use photo_aws::{Created, IdempotentRequest, Settled};
+use photo_domain::record::{Outcome, PhotoRecord, State, Status};
+use photo_domain::{
+    ContentType, FailureCode, IdempotencyKey, Metadata, OriginalKey, OwnerId, PhotoId, UploadRequest,
+};
+use serde_json::{Value, json};
+use time::macros::datetime;
+
+use crate::replay::{Answer, store};
+
+const OTHER_ID: &str = "01935b7c-0000-7000-8000-0000000000ff";
+
+fn record() -> PhotoRecord {
+    PhotoRecord {
+        photo_id: "01935b7c-0000-7000-8000-000000000001".parse().unwrap(),
+        owner: OwnerId::from_subject("auth0|7").unwrap(),
+        request: UploadRequest {
+            file_name: None,
+            content_type: ContentType::Jpeg,
+            size_bytes: 1000,
+            checksum: None,
+            metadata: Metadata::default(),
+        },
+        created_at: datetime!(2026-11-24 12:00:00 UTC),
+        state: State::Pending { expires_at: datetime!(2026-12-09 12:00:00 UTC) },
+    }
+}
+
+fn key() -> OriginalKey {
+    let PhotoRecord { owner, photo_id, .. } = record();
+    OriginalKey { owner, photo_id }
+}
+
+fn ok() -> Answer {
+    (200, "{}".to_owned())
+}
+
+fn exception(name: &str, mut body: Value) -> Answer {
+    body["__type"] = json!(format!("com.amazonaws.dynamodb.v20120810#{name}"));
+    (400, body.to_string())
+}
+
+fn cancelled(reasons: &Value) -> Answer {
+    exception(
+        "TransactionCanceledException",
+        json!({ "Message": "cancelled", "CancellationReasons": reasons }),
+    )
+}
+
+fn taken(photo_id: &str, fingerprint: &str) -> Answer {
+    let item = json!({
+        "pk": { "S": "owner#auth0%7C7" }, "sk": { "S": "idempotency#x" }, "photo_id": { "S": photo_id },
+        "fingerprint": { "S": fingerprint }, "expires_at": { "N": "1796817600" },
+    });
+    cancelled(&json!([{ "Code": "ConditionalCheckFailed", "Item": item }, { "Code": "None" }]))
+}
+
+async fn create_once(answers: Vec<Answer>) -> (Result<Created, photo_aws::AwsError>, usize) {
+    let (store, sent) = store(answers);
+    let key = IdempotencyKey::parse("key-1").unwrap();
+    let idempotent = IdempotentRequest { key: &key, fingerprint: "same" };
+    let created = store.create(&record(), Some(idempotent)).await;
+    (created, sent.all().len())
+}
+
+#[tokio::test]
+async fn a_photo_is_created_by_one_conditional_write() {
+    let (store, sent) = store(vec![ok()]);
+    assert_eq!(store.create(&record(), None).await.unwrap(), Created::New);
+    let [request] = sent.all().try_into().unwrap();
+    assert_eq!(request.target, "DynamoDB_20120810.PutItem");
+    let body = request.json();
+    assert_eq!(body["TableName"], "photos");
+    assert_eq!(body["ConditionExpression"], "attribute_not_exists(pk)");
+    assert_eq!(body["Item"]["status"]["S"], "pending");
+    assert_eq!(body["Item"]["pk"]["S"], "owner#auth0%7C7");
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_recognised_as_our_own() {
+    let (first, sent) = store(vec![ok()]);
+    first.create(&record(), None).await.unwrap();
+    let written = sent.all()[0].json()["Item"].clone();
+
+    let (again, _) = store(vec![exception("ConditionalCheckFailedException", json!({ "Item": written }))]);
+    assert_eq!(again.create(&record(), None).await.unwrap(), Created::New);
+
+    let mut foreign = written.clone();
+    foreign["created_at"]["S"] = json!("2020-01-01T00:00:00Z");
+    let (again, _) = store(vec![exception("ConditionalCheckFailedException", json!({ "Item": foreign }))]);
+    assert!(again.create(&record(), None).await.is_err());
+}
+
+#[tokio::test]
+async fn an_idempotency_key_and_its_photo_are_one_transaction() {
+    let (store, sent) = store(vec![ok()]);
+    let key = IdempotencyKey::parse("key-1").unwrap();
+    let idempotent = IdempotentRequest { key: &key, fingerprint: "same" };
+    assert_eq!(store.create(&record(), Some(idempotent)).await.unwrap(), Created::New);
+    let [request] = sent.all().try_into().unwrap();
+    assert_eq!(request.target, "DynamoDB_20120810.TransactWriteItems");
+    let body = request.json();
+    let items = body["TransactItems"].as_array().unwrap();
+    assert_eq!(items.len(), 2);
+    assert_eq!(items[0]["Put"]["ConditionExpression"], "attribute_not_exists(pk) OR expires_at < :now");
+    assert_eq!(items[0]["Put"]["Item"]["photo_id"], items[1]["Put"]["Item"]["photo_id"]);
+    assert!(body["ClientRequestToken"].is_string());
+}
+
+#[tokio::test]
+async fn a_taken_key_tells_its_photo_and_whether_the_request_is_the_same() {
+    let other: PhotoId = OTHER_ID.parse().unwrap();
+    for (fingerprint, same_request) in [("same", true), ("different", false)] {
+        let (created, _) = create_once(vec![taken(OTHER_ID, fingerprint)]).await;
+        assert_eq!(created.unwrap(), Created::Replay { photo_id: other, same_request });
+    }
+    // Our own earlier attempt.
+    let own = record().photo_id.to_string();
+    assert_eq!(create_once(vec![taken(&own, "same")]).await.0.unwrap(), Created::New);
+}
+
+#[tokio::test(start_paused = true)]
+async fn transactions_that_meet_are_tried_again_and_not_forever() {
+    let conflict = || cancelled(&json!([{ "Code": "TransactionConflict" }, { "Code": "None" }]));
+    let (created, calls) = create_once(vec![conflict(), conflict(), taken(OTHER_ID, "same")]).await;
+    assert!(matches!(created.unwrap(), Created::Replay { same_request: true, .. }));
+    assert_eq!(calls, 3);
+
+    let (created, calls) = create_once((0..20).map(|_| conflict()).collect()).await;
+    assert!(created.is_err());
+    assert_eq!(calls, 5);
+}
+
+#[tokio::test]
+async fn a_record_settles_by_one_conditional_update_that_drops_the_ttl() {
+    let (store, sent) = store(vec![ok()]);
+    let outcome = Outcome::Failed { code: FailureCode::NotAnImage, reason: "text".to_owned() };
+    let at = datetime!(2026-11-24 12:00:05 UTC);
+    assert_eq!(store.settle(&key(), &outcome, at).await.unwrap(), Settled::Now);
+    let body = sent.all()[0].json();
+    assert_eq!(body["ConditionExpression"], "#status = :pending");
+    assert_eq!(body["ExpressionAttributeValues"][":pending"]["S"], "pending");
+    let expression = body["UpdateExpression"].as_str().unwrap();
+    assert!(expression.starts_with("SET ") && expression.ends_with(" REMOVE expires_at"), "{expression}");
+    let names = body["ExpressionAttributeNames"].as_object().unwrap();
+    let mut assigned: Vec<_> = names.values().map(|name| name.as_str().unwrap()).collect();
+    assigned.sort_unstable();
+    // `#status` of the condition, and the assignment's own name for it.
+    assert_eq!(assigned, ["failure_code", "failure_reason", "status", "status", "updated_at"]);
+}
+
+#[tokio::test]
+async fn a_writer_that_comes_late_learns_what_it_missed() {
+    let outcome = Outcome::Failed { code: FailureCode::NotAnImage, reason: String::new() };
+    let at = datetime!(2026-11-24 12:00:05 UTC);
+    let found = json!({ "Item": { "status": { "S": "ready" } } });
+    let cases = [(found, Settled::Before(Status::Ready)), (json!({}), Settled::NoRecord)];
+    for (body, expected) in cases {
+        let (store, _) = store(vec![exception("ConditionalCheckFailedException", body)]);
+        assert_eq!(store.settle(&key(), &outcome, at).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_throttled_table_is_an_error_with_its_operation_and_cause() {
+    let (store, _) =
+        store(vec![exception("ProvisionedThroughputExceededException", json!({ "message": "slow down" }))]);
+    let error = store.get(&key()).await.unwrap_err();
+    assert_eq!(error.operation, "dynamodb:GetItem");
+    assert!(photo_aws::error_chain(&error).contains("slow down"), "{}", photo_aws::error_chain(&error));
+}
+
+#[tokio::test]
+async fn reads_are_consistent_and_an_absent_record_is_none() {
+    let (store, sent) = store(vec![ok()]);
+    assert_eq!(store.get(&key()).await.unwrap(), None);
+    assert_eq!(sent.all()[0].json()["ConsistentRead"], true);
+}

@@ -1,0 +1,180 @@
+//! Identities: the photo's and its owner's.
+
+use std::fmt;
+use std::str::FromStr;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Everything but unreserved characters that mean nothing to S3, URLs or shells.
+///
+/// `.` and `~` are encoded too: `.` and `..` as whole path segments are normalised away by some HTTP clients.
+const OWNER_RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+
+/// Identifies one photo: a UUID version 7 ([RFC 9562]), so ids sort by the time they were made.
+///
+/// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct PhotoId(Uuid);
+
+impl PhotoId {
+    /// A new id that sorts after every id made in an earlier millisecond.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for PhotoId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// The text is not a photo id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a photo id: a lower-case hyphenated UUID version 7 is expected")]
+pub struct InvalidPhotoId;
+
+impl FromStr for PhotoId {
+    type Err = InvalidPhotoId;
+
+    /// Accepts only the canonical form: one photo must not have two names.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let id = Uuid::parse_str(text).map_err(|_| InvalidPhotoId)?;
+        let id = Self(id);
+        if id.0.get_version_num() == 7 && id.to_string() == text { Ok(id) } else { Err(InvalidPhotoId) }
+    }
+}
+
+impl<'de> Deserialize<'de> for PhotoId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The longest `sub` that OpenID Connect allows, in characters ([OIDC Core 1.0, section 2]).
+///
+/// [OIDC Core 1.0, section 2]: https://openid.net/specs/openid-connect-core-1_0.html#IDToken
+pub const MAX_OWNER_CHARS: usize = 255;
+
+/// Who owns a photo: the `sub` claim of the caller's token, as the issuer wrote it.
+///
+/// Issuers use `|`, `:`, `@` and `/` in it, so wherever it becomes part of a key it is percent-encoded
+/// by [`OwnerId::encoded`]; the encoding is injective, so no owner can name another's keys.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OwnerId(String);
+
+/// The text cannot be an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOwnerId {
+    /// A token without a subject.
+    #[error("the subject is empty")]
+    Empty,
+    /// Longer than OpenID Connect allows.
+    #[error("the subject has more than {MAX_OWNER_CHARS} characters")]
+    TooLong,
+    /// Not the form that [`OwnerId::encoded`] writes.
+    #[error("the owner is not percent-encoded as photodrop does it")]
+    Encoding,
+}
+
+impl OwnerId {
+    /// Takes the `sub` claim of a verified token.
+    pub fn from_subject(subject: &str) -> Result<Self, InvalidOwnerId> {
+        if subject.is_empty() {
+            return Err(InvalidOwnerId::Empty);
+        }
+        if subject.chars().count() > MAX_OWNER_CHARS {
+            return Err(InvalidOwnerId::TooLong);
+        }
+        Ok(Self(subject.to_owned()))
+    }
+
+    /// Reads back what [`OwnerId::encoded`] wrote, and nothing else.
+    pub fn from_encoded(encoded: &str) -> Result<Self, InvalidOwnerId> {
+        let subject = percent_decode_str(encoded).decode_utf8().map_err(|_| InvalidOwnerId::Encoding)?;
+        let owner = Self::from_subject(&subject)?;
+        if owner.encoded() == encoded { Ok(owner) } else { Err(InvalidOwnerId::Encoding) }
+    }
+
+    /// The subject as the issuer wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Percent-encoded for object and table keys: everything but `A-Z a-z 0-9 - _`.
+    #[must_use]
+    pub fn encoded(&self) -> String {
+        utf8_percent_encode(&self.0, OWNER_RESERVED).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_what_it_wrote() {
+        let id = PhotoId::generate();
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn ids_made_later_sort_later() {
+        let ids: Vec<_> = (0..100).map(|_| PhotoId::generate()).collect();
+        assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn only_the_canonical_form_of_an_id_is_accepted() {
+        let id = PhotoId::generate().to_string();
+        for other in [
+            id.to_uppercase(),
+            id.replace('-', ""),
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+            String::new(),
+        ] {
+            assert_eq!(other.parse::<PhotoId>(), Err(InvalidPhotoId), "{other}");
+        }
+        // Version 4.
+        assert_eq!("f47ac10b-58cc-4372-a567-0e02b2c3d479".parse::<PhotoId>(), Err(InvalidPhotoId));
+    }
+
+    #[test]
+    fn a_subject_with_separators_stays_one_path_segment() {
+        let owner = OwnerId::from_subject("auth0|../a b+é").unwrap();
+        assert_eq!(owner.encoded(), "auth0%7C%2E%2E%2Fa%20b%2B%C3%A9");
+    }
+
+    #[test]
+    fn an_empty_or_endless_subject_is_refused() {
+        assert_eq!(OwnerId::from_subject(""), Err(InvalidOwnerId::Empty));
+        assert_eq!(OwnerId::from_subject(&"x".repeat(256)), Err(InvalidOwnerId::TooLong));
+        assert!(OwnerId::from_subject(&"x".repeat(255)).is_ok());
+    }
+
+    #[test]
+    fn another_spelling_of_an_encoded_owner_is_refused() {
+        for spelling in ["a%7cb", "%61", "a b", "a%", "%FF"] {
+            assert_eq!(OwnerId::from_encoded(spelling), Err(InvalidOwnerId::Encoding), "{spelling}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_subject_survives_encoding_and_has_one_spelling(subject in "\\PC{1,80}") {
+            let owner = OwnerId::from_subject(&subject).unwrap();
+            let encoded = owner.encoded();
+            prop_assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_%".contains(&b)));
+            prop_assert_eq!(OwnerId::from_encoded(&encoded), Ok(owner));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Object keys: the only place where they are formatted or parsed.
+//!
+//! ```text
+//! originals bucket    photos/{owner}/{photo_id}/original
+//! thumbnails bucket   photos/{owner}/{photo_id}/{variant}.{jpg|webp}
+//! ```
+//!
+//! The owner comes first so that a busy service spreads over many S3 prefixes, each with its own
+//! request rate. A user's file name is never part of a key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{OwnerId, PhotoId, VariantFormat, VariantName};
+
+/// The first segment of every key. IAM policies and the S3 notification filter in `template.yaml` name it.
+pub const PREFIX: &str = "photos";
+const ORIGINAL: &str = "original";
+
+/// Where the client puts the photo's bytes, in the originals bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OriginalKey {
+    /// Whose photo it is.
+    pub owner: OwnerId,
+    /// Which photo it is.
+    pub photo_id: PhotoId,
+}
+
+impl fmt::Display for OriginalKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PREFIX}/{}/{}/{ORIGINAL}", self.owner.encoded(), self.photo_id)
+    }
+}
+
+/// The key is not one that photodrop makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the key of an original: {PREFIX}/{{owner}}/{{photo_id}}/{ORIGINAL} is expected")]
+pub struct ForeignKey;
+
+impl FromStr for OriginalKey {
+    type Err = ForeignKey;
+
+    /// Parses an object's key as S3 stores it. A key from an S3 event is URL-encoded: decode it first.
+    fn from_str(key: &str) -> Result<Self, Self::Err> {
+        let mut segments = key.split('/');
+        let (Some(PREFIX), Some(owner), Some(photo_id), Some(ORIGINAL), None) =
+            (segments.next(), segments.next(), segments.next(), segments.next(), segments.next())
+        else {
+            return Err(ForeignKey);
+        };
+        Ok(Self {
+            owner: OwnerId::from_encoded(owner).map_err(|_| ForeignKey)?,
+            photo_id: photo_id.parse().map_err(|_| ForeignKey)?,
+        })
+    }
+}
+
+/// Where one variant is, in the thumbnails bucket.
+///
+/// It follows from the original's key and the variant alone, so making a variant again overwrites it
+/// with the same bytes: that is what makes duplicate events harmless.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct VariantKey<'a> {
+    /// The photo.
+    pub original: &'a OriginalKey,
+    /// The variant's name.
+    pub name: &'a VariantName,
+    /// The variant's encoding.
+    pub format: VariantFormat,
+}
+
+impl fmt::Display for VariantKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OriginalKey { owner, photo_id } = self.original;
+        write!(f, "{PREFIX}/{}/{photo_id}/{}.{}", owner.encoded(), self.name, self.format.extension())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ID: &str = "01935b7c-0000-7000-8000-000000000001";
+
+    fn original() -> OriginalKey {
+        OriginalKey { owner: OwnerId::from_subject("auth0|7").unwrap(), photo_id: ID.parse().unwrap() }
+    }
+
+    #[test]
+    fn keys_have_the_documented_shape() {
+        let original = original();
+        assert_eq!(original.to_string(), format!("photos/auth0%7C7/{ID}/original"));
+        let name = VariantName::parse("small").unwrap();
+        let variant = VariantKey { original: &original, name: &name, format: VariantFormat::Jpeg };
+        assert_eq!(variant.to_string(), format!("photos/auth0%7C7/{ID}/small.jpg"));
+    }
+
+    #[test]
+    fn foreign_keys_are_told_apart() {
+        for key in [
+            "",
+            "photos",
+            "photos/a",
+            &format!("photos/a/{ID}"),
+            &format!("photos/a/{ID}/"),
+            &format!("photos/a/{ID}/original/"),
+            &format!("photos/a/{ID}/small.jpg"),
+            &format!("/photos/a/{ID}/original"),
+            &format!("photos//{ID}/original"),
+            &format!("photos/a|b/{ID}/original"),
+            &format!("photos/../{ID}/original"),
+            "photos/a/not-an-id/original",
+            "holiday photos/Straße 1+2.jpg",
+        ] {
+            assert_eq!(key.parse::<OriginalKey>(), Err(ForeignKey), "{key}");
+        }
+    }
+
+    #[test]
+    fn no_variant_key_parses_as_an_original() {
+        // Were the buckets ever confused, a thumbnail must still not start another thumbnail.
+        let original = original();
+        for name in ["small", "original"] {
+            let name = VariantName::parse(name).unwrap();
+            for format in VariantFormat::ALL {
+                let key = VariantKey { original: &original, name: &name, format }.to_string();
+                assert_eq!(key.parse::<OriginalKey>(), Err(ForeignKey));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_reads_back_what_it_wrote(subject in "\\PC{1,60}") {
+            let key = OriginalKey { owner: OwnerId::from_subject(&subject).unwrap(), photo_id: PhotoId::generate() };
+            prop_assert_eq!(key.to_string().parse(), Ok(key));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC*") {
+            let _ = text.parse::<OriginalKey>();
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The words of photodrop and their rules: who owns a photo, where its bytes are, what state it is in.
+//!
+//! Nothing here talks to AWS, sleeps or reads a clock, so every rule can be tested by itself and both
+//! the request path and the thumbnail path share one truth.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`id`] | [`PhotoId`] and [`OwnerId`] |
+//! | [`key`] | the only place where object keys are formatted or parsed |
+//! | [`media`] | content types, variant formats and variant names |
+//! | [`record`] | the photo's record, its status and the legal transitions |
+//! | [`failure`] | the stable codes of photos that can never be made |
+//! | [`request`] | what a client may ask for: sizes, checksums, metadata, idempotency keys |
+
+pub mod failure;
+pub mod id;
+pub mod key;
+pub mod media;
+pub mod record;
+pub mod request;
+
+pub use failure::FailureCode;
+pub use id::{OwnerId, PhotoId};
+pub use key::{OriginalKey, VariantKey};
+pub use media::{ContentType, VariantFormat, VariantName};
+pub use record::{Outcome, PhotoRecord, Processed, StoredVariant};
+pub use request::{Checksum, FileName, IdempotencyKey, Metadata, UploadRequest};

@@ -1,0 +1,189 @@
+//! Content types that come in, formats and names of the variants that go out.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A content type that a client may upload ([IANA image media types]).
+///
+/// [IANA image media types]: https://www.iana.org/assignments/media-types/media-types.xhtml#image
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ContentType {
+    /// `image/gif`
+    Gif,
+    /// `image/jpeg`
+    Jpeg,
+    /// `image/png`
+    Png,
+    /// `image/webp`
+    WebP,
+}
+
+impl ContentType {
+    /// Every type that the pipeline can decode.
+    pub const ALL: [Self; 4] = [Self::Gif, Self::Jpeg, Self::Png, Self::WebP];
+
+    /// The media type, as it is signed and stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gif => "image/gif",
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::WebP => "image/webp",
+        }
+    }
+}
+
+impl fmt::Display for ContentType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The content type is not one that photodrop can make thumbnails of.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unsupported content type")]
+pub struct UnsupportedType;
+
+impl FromStr for ContentType {
+    type Err = UnsupportedType;
+
+    /// Media types are case-insensitive (RFC 9110, section 8.3.1); parameters have no meaning for images and are refused.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(text)).ok_or(UnsupportedType)
+    }
+}
+
+/// How a variant is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VariantFormat {
+    /// Baseline for every client.
+    Jpeg,
+    /// Smaller; every browser since 2020.
+    #[serde(rename = "webp")]
+    WebP,
+}
+
+impl VariantFormat {
+    /// Every format that can be configured.
+    pub const ALL: [Self; 2] = [Self::Jpeg, Self::WebP];
+
+    /// The name used in the API, in records and in configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::WebP => "webp",
+        }
+    }
+
+    /// The media type of a variant's object.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::WebP => "image/webp",
+        }
+    }
+
+    /// The last part of a variant's key.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::WebP => "webp",
+        }
+    }
+}
+
+/// The text names no variant format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown variant format {0:?}: jpeg or webp is expected")]
+pub struct UnknownVariantFormat(String);
+
+impl FromStr for VariantFormat {
+    type Err = UnknownVariantFormat;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|known| known.as_str() == text)
+            .ok_or_else(|| UnknownVariantFormat(text.to_owned()))
+    }
+}
+
+/// The longest variant name, in characters.
+pub const MAX_VARIANT_NAME_CHARS: usize = 32;
+
+/// A variant's name, such as `small`: lower-case letters, digits and `-`, because it is part of a key and a URL.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct VariantName(String);
+
+/// The text cannot name a variant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("bad variant name {0:?}: 1 to {MAX_VARIANT_NAME_CHARS} of a-z, 0-9 and '-' are expected")]
+pub struct InvalidVariantName(String);
+
+impl VariantName {
+    /// Takes a name from configuration or from a record.
+    pub fn parse(text: &str) -> Result<Self, InvalidVariantName> {
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if (1..=MAX_VARIANT_NAME_CHARS).contains(&text.len()) && text.bytes().all(legal) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidVariantName(text.to_owned()))
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for VariantName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_are_case_insensitive_and_nothing_else_is_forgiven() {
+        assert_eq!("image/JPEG".parse(), Ok(ContentType::Jpeg));
+        for known in ContentType::ALL {
+            assert_eq!(known.as_str().parse(), Ok(known));
+        }
+        for other in ["", "image/jpg", "image/svg+xml", "text/html", " image/png", "image/png; charset=utf-8"]
+        {
+            assert_eq!(other.parse::<ContentType>(), Err(UnsupportedType), "{other}");
+        }
+    }
+
+    #[test]
+    fn variant_formats_read_back_what_they_wrote() {
+        for known in VariantFormat::ALL {
+            assert_eq!(known.as_str().parse(), Ok(known));
+            assert_eq!(serde_json::to_value(known).unwrap(), known.as_str());
+        }
+        assert!("avif".parse::<VariantFormat>().is_err());
+    }
+
+    #[test]
+    fn variant_names_are_safe_in_keys() {
+        for good in ["small", "w1280", "retina-2x"] {
+            assert_eq!(VariantName::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "Small", "a/b", "..", "a.b", "a b", "é", &"x".repeat(33)] {
+            assert!(VariantName::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

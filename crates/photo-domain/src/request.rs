@@ -1,0 +1,277 @@
+//! What a client may ask for: each value is checked once, where it comes in, and its type says so from then on.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+use crate::ContentType;
+
+/// A request for an upload, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadRequest {
+    /// The name that the user's file had; shown, never used in a key.
+    pub file_name: Option<FileName>,
+    /// What the client says the bytes are; signed, and checked against the bytes later.
+    pub content_type: ContentType,
+    /// How many bytes the client will put; signed.
+    pub size_bytes: u64,
+    /// The SHA-256 of the bytes, if the client knows it; signed, and checked by S3.
+    pub checksum: Option<Checksum>,
+    /// The client's own notes.
+    pub metadata: Metadata,
+}
+
+impl UploadRequest {
+    /// Tells two requests with one idempotency key apart: the SHA-256, in hex, of every field.
+    ///
+    /// Each part is preceded by its length, so that no two requests have the same bytes under the hash.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_be_bytes());
+            hash.update(bytes);
+        };
+        part(self.content_type.as_str().as_bytes());
+        part(&self.size_bytes.to_be_bytes());
+        part(self.file_name.as_ref().map_or(&[], |name| name.as_str().as_bytes()));
+        part(self.checksum.as_ref().map_or(&[], |checksum| checksum.0.as_slice()));
+        for (name, value) in &self.metadata.0 {
+            part(name.as_bytes());
+            part(value.as_bytes());
+        }
+        hex(&hash.finalize())
+    }
+}
+
+/// The longest file name, in bytes: the limit of the usual file systems.
+pub const MAX_FILE_NAME_BYTES: usize = 255;
+
+/// A file's name as the user has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileName(String);
+
+/// The text cannot be a file name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a file name has 1 to {MAX_FILE_NAME_BYTES} bytes and no control characters")]
+pub struct InvalidFileName;
+
+impl FileName {
+    /// Takes a name from a request or a record.
+    pub fn parse(text: &str) -> Result<Self, InvalidFileName> {
+        let legal = (1..=MAX_FILE_NAME_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
+        if legal { Ok(Self(text.to_owned())) } else { Err(InvalidFileName) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A SHA-256 digest, written in base64 as S3's `x-amz-checksum-sha256` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checksum([u8; 32]);
+
+/// The text is not a SHA-256 digest in base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 digest is expected: 32 bytes in padded base64, 44 characters")]
+pub struct InvalidChecksum;
+
+impl Checksum {
+    /// Reads the digest from base64.
+    pub fn parse(text: &str) -> Result<Self, InvalidChecksum> {
+        let bytes = STANDARD.decode(text).map_err(|_| InvalidChecksum)?;
+        Ok(Self(bytes.try_into().map_err(|_| InvalidChecksum)?))
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(self.0))
+    }
+}
+
+/// The most metadata entries of a photo.
+pub const MAX_METADATA_ENTRIES: usize = 16;
+/// The longest metadata name, in bytes.
+pub const MAX_METADATA_NAME_BYTES: usize = 64;
+/// The longest metadata value, in bytes.
+pub const MAX_METADATA_VALUE_BYTES: usize = 512;
+
+/// A client's own notes on a photo, kept in its record and returned with it.
+///
+/// Together at most 9 KiB, so that a record stays far below DynamoDB's 400 KB and a read of it costs few units.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata(BTreeMap<String, String>);
+
+/// The metadata is more than a record takes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMetadata {
+    /// More entries than [`MAX_METADATA_ENTRIES`].
+    #[error("metadata has at most {MAX_METADATA_ENTRIES} entries")]
+    TooMany,
+    /// A name that is empty or longer than [`MAX_METADATA_NAME_BYTES`].
+    #[error("a metadata name has 1 to {MAX_METADATA_NAME_BYTES} bytes")]
+    Name,
+    /// A value longer than [`MAX_METADATA_VALUE_BYTES`].
+    #[error("a metadata value has at most {MAX_METADATA_VALUE_BYTES} bytes")]
+    Value,
+}
+
+impl Metadata {
+    /// Takes the entries of a request or a record.
+    pub fn new(entries: BTreeMap<String, String>) -> Result<Self, InvalidMetadata> {
+        if entries.len() > MAX_METADATA_ENTRIES {
+            return Err(InvalidMetadata::TooMany);
+        }
+        for (name, value) in &entries {
+            if !(1..=MAX_METADATA_NAME_BYTES).contains(&name.len()) {
+                return Err(InvalidMetadata::Name);
+            }
+            if value.len() > MAX_METADATA_VALUE_BYTES {
+                return Err(InvalidMetadata::Value);
+            }
+        }
+        Ok(Self(entries))
+    }
+
+    /// The entries, by name.
+    #[must_use]
+    pub fn entries(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+}
+
+/// The longest idempotency key, in characters.
+pub const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
+
+/// What a client sends as `Idempotency-Key`, so that repeating a request is safe
+/// ([draft-ietf-httpapi-idempotency-key-header]).
+///
+/// [draft-ietf-httpapi-idempotency-key-header]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+/// The header's value cannot be an idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters")]
+pub struct InvalidIdempotencyKey;
+
+impl IdempotencyKey {
+    /// Takes the header's value.
+    pub fn parse(text: &str) -> Result<Self, InvalidIdempotencyKey> {
+        let legal = (1..=MAX_IDEMPOTENCY_KEY_CHARS).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+            && text.bytes().any(|b| b != b' ');
+        if legal { Ok(Self(text.to_owned())) } else { Err(InvalidIdempotencyKey) }
+    }
+
+    /// The SHA-256 of the key in hex: of fixed length in the table, and clients put anything into keys.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        hex(&Sha256::digest(self.0.as_bytes()))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> UploadRequest {
+        UploadRequest {
+            file_name: Some(FileName::parse("cat.jpg").unwrap()),
+            content_type: ContentType::Jpeg,
+            size_bytes: 1000,
+            checksum: None,
+            metadata: Metadata::default(),
+        }
+    }
+
+    fn metadata(entries: &[(&str, &str)]) -> Result<Metadata, InvalidMetadata> {
+        Metadata::new(entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn equal_requests_have_equal_fingerprints() {
+        assert_eq!(request().fingerprint(), request().fingerprint());
+        assert_eq!(request().fingerprint().len(), 64);
+    }
+
+    #[test]
+    fn every_field_changes_the_fingerprint() {
+        let digest = Checksum::parse("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=").unwrap();
+        let others = [
+            UploadRequest { file_name: None, ..request() },
+            UploadRequest { content_type: ContentType::Png, ..request() },
+            UploadRequest { size_bytes: 1001, ..request() },
+            UploadRequest { checksum: Some(digest), ..request() },
+            UploadRequest { metadata: metadata(&[("a", "bc")]).unwrap(), ..request() },
+            UploadRequest { metadata: metadata(&[("ab", "c")]).unwrap(), ..request() },
+        ];
+        let mut seen: Vec<_> = others.iter().map(UploadRequest::fingerprint).collect();
+        seen.push(request().fingerprint());
+        let count = seen.len();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), count);
+    }
+
+    #[test]
+    fn a_checksum_is_32_bytes_of_padded_base64() {
+        let text = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        assert_eq!(Checksum::parse(text).unwrap().to_string(), text);
+        for bad in [
+            "",
+            "abc",
+            "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "AAAA",
+            "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=",
+        ] {
+            assert_eq!(Checksum::parse(bad), Err(InvalidChecksum), "{bad}");
+        }
+    }
+
+    #[test]
+    fn file_names_may_be_any_text_without_control_characters() {
+        for good in ["a", "Ümläut 1+2.jpg", "../../etc/passwd", &"x".repeat(255)] {
+            assert!(FileName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a\nb", "a\0", "\u{85}", &"é".repeat(128)] {
+            assert_eq!(FileName::parse(bad), Err(InvalidFileName), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_bounded_in_every_direction() {
+        assert!(metadata(&[("album", "summer"), ("note", "")]).is_ok());
+        assert_eq!(metadata(&[("", "x")]), Err(InvalidMetadata::Name));
+        assert_eq!(metadata(&[(&"n".repeat(65), "x")]), Err(InvalidMetadata::Name));
+        assert_eq!(metadata(&[("n", &"v".repeat(513))]), Err(InvalidMetadata::Value));
+        let many = (0..17).map(|i| (i.to_string(), String::new())).collect();
+        assert_eq!(Metadata::new(many), Err(InvalidMetadata::TooMany));
+    }
+
+    #[test]
+    fn idempotency_keys_are_printable_and_bounded() {
+        let key = IdempotencyKey::parse("8e03978e-40d5-43dd-bc93-6894a57f9324").unwrap();
+        assert_eq!(key.digest().len(), 64);
+        for bad in ["", " ", "a\tb", "é", &"k".repeat(256)] {
+            assert_eq!(IdempotencyKey::parse(bad), Err(InvalidIdempotencyKey), "{bad:?}");
+        }
+    }
+}
