@@ -322,7 +322,8 @@ mod tests {
 
     /// DynamoDB's own JSON, sorted, for a stable snapshot.
     fn plain(item: &Item) -> serde_json::Value {
-        let sorted: BTreeMap<_, _> = item.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+        let sorted: BTreeMap<_, _> =
+            item.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
         serde_json::Value::Object(sorted.into_iter().collect())
     }
 
@@ -331,7 +332,9 @@ mod tests {
             AttributeValue::S(text) => serde_json::json!({ "S": text }),
             AttributeValue::N(number) => serde_json::json!({ "N": number }),
             AttributeValue::M(map) => serde_json::json!({ "M": plain(map) }),
-            AttributeValue::L(list) => serde_json::json!({ "L": list.iter().map(attribute).collect::<Vec<_>>() }),
+            AttributeValue::L(list) => {
+                serde_json::json!({ "L": list.iter().map(attribute).collect::<Vec<_>>() })
+            }
             other => panic!("{other:?} is not written by any item"),
         }
     }

@@ -7,6 +7,7 @@
 //! | [`store`] | the DynamoDB table: create, get and settle a photo |
 //! | [`objects`] | the S3 buckets: presign, read an original, write a variant |
 //! | [`telemetry`] | JSON logs |
+//! | `replay` | for tests, with the feature `test-util`: written-down answers of AWS |
 //!
 //! Every error here is about AWS, never about the photo: trying again later may help.
 
@@ -14,6 +15,8 @@ pub mod clients;
 pub mod config;
 mod item;
 pub mod objects;
+#[cfg(feature = "test-util")]
+pub mod replay;
 pub mod store;
 pub mod telemetry;
 

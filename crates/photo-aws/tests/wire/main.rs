@@ -2,8 +2,6 @@
 //! one; only its HTTP connection is replaced.
 
 #[cfg(test)]
-mod replay;
-#[cfg(test)]
 mod s3;
 #[cfg(test)]
 mod table;

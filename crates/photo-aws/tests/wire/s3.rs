@@ -8,7 +8,7 @@ use photo_aws::{OriginalTag, PresignedUpload, ReadError};
 use photo_domain::{Checksum, ContentType, Metadata, OriginalKey, OwnerId, UploadRequest, VariantFormat};
 use time::macros::datetime;
 
-use crate::replay::{Answer, objects};
+use photo_aws::replay::{Answer, objects};
 
 const CHECKSUM: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 

@@ -8,7 +8,7 @@ use photo_domain::{
 use serde_json::{Value, json};
 use time::macros::datetime;
 
-use crate::replay::{Answer, store};
+use photo_aws::replay::{Answer, Request, store};
 
 const OTHER_ID: &str = "01935b7c-0000-7000-8000-0000000000ff";
 
@@ -31,6 +31,10 @@ fn record() -> PhotoRecord {
 fn key() -> OriginalKey {
     let PhotoRecord { owner, photo_id, .. } = record();
     OriginalKey { owner, photo_id }
+}
+
+fn body(request: &Request) -> Value {
+    serde_json::from_slice(&request.body).unwrap()
 }
 
 fn ok() -> Answer {
@@ -71,7 +75,7 @@ async fn a_photo_is_created_by_one_conditional_write() {
     assert_eq!(store.create(&record(), None).await.unwrap(), Created::New);
     let [request] = sent.all().try_into().unwrap();
     assert_eq!(request.target, "DynamoDB_20120810.PutItem");
-    let body = request.json();
+    let body = body(&request);
     assert_eq!(body["TableName"], "photos");
     assert_eq!(body["ConditionExpression"], "attribute_not_exists(pk)");
     assert_eq!(body["Item"]["status"]["S"], "pending");
@@ -82,7 +86,7 @@ async fn a_photo_is_created_by_one_conditional_write() {
 async fn a_write_whose_answer_was_lost_is_recognised_as_our_own() {
     let (first, sent) = store(vec![ok()]);
     first.create(&record(), None).await.unwrap();
-    let written = sent.all()[0].json()["Item"].clone();
+    let written = body(&sent.all()[0])["Item"].clone();
 
     let (again, _) = store(vec![exception("ConditionalCheckFailedException", json!({ "Item": written }))]);
     assert_eq!(again.create(&record(), None).await.unwrap(), Created::New);
@@ -101,7 +105,7 @@ async fn an_idempotency_key_and_its_photo_are_one_transaction() {
     assert_eq!(store.create(&record(), Some(idempotent)).await.unwrap(), Created::New);
     let [request] = sent.all().try_into().unwrap();
     assert_eq!(request.target, "DynamoDB_20120810.TransactWriteItems");
-    let body = request.json();
+    let body = body(&request);
     let items = body["TransactItems"].as_array().unwrap();
     assert_eq!(items.len(), 2);
     assert_eq!(items[0]["Put"]["ConditionExpression"], "attribute_not_exists(pk) OR expires_at < :now");
@@ -139,7 +143,7 @@ async fn a_record_settles_by_one_conditional_update_that_drops_the_ttl() {
     let outcome = Outcome::Failed { code: FailureCode::NotAnImage, reason: "text".to_owned() };
     let at = datetime!(2026-11-24 12:00:05 UTC);
     assert_eq!(store.settle(&key(), &outcome, at).await.unwrap(), Settled::Now);
-    let body = sent.all()[0].json();
+    let body = body(&sent.all()[0]);
     assert_eq!(body["ConditionExpression"], "#status = :pending");
     assert_eq!(body["ExpressionAttributeValues"][":pending"]["S"], "pending");
     let expression = body["UpdateExpression"].as_str().unwrap();
@@ -176,5 +180,5 @@ async fn a_throttled_table_is_an_error_with_its_operation_and_cause() {
 async fn reads_are_consistent_and_an_absent_record_is_none() {
     let (store, sent) = store(vec![ok()]);
     assert_eq!(store.get(&key()).await.unwrap(), None);
-    assert_eq!(sent.all()[0].json()["ConsistentRead"], true);
+    assert_eq!(body(&sent.all()[0])["ConsistentRead"], true);
 }

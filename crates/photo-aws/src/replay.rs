@@ -1,38 +1,40 @@
-//! SDK clients whose HTTP answers are written down, and which keep what was sent.
+//! For tests: a store and objects whose HTTP answers are written down, and which keep what was sent.
+//!
+//! The SDK is the real one, so requests, retries, signatures and errors are; only its connection is replaced.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_credential_types::Credentials;
 use aws_smithy_http_client::test_util::infallible_client_fn;
-use photo_aws::{Objects, PhotoStore};
-use serde_json::Value;
+
+use crate::{Objects, PhotoStore};
 
 /// One answer: status and body.
-pub(crate) type Answer = (u16, String);
+pub type Answer = (u16, String);
 
 /// One request: method, URI, the operation that `X-Amz-Target` names, and the body.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) method: String,
-    pub(crate) uri: String,
-    pub(crate) target: String,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Request {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
+pub struct Request {
+    /// The HTTP method.
+    pub method: String,
+    /// The whole URI.
+    pub uri: String,
+    /// DynamoDB's operation; empty for S3.
+    pub target: String,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// What was sent, in order.
 #[derive(Clone, Default)]
-pub(crate) struct Sent(Arc<Mutex<Vec<Request>>>);
+pub struct Sent(Arc<Mutex<Vec<Request>>>);
 
 impl Sent {
-    pub(crate) fn all(&self) -> Vec<Request> {
-        self.0.lock().unwrap().clone()
+    /// The requests so far.
+    #[must_use]
+    pub fn all(&self) -> Vec<Request> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -45,16 +47,24 @@ fn http(
     let log = sent.clone();
     let client = move |request: http::Request<SdkBody>| {
         let header = |name: &str| {
-            request.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+            request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };
-        log.0.lock().unwrap().push(Request {
+        log.0.lock().unwrap_or_else(PoisonError::into_inner).push(Request {
             method: request.method().to_string(),
             uri: request.uri().to_string(),
             target: header("x-amz-target"),
             body: request.body().bytes().unwrap_or_default().to_vec(),
         });
-        let (status, body) = answers.lock().unwrap().pop_front().unwrap_or((500, String::new()));
-        http::Response::builder().status(status).header("etag", "\"0123\"").body(body).unwrap()
+        let (status, body) = answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+            .unwrap_or((500, String::new()));
+        let mut response = http::Response::new(body);
+        *response.status_mut() =
+            http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().insert("etag", http::HeaderValue::from_static("\"0123\""));
+        response
     };
     (client, sent)
 }
@@ -65,8 +75,9 @@ fn credentials() -> Credentials {
     Credentials::new("AKIDEXAMPLE", "secret", None, None, "test")
 }
 
-/// A store that gets `answers`.
-pub(crate) fn store(answers: Vec<Answer>) -> (PhotoStore, Sent) {
+/// A store whose requests get `answers`.
+#[must_use]
+pub fn store(answers: Vec<Answer>) -> (PhotoStore, Sent) {
     let (client, sent) = http(answers);
     let config = aws_sdk_dynamodb::Config::builder()
         .region(aws_sdk_dynamodb::config::Region::new("eu-central-1"))
@@ -77,8 +88,9 @@ pub(crate) fn store(answers: Vec<Answer>) -> (PhotoStore, Sent) {
     (PhotoStore::new(aws_sdk_dynamodb::Client::from_conf(config), "photos".to_owned()), sent)
 }
 
-/// Objects that get `answers`.
-pub(crate) fn objects(answers: Vec<Answer>) -> (Objects, Sent) {
+/// Objects whose requests get `answers`.
+#[must_use]
+pub fn objects(answers: Vec<Answer>) -> (Objects, Sent) {
     let (client, sent) = http(answers);
     let config = aws_sdk_s3::Config::builder()
         .region(aws_sdk_s3::config::Region::new("eu-central-1"))

@@ -1,0 +1,171 @@
+//! The answers' JSON.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderValue, Response, StatusCode, header};
+use lambda_http::Body;
+use photo_aws::PresignedUpload;
+use photo_domain::record::{Outcome, PhotoRecord, State};
+use photo_domain::{PhotoId, StoredVariant, VariantFormat};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+/// The answer to a request for an upload.
+#[derive(Debug, Serialize)]
+pub struct CreatedUpload {
+    /// The photo.
+    pub photo_id: PhotoId,
+    /// Its status; `pending` unless an idempotency key was replayed.
+    pub status: &'static str,
+    /// How to put the bytes; `null` once they have come and been looked at.
+    pub upload: Option<Upload>,
+}
+
+/// How to put a photo's bytes.
+#[derive(Debug, Serialize)]
+pub struct Upload {
+    /// Always `PUT`.
+    pub method: &'static str,
+    /// Where to.
+    pub url: String,
+    /// Exactly the headers to send, by lower-case name.
+    pub headers: BTreeMap<String, String>,
+    /// When the URL stops working.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires_at: OffsetDateTime,
+}
+
+impl From<PresignedUpload> for Upload {
+    fn from(presigned: PresignedUpload) -> Self {
+        let PresignedUpload { url, headers, expires_at } = presigned;
+        Self { method: "PUT", url, headers, expires_at }
+    }
+}
+
+/// A photo as its owner sees it.
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the field is `photo_id` in the API")]
+pub struct Photo<'a> {
+    photo_id: PhotoId,
+    status: &'static str,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    content_type: &'static str,
+    size_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original: Option<OriginalImage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumbhash: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dominant_color: Option<&'a str>,
+    variants: Vec<Variant<'a>>,
+}
+
+/// Why a photo has no thumbnails.
+#[derive(Debug, Serialize)]
+struct Failure {
+    code: &'static str,
+}
+
+/// What the uploaded bytes are.
+#[derive(Debug, Serialize)]
+struct OriginalImage {
+    format: &'static str,
+    width: u32,
+    height: u32,
+}
+
+/// One thumbnail.
+#[derive(Debug, Serialize)]
+struct Variant<'a> {
+    name: &'a str,
+    format: VariantFormat,
+    width: u32,
+    height: u32,
+    size_bytes: u64,
+    url: String,
+}
+
+impl<'a> Photo<'a> {
+    /// The photo of a record; `urls` are its variants', in their order.
+    #[must_use]
+    pub fn new(record: &'a PhotoRecord, urls: Vec<String>) -> Self {
+        let PhotoRecord { request, state, .. } = record;
+        let processed = match state {
+            State::Settled(Outcome::Ready(processed)) => Some(processed),
+            _ => None,
+        };
+        let failure = match state {
+            State::Settled(Outcome::Failed { code, .. }) => Some(Failure { code: code.as_str() }),
+            _ => None,
+        };
+        Self {
+            photo_id: record.photo_id,
+            status: record.status().as_str(),
+            created_at: record.created_at,
+            content_type: request.content_type.as_str(),
+            size_bytes: request.size_bytes,
+            file_name: request.file_name.as_ref().map(photo_domain::FileName::as_str),
+            metadata: request.metadata.entries(),
+            failure,
+            original: processed.map(|processed| OriginalImage {
+                format: format_name(processed.format),
+                width: processed.width,
+                height: processed.height,
+            }),
+            thumbhash: processed.map(|processed| processed.thumbhash.as_str()),
+            dominant_color: processed.map(|processed| processed.dominant_color.as_str()),
+            variants: variants(record)
+                .iter()
+                .zip(urls)
+                .map(|(variant, url)| Variant::new(variant, url))
+                .collect(),
+        }
+    }
+}
+
+impl<'a> Variant<'a> {
+    fn new(variant: &'a StoredVariant, url: String) -> Self {
+        Self {
+            name: variant.name.as_str(),
+            format: variant.format,
+            width: variant.width,
+            height: variant.height,
+            size_bytes: variant.size_bytes,
+            url,
+        }
+    }
+}
+
+/// The variants of a record; none unless it is `ready`.
+#[must_use]
+pub fn variants(record: &PhotoRecord) -> &[StoredVariant] {
+    match &record.state {
+        State::Settled(Outcome::Ready(processed)) => &processed.variants,
+        _ => &[],
+    }
+}
+
+/// `image/jpeg` is `jpeg`, as the variants' formats are called.
+fn format_name(content_type: photo_domain::ContentType) -> &'static str {
+    content_type.as_str().trim_start_matches("image/")
+}
+
+/// A JSON answer that no cache keeps: every one of them is about one caller.
+#[must_use]
+pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Response<Body> {
+    // The types above have string keys and no maps of anything else, so writing them cannot fail.
+    let text = serde_json::to_string(body).unwrap_or_default();
+    let mut response = Response::new(Body::Text(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    response
+}

@@ -1,0 +1,11 @@
+//! The handler, from API Gateway's event to its answer, with the real SDK and written-down answers of AWS.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod create;
+#[cfg(test)]
+mod get;
+#[cfg(test)]
+mod health;
