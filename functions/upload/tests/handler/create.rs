@@ -102,7 +102,7 @@ async fn fingerprint() -> String {
 
 #[tokio::test]
 async fn a_repeated_request_gets_its_photo_signed_anew() {
-    let (app, table, _) = app(vec![taken(&fingerprint().await), found(&json!({}))], vec![]);
+    let (app, table, _) = app(vec![taken(&Box::pin(fingerprint()).await), found(&json!({}))], vec![]);
     let reply = post(BODY).header("idempotency-key", "k").to(&app).await;
     assert_eq!(reply.status, 201, "{}", reply.body);
     assert_eq!(reply.header("idempotency-replayed"), Some("true"));
@@ -113,7 +113,7 @@ async fn a_repeated_request_gets_its_photo_signed_anew() {
 
 #[tokio::test]
 async fn a_repeated_request_whose_photo_is_done_gets_no_url() {
-    let (app, ..) = app(vec![taken(&fingerprint().await), found(&ready())], vec![]);
+    let (app, ..) = app(vec![taken(&Box::pin(fingerprint()).await), found(&ready())], vec![]);
     let reply = post(BODY).header("idempotency-key", "k").to(&app).await;
     assert_eq!((reply.status, &reply.body["status"]), (201, &json!("ready")));
     assert!(reply.body["upload"].is_null());
@@ -121,7 +121,7 @@ async fn a_repeated_request_whose_photo_is_done_gets_no_url() {
 
 #[tokio::test]
 async fn a_key_that_stands_for_something_else_is_a_conflict() {
-    for answers in [vec![taken("another")], vec![taken(&fingerprint().await), ok()]] {
+    for answers in [vec![taken("another")], vec![taken(&Box::pin(fingerprint()).await), ok()]] {
         let (app, ..) = app(answers, vec![]);
         let reply = post(BODY).header("idempotency-key", "k").to(&app).await;
         assert_eq!((reply.status, &reply.body["code"]), (409, &json!("IDEMPOTENCY_CONFLICT")));
