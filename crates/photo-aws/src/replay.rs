@@ -38,10 +38,11 @@ impl Sent {
     }
 }
 
-/// An HTTP client that gives `answers` in order and, after the last, `500`.
+/// An HTTP client that gives `answers` in order and, after the last, `500`; a GET gets `object`, if there is one.
 fn http(
     answers: Vec<Answer>,
-) -> (impl Fn(http::Request<SdkBody>) -> http::Response<String> + Send + Sync, Sent) {
+    object: Option<Vec<u8>>,
+) -> (impl Fn(http::Request<SdkBody>) -> http::Response<Vec<u8>> + Send + Sync, Sent) {
     let sent = Sent::default();
     let answers = Mutex::new(VecDeque::from(answers));
     let log = sent.clone();
@@ -55,11 +56,13 @@ fn http(
             target: header("x-amz-target"),
             body: request.body().bytes().unwrap_or_default().to_vec(),
         });
-        let (status, body) = answers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
-            .unwrap_or((500, String::new()));
+        let (status, body) = match &object {
+            Some(object) if request.method() == http::Method::GET => (200, object.clone()),
+            _ => {
+                let next = answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                next.map_or((500, Vec::new()), |(status, body)| (status, body.into_bytes()))
+            }
+        };
         let mut response = http::Response::new(body);
         *response.status_mut() =
             http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
@@ -78,7 +81,7 @@ fn credentials() -> Credentials {
 /// A store whose requests get `answers`.
 #[must_use]
 pub fn store(answers: Vec<Answer>) -> (PhotoStore, Sent) {
-    let (client, sent) = http(answers);
+    let (client, sent) = http(answers, None);
     let config = aws_sdk_dynamodb::Config::builder()
         .region(aws_sdk_dynamodb::config::Region::new("eu-central-1"))
         .credentials_provider(credentials())
@@ -91,7 +94,17 @@ pub fn store(answers: Vec<Answer>) -> (PhotoStore, Sent) {
 /// Objects whose requests get `answers`.
 #[must_use]
 pub fn objects(answers: Vec<Answer>) -> (Objects, Sent) {
-    let (client, sent) = http(answers);
+    objects_with(answers, None)
+}
+
+/// Objects whose GET requests get `original`, and whose other requests get `answers`.
+#[must_use]
+pub fn objects_holding(original: Vec<u8>, answers: Vec<Answer>) -> (Objects, Sent) {
+    objects_with(answers, Some(original))
+}
+
+fn objects_with(answers: Vec<Answer>, original: Option<Vec<u8>>) -> (Objects, Sent) {
+    let (client, sent) = http(answers, original);
     let config = aws_sdk_s3::Config::builder()
         .region(aws_sdk_s3::config::Region::new("eu-central-1"))
         .credentials_provider(credentials())

@@ -1,0 +1,239 @@
+//! The environment of the thumbnail function; `template.yaml` sets every variable.
+
+use std::str::FromStr;
+
+use photo_aws::{ConfigError, Environment, Storage};
+use photo_domain::{VariantFormat, VariantName};
+use photo_imaging::{Fit, InvalidVariant, OutputFormat, VariantSpec};
+
+/// The memory at which Lambda gives one whole vCPU, in MiB
+/// ([AWS Lambda Developer Guide, "Configure Lambda function memory"](https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)).
+const MIB_PER_VCPU: usize = 1769;
+
+/// What the function is told by its environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `PHOTODROP_TABLE_NAME`, `PHOTODROP_ORIGINALS_BUCKET`, `PHOTODROP_THUMBNAILS_BUCKET`.
+    pub storage: Storage,
+    /// `PHOTODROP_MAX_UPLOAD_BYTES`: no more of an original is read.
+    pub max_upload_bytes: u64,
+    /// `PHOTODROP_MAX_PIXELS`: of the original.
+    pub max_pixels: u64,
+    /// `PHOTODROP_MAX_SIDE`: of the original, in pixels.
+    pub max_side: u32,
+    /// Each size of `PHOTODROP_VARIANTS` (`name:longest side`, comma-separated) in each format of
+    /// `PHOTODROP_VARIANT_FORMATS`, with `PHOTODROP_JPEG_QUALITY` or `PHOTODROP_WEBP_QUALITY` (1 to 100).
+    pub variants: Vec<ConfiguredVariant>,
+    /// `PHOTODROP_BACKGROUND`: sRGB, under transparent pixels where the format has none.
+    pub background: Background,
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` in MiB, set by Lambda.
+    pub memory_mib: u64,
+    /// Threads that encode at the same time: the whole vCPUs that the memory size gives.
+    pub threads: usize,
+}
+
+/// One variant to be made of every photo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredVariant {
+    /// Its name in keys and in the API.
+    pub name: VariantName,
+    /// Its encoding.
+    pub format: VariantFormat,
+    /// The same for the imaging pipeline.
+    pub spec: VariantSpec,
+}
+
+/// One size of variants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariantSize {
+    /// Its name.
+    pub name: VariantName,
+    /// Its longest side in pixels; a smaller original is not enlarged.
+    pub longest_side: u32,
+}
+
+/// The text is no variant size.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidVariantSize {
+    /// Not `name:pixels`.
+    #[error("name:pixels is expected, such as small:160")]
+    Shape,
+    /// The name cannot be part of a key.
+    #[error(transparent)]
+    Name(#[from] photo_domain::media::InvalidVariantName),
+}
+
+impl FromStr for VariantSize {
+    type Err = InvalidVariantSize;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, pixels) = text.split_once(':').ok_or(InvalidVariantSize::Shape)?;
+        let longest_side = pixels.parse().map_err(|_| InvalidVariantSize::Shape)?;
+        Ok(Self { name: VariantName::parse(name)?, longest_side })
+    }
+}
+
+impl VariantSize {
+    fn variant(&self, format: VariantFormat, quality: u8) -> Result<ConfiguredVariant, InvalidVariant> {
+        let output = match format {
+            VariantFormat::Jpeg => OutputFormat::Jpeg,
+            VariantFormat::WebP => OutputFormat::WebP,
+        };
+        let fit = Fit::Inside { longest_side: self.longest_side };
+        let spec = VariantSpec::new(self.name.as_str(), fit, output, quality)?;
+        Ok(ConfiguredVariant { name: self.name.clone(), format, spec })
+    }
+}
+
+/// An sRGB colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Background(pub [u8; 3]);
+
+/// The text is no colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("six hexadecimal digits are expected, such as ffffff")]
+pub struct InvalidBackground;
+
+impl FromStr for Background {
+    type Err = InvalidBackground;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() != 6 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(InvalidBackground);
+        }
+        let [_, red, green, blue] =
+            u32::from_str_radix(text, 16).map_err(|_| InvalidBackground)?.to_be_bytes();
+        Ok(Self([red, green, blue]))
+    }
+}
+
+impl Config {
+    /// Reads the environment through `lookup`; the error names every mistake in it.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut env = Environment::new(lookup);
+        let storage = Storage::read(&mut env);
+        let max_upload_bytes = env.number("PHOTODROP_MAX_UPLOAD_BYTES", 1..=u64::from(u32::MAX));
+        let max_pixels = env.number("PHOTODROP_MAX_PIXELS", 1..=1_000_000_000);
+        let max_side = env.number("PHOTODROP_MAX_SIDE", 1..=65_535);
+        let sizes = env.list::<VariantSize>("PHOTODROP_VARIANTS");
+        if let Some(name) = sizes.as_deref().and_then(twice) {
+            env.problem("PHOTODROP_VARIANTS", &format!("names {name} twice"));
+        }
+        let formats = env.list::<VariantFormat>("PHOTODROP_VARIANT_FORMATS");
+        let jpeg_quality = env.number("PHOTODROP_JPEG_QUALITY", 1..=100);
+        let webp_quality = env.number("PHOTODROP_WEBP_QUALITY", 1..=100);
+        let background = env.parsed("PHOTODROP_BACKGROUND");
+        let memory_mib = env.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 128..=1_000_000_usize);
+        let variants = (|| {
+            let quality = |format| match format {
+                VariantFormat::Jpeg => jpeg_quality,
+                VariantFormat::WebP => webp_quality,
+            };
+            let mut variants = Vec::new();
+            for size in sizes? {
+                for &format in formats.as_ref()? {
+                    match size.variant(format, quality(format)?) {
+                        Ok(variant) => variants.push(variant),
+                        Err(error) => env.problem("PHOTODROP_VARIANTS", &format!("cannot be made: {error}")),
+                    }
+                }
+            }
+            Some(variants)
+        })();
+        let config = (|| {
+            Some(Self {
+                storage: storage?,
+                max_upload_bytes: max_upload_bytes?,
+                max_pixels: max_pixels?,
+                max_side: max_side?,
+                variants: variants?,
+                background: background?,
+                memory_mib: memory_mib? as u64,
+                threads: (memory_mib? / MIB_PER_VCPU).max(1),
+            })
+        })();
+        env.finish(config)
+    }
+}
+
+/// A name that two sizes share: their variants would overwrite each other.
+fn twice(sizes: &[VariantSize]) -> Option<&VariantName> {
+    sizes
+        .iter()
+        .enumerate()
+        .find(|(i, size)| sizes[..*i].iter().any(|other| other.name == size.name))
+        .map(|(_, size)| &size.name)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn environment(name: &str) -> Option<String> {
+        let value = match name {
+            "PHOTODROP_TABLE_NAME" => "photos",
+            "PHOTODROP_ORIGINALS_BUCKET" => "originals",
+            "PHOTODROP_THUMBNAILS_BUCKET" => "thumbnails",
+            "PHOTODROP_MAX_UPLOAD_BYTES" => "33554432",
+            "PHOTODROP_MAX_PIXELS" => "50000000",
+            "PHOTODROP_MAX_SIDE" => "16384",
+            "PHOTODROP_VARIANTS" => "small:160,medium:480,large:1280",
+            "PHOTODROP_VARIANT_FORMATS" => "webp,jpeg",
+            "PHOTODROP_JPEG_QUALITY" | "PHOTODROP_WEBP_QUALITY" => "80",
+            "PHOTODROP_BACKGROUND" => "fffEf0",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    fn problems(variable: &'static str, value: &'static str) -> Vec<String> {
+        let lookup = |name: &str| if name == variable { Some(value.to_owned()) } else { environment(name) };
+        Config::read(&lookup).map_or_else(|error| error.problems, |_| Vec::new())
+    }
+
+    #[test]
+    fn the_environment_of_the_template_is_understood() {
+        let config = Config::read(&environment).unwrap();
+        let variants: Vec<_> =
+            config.variants.iter().map(|v| (v.name.as_str(), v.format.as_str(), v.spec.fit())).collect();
+        let inside = |longest_side| Fit::Inside { longest_side };
+        assert_eq!(
+            variants,
+            [
+                ("small", "webp", inside(160)),
+                ("small", "jpeg", inside(160)),
+                ("medium", "webp", inside(480)),
+                ("medium", "jpeg", inside(480)),
+                ("large", "webp", inside(1280)),
+                ("large", "jpeg", inside(1280)),
+            ]
+        );
+        assert_eq!(config.threads, 1);
+        assert_eq!(config.background, Background([0xff, 0xfe, 0xf0]));
+    }
+
+    #[test]
+    fn variants_that_cannot_be_made_are_refused_at_start() {
+        for bad in
+            ["small", "small:", "small:-1", "Small:160", "a/b:160", "small:160,small:480", "small:160,,"]
+        {
+            assert_eq!(problems("PHOTODROP_VARIANTS", bad).len(), 1, "{bad}");
+        }
+        // In WebP and in JPEG; 16384 is too much for WebP alone.
+        assert_eq!(problems("PHOTODROP_VARIANTS", "small:0").len(), 2);
+        assert_eq!(problems("PHOTODROP_VARIANTS", "huge:16384").len(), 1);
+        for bad in ["avif", "webp,webp", "WEBP"] {
+            assert_eq!(problems("PHOTODROP_VARIANT_FORMATS", bad).len(), 1, "{bad}");
+        }
+        for bad in ["white", "fff", "#ffffff", "+fffff"] {
+            assert_eq!(problems("PHOTODROP_BACKGROUND", bad).len(), 1, "{bad}");
+        }
+        assert_eq!(problems("PHOTODROP_JPEG_QUALITY", "0").len(), 1);
+    }
+
+    #[test]
+    fn an_empty_environment_names_every_variable_at_once() {
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 12);
+    }
+}

@@ -1,0 +1,27 @@
+//! The thumbnail function: invoked by S3 for every original that arrives.
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use photo_aws::{Clients, Objects, PhotoStore, Timeouts, config, telemetry};
+use thumbnail::event::Notification;
+use thumbnail::{Config, Pipeline, deadline};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let config = Config::read(&config::process_environment)
+        .inspect_err(|error| tracing::error!(%error, "the function cannot start"))?;
+    let Clients { dynamodb, s3 } = Clients::load(Timeouts::PIPELINE).await;
+    let storage = config.storage.clone();
+    let pipeline = Arc::new(Pipeline {
+        store: PhotoStore::new(dynamodb, storage.table_name),
+        objects: Objects::new(s3, storage.originals_bucket, storage.thumbnails_bucket),
+        config,
+    });
+    run(service_fn(move |event: LambdaEvent<Notification>| {
+        let pipeline = Arc::clone(&pipeline);
+        async move { pipeline.handle(event.payload, deadline(&event.context)).await }
+    }))
+    .await
+}

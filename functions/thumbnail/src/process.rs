@@ -1,0 +1,183 @@
+//! The use case: read, render, write, settle.
+
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use photo_aws::objects::NewVariant;
+use photo_aws::{AwsError, Objects, OriginalTag, PhotoStore, Settled, error_chain};
+use photo_domain::record::{Outcome, PhotoRecord, Processed, State, StoredVariant};
+use photo_domain::{OriginalKey, VariantKey};
+use time::OffsetDateTime;
+use tracing::Instrument as _;
+
+use crate::config::Config;
+use crate::error::{Failure, InvocationError};
+use crate::event::{Notification, OriginalCreated};
+use crate::render::{self, RenderedVariant};
+
+/// The pipeline with all that it needs.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The settings.
+    pub config: Config,
+    /// The records.
+    pub store: PhotoStore,
+    /// The buckets.
+    pub objects: Objects,
+}
+
+impl Pipeline {
+    /// Processes one notification. An error means that Lambda shall try again; what was done by then is
+    /// found done.
+    pub async fn handle(&self, notification: Notification, deadline: Instant) -> Result<(), InvocationError> {
+        let records = match notification {
+            Notification::Objects(event) => event.records,
+            Notification::Test(_) => {
+                tracing::info!("S3 test event received");
+                return Ok(());
+            }
+        };
+        let mut failures = Vec::new();
+        for record in &records {
+            match OriginalCreated::from_record(record, self.objects.originals_bucket()) {
+                Ok(created) => {
+                    let span = tracing::info_span!("photo", photo_id = %created.key.photo_id);
+                    if let Err(error) = self.process(&created, deadline).instrument(span).await {
+                        failures.push(error_chain(&error));
+                    }
+                }
+                // Nothing of ours is lost with it, and trying again would not make it ours.
+                Err(ignored) => tracing::warn!(
+                    event_name = record.event_name,
+                    bucket = record.s3.bucket.name,
+                    key = record.s3.object.key,
+                    reason = %ignored,
+                    "record ignored"
+                ),
+            }
+        }
+        let failed = failures.len();
+        failures
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |first| Err(InvocationError { records: records.len(), failed, first }))
+    }
+
+    /// Takes one photo to its end. Only what a later try may mend is an error.
+    async fn process(&self, created: &OriginalCreated, deadline: Instant) -> Result<(), AwsError> {
+        let key = &created.key;
+        let Some(record) = self.store.get(key).await? else {
+            return self.orphaned(key).await;
+        };
+        if matches!(record.state, State::Settled(_)) {
+            tracing::info!(status = record.status().as_str(), "settled before: duplicate event");
+            return Ok(());
+        }
+        match self.make(created, &record, deadline).await {
+            Ok(processed) => self.settle(key, Outcome::Ready(processed)).await,
+            Err(Failure::Permanent { code, reason }) => {
+                // Tagged before it is settled: once settled, a duplicate event does not come this far.
+                self.objects.tag_original(key, OriginalTag::Failed).await?;
+                tracing::warn!(code = code.as_str(), reason, "photo failed");
+                self.settle(key, Outcome::Failed { code, reason }).await
+            }
+            Err(Failure::Stale) => {
+                tracing::info!("the original was replaced after this event: left to the newer event");
+                Ok(())
+            }
+            Err(Failure::Transient(error)) => {
+                tracing::error!(operation = error.operation, error = error_chain(&error), "will be retried");
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes the variants and puts them into their bucket.
+    async fn make(
+        &self,
+        created: &OriginalCreated,
+        record: &PhotoRecord,
+        deadline: Instant,
+    ) -> Result<Processed, Failure> {
+        let key = &created.key;
+        let started = Instant::now();
+        let original =
+            self.objects.read_original(key, created.etag.as_deref(), self.config.max_upload_bytes).await?;
+        let (size_bytes, read_ms) = (original.bytes.len(), started.elapsed().as_millis());
+
+        let declared = record.request.content_type;
+        let rendering = render::render(original.bytes, declared, &self.config, deadline).await?;
+        let rendered_ms = started.elapsed().as_millis();
+
+        let (variants, objects) = name_variants(key, rendering.variants);
+        self.objects.write_variants(objects).await?;
+        tracing::info!(
+            size_bytes,
+            width = rendering.width,
+            height = rendering.height,
+            read_ms,
+            render_ms = rendered_ms - read_ms,
+            write_ms = started.elapsed().as_millis() - rendered_ms,
+            variants = variants.len(),
+            "variants written"
+        );
+        Ok(Processed {
+            format: rendering.format,
+            width: rendering.width,
+            height: rendering.height,
+            thumbhash: STANDARD.encode(&rendering.thumbhash),
+            dominant_color: css_color(rendering.dominant_color),
+            original_etag: original.etag,
+            variants,
+        })
+    }
+
+    async fn settle(&self, key: &OriginalKey, outcome: Outcome) -> Result<(), AwsError> {
+        match self.store.settle(key, &outcome, OffsetDateTime::now_utc()).await? {
+            Settled::Now => {
+                tracing::info!(status = outcome.status().as_str(), "photo settled");
+                Ok(())
+            }
+            Settled::Before(status) => {
+                tracing::info!(status = status.as_str(), "settled meanwhile: duplicate event");
+                Ok(())
+            }
+            // Deleted while it was processed.
+            Settled::NoRecord => self.orphaned(key).await,
+        }
+    }
+
+    /// An original without a record: nobody can see it, so it may expire.
+    async fn orphaned(&self, key: &OriginalKey) -> Result<(), AwsError> {
+        self.objects.tag_original(key, OriginalTag::Orphaned).await?;
+        tracing::warn!("an original without a record: tagged to expire");
+        Ok(())
+    }
+}
+
+/// Each variant as the record has it, and as the object to be written.
+fn name_variants(
+    original: &OriginalKey,
+    variants: Vec<RenderedVariant>,
+) -> (Vec<StoredVariant>, Vec<NewVariant>) {
+    variants
+        .into_iter()
+        .map(|variant| {
+            let key = VariantKey { original, name: &variant.name, format: variant.format }.to_string();
+            let stored = StoredVariant {
+                name: variant.name,
+                format: variant.format,
+                width: variant.width,
+                height: variant.height,
+                size_bytes: variant.bytes.len() as u64,
+                key: key.clone(),
+            };
+            (stored, NewVariant { key, format: variant.format, bytes: variant.bytes })
+        })
+        .unzip()
+}
+
+fn css_color([red, green, blue]: [u8; 3]) -> String {
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}

@@ -1,0 +1,131 @@
+//! The imaging pipeline, run beside the async runtime and with its panics caught.
+
+use std::time::Instant;
+
+use photo_domain::{ContentType, FailureCode, VariantFormat, VariantName};
+use photo_imaging::{Limits, RenderOptions, probe};
+
+use crate::config::Config;
+use crate::error::Failure;
+
+/// What a photo is, and its variants.
+#[derive(Clone, Debug)]
+pub struct Rendering {
+    /// What the bytes are.
+    pub format: ContentType,
+    /// The original's width in pixels, as displayed.
+    pub width: u32,
+    /// The original's height in pixels, as displayed.
+    pub height: u32,
+    /// The placeholder.
+    pub thumbhash: Vec<u8>,
+    /// sRGB.
+    pub dominant_color: [u8; 3],
+    /// The variants: sizes in configuration order, each in all formats.
+    pub variants: Vec<RenderedVariant>,
+}
+
+/// One variant in memory.
+#[derive(Clone, Debug)]
+pub struct RenderedVariant {
+    /// Its name.
+    pub name: VariantName,
+    /// Its encoding.
+    pub format: VariantFormat,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+/// Makes every variant of a photo. Decoding runs on a thread of its own: the runtime goes on, and a panic
+/// ends that thread's work alone.
+pub async fn render(
+    bytes: Vec<u8>,
+    declared: ContentType,
+    config: &Config,
+    deadline: Instant,
+) -> Result<Rendering, Failure> {
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || render_now(&bytes, declared, &config, deadline)).await.unwrap_or_else(
+        |panic| {
+            Err(Failure::permanent(FailureCode::ProcessingFailed, format!("the decoder panicked: {panic}")))
+        },
+    )
+}
+
+fn render_now(
+    bytes: &[u8],
+    declared: ContentType,
+    config: &Config,
+    deadline: Instant,
+) -> Result<Rendering, Failure> {
+    let probed = probe(bytes, &limits(config, deadline))?;
+    let format = content_type(probed.format());
+    if format != declared {
+        return Err(Failure::permanent(
+            FailureCode::TypeMismatch,
+            format!("{declared} was declared, the bytes are {format}"),
+        ));
+    }
+    let options = RenderOptions {
+        background: config.background.0,
+        threads: config.threads,
+        ..RenderOptions::new(config.variants.iter().map(|variant| variant.spec.clone()).collect())
+    };
+    let rendered = probed.render(&options)?;
+    let variants = config
+        .variants
+        .iter()
+        .zip(rendered.variants)
+        .map(|(configured, variant)| RenderedVariant {
+            name: configured.name.clone(),
+            format: configured.format,
+            width: variant.width,
+            height: variant.height,
+            bytes: variant.bytes,
+        })
+        .collect();
+    Ok(Rendering {
+        format,
+        width: rendered.original.width,
+        height: rendered.original.height,
+        thumbhash: rendered.thumbhash,
+        dominant_color: rendered.dominant_color,
+        variants,
+    })
+}
+
+fn limits(config: &Config, deadline: Instant) -> Limits {
+    Limits {
+        max_bytes: usize::try_from(config.max_upload_bytes).unwrap_or(usize::MAX),
+        max_pixels: config.max_pixels,
+        max_side: config.max_side,
+        ..Limits::for_lambda_memory(config.memory_mib)
+    }
+    .with_deadline(deadline)
+}
+
+const fn content_type(format: photo_imaging::Format) -> ContentType {
+    match format {
+        photo_imaging::Format::Gif => ContentType::Gif,
+        photo_imaging::Format::Jpeg => ContentType::Jpeg,
+        photo_imaging::Format::Png => ContentType::Png,
+        photo_imaging::Format::WebP => ContentType::WebP,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_are_the_same_on_both_sides() {
+        use photo_imaging::Format;
+        for format in [Format::Gif, Format::Jpeg, Format::Png, Format::WebP] {
+            assert_eq!(content_type(format).as_str(), format.content_type());
+        }
+    }
+}

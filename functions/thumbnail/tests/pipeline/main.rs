@@ -1,0 +1,10 @@
+//! The pipeline, from S3's event to the settled record, with real photos, the real SDK and written-down
+//! answers of AWS.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod outcomes;
+#[cfg(test)]
+mod transient;

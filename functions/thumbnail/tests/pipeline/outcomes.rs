@@ -1,0 +1,134 @@
+//! How photos end.
+
+use std::time::Instant;
+
+use serde_json::json;
+use thumbnail::event::Notification;
+
+use crate::support::{
+    ID, calls, event, far, found, key, ok, photo, pipeline, pipeline_without_original, record, settled,
+    written,
+};
+
+#[tokio::test]
+async fn a_photo_becomes_ready_after_its_variants_are_written() {
+    let (pipeline, table, buckets) =
+        pipeline(photo("orientation-6.jpg"), vec![found("pending", "image/jpeg"), ok()], written(4));
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    let record = settled(&table);
+    assert_eq!(record["status"]["S"], "ready");
+    assert_eq!(record["format"]["S"], "image/jpeg");
+    assert_eq!(record["original_etag"]["S"], "\"0123\"");
+    assert!(!record["thumbhash"]["S"].as_str().unwrap().is_empty());
+    let mut written: Vec<_> = calls(&buckets).into_iter().filter(|call| call.starts_with("PUT ")).collect();
+    written.sort();
+    let expected = ["medium.jpg", "medium.webp", "small.jpg", "small.webp"]
+        .map(|name| format!("PUT photos/auth0%257C7/{ID}/{name}?x-id=PutObject"));
+    assert_eq!(written, expected);
+    let variants = record["variants"]["L"].as_array().unwrap();
+    let names: Vec<_> = variants.iter().map(|v| (&v["M"]["name"]["S"], &v["M"]["format"]["S"])).collect();
+    assert_eq!(
+        json!(names),
+        json!([["small", "webp"], ["small", "jpeg"], ["medium", "webp"], ["medium", "jpeg"]])
+    );
+    // The pixels are stored as a portrait, and orientation 6 turns them into a landscape.
+    let side = |name: &str| variants[2]["M"][name]["N"].as_str().unwrap().parse::<u32>().unwrap();
+    assert!(side("width") > side("height"));
+}
+
+#[tokio::test]
+async fn each_bad_photo_fails_with_its_code_and_is_tagged_first() {
+    for (name, declared, code) in [
+        ("not-an-image.jpg", "image/jpeg", "NOT_AN_IMAGE"),
+        ("empty.jpg", "image/jpeg", "NOT_AN_IMAGE"),
+        ("alpha.png", "image/jpeg", "TYPE_MISMATCH"),
+        ("truncated.jpg", "image/jpeg", "CORRUPT_IMAGE"),
+        ("pixel-bomb.png", "image/png", "TOO_MANY_PIXELS"),
+    ] {
+        let (pipeline, table, buckets) =
+            pipeline(photo(name), vec![found("pending", declared), ok()], written(1));
+        pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+        let record = settled(&table);
+        assert_eq!(record["failure_code"]["S"], code, "{name}: {record}");
+        assert_eq!(record["status"]["S"], "failed");
+        let calls = calls(&buckets);
+        assert_eq!(calls.len(), 2, "{calls:?}");
+        assert!(calls[1].contains("/original?tagging"), "{calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_original_over_the_limit_is_not_kept_in_memory() {
+    let (pipeline, table, _) =
+        pipeline(vec![0xff; 5_000_001], vec![found("pending", "image/jpeg"), ok()], written(1));
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    assert_eq!(settled(&table)["failure_code"]["S"], "TOO_LARGE");
+}
+
+#[tokio::test]
+async fn a_photo_that_takes_too_long_fails_instead_of_dying_with_the_invocation() {
+    let (pipeline, table, _) =
+        pipeline(photo("orientation-1.jpg"), vec![found("pending", "image/jpeg"), ok()], written(1));
+    pipeline.handle(event(&[record(&key())]), Instant::now()).await.unwrap();
+    assert_eq!(settled(&table)["failure_code"]["S"], "PROCESSING_TIMEOUT");
+}
+
+#[tokio::test]
+async fn an_original_that_is_gone_fails_its_photo() {
+    let missing = (404, "<Error><Code>NoSuchKey</Code></Error>".to_owned());
+    let (pipeline, table, _) =
+        pipeline_without_original(vec![found("pending", "image/jpeg"), ok()], vec![missing.clone(), missing]);
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    assert_eq!(settled(&table)["failure_code"]["S"], "ORIGINAL_MISSING");
+}
+
+#[tokio::test]
+async fn an_event_about_a_replaced_object_does_nothing() {
+    let replaced = (412, "<Error><Code>PreconditionFailed</Code></Error>".to_owned());
+    let (pipeline, table, buckets) =
+        pipeline_without_original(vec![found("pending", "image/jpeg")], vec![replaced]);
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    assert_eq!((table.all().len(), buckets.all().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_duplicate_event_reads_the_record_and_nothing_else() {
+    let (pipeline, table, buckets) =
+        pipeline(photo("orientation-1.jpg"), vec![found("failed", "image/jpeg")], vec![]);
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    assert_eq!((table.all().len(), buckets.all().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn of_two_deliveries_at_once_the_later_finds_it_done() {
+    let refused =
+        json!({ "__type": "ConditionalCheckFailedException", "Item": { "status": { "S": "ready" } } });
+    let (pipeline, ..) = pipeline(
+        photo("orientation-1.jpg"),
+        vec![found("pending", "image/jpeg"), (400, refused.to_string())],
+        written(4),
+    );
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_original_without_a_record_is_tagged_to_expire() {
+    let (pipeline, table, buckets) = pipeline(photo("orientation-1.jpg"), vec![ok()], written(1));
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    assert_eq!(table.all().len(), 1);
+    let [tagging] = buckets.all().try_into().unwrap();
+    assert!(String::from_utf8(tagging.body).unwrap().contains("<Value>orphaned</Value>"));
+}
+
+#[tokio::test]
+async fn foreign_objects_and_test_events_touch_nothing() {
+    let (pipeline, table, buckets) = pipeline(vec![], vec![], vec![]);
+    pipeline
+        .handle(event(&[record("holiday+photos/1.jpg"), record("photos/a/b/original")]), far())
+        .await
+        .unwrap();
+    let test: Notification = serde_json::from_value(json!({ "Event": "s3:TestEvent" })).unwrap();
+    pipeline.handle(test, far()).await.unwrap();
+    pipeline.handle(event(&[]), far()).await.unwrap();
+    assert_eq!(table.all().len() + buckets.all().len(), 0);
+}

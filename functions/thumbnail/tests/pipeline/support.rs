@@ -1,0 +1,125 @@
+//! A pipeline, events as S3 sends them, and what became of a record.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use photo_aws::replay::{self, Answer, Sent};
+use serde_json::{Value, json};
+use thumbnail::event::Notification;
+use thumbnail::{Config, Pipeline};
+
+pub(crate) const ID: &str = "01935b7c-0000-7000-8000-000000000001";
+
+/// A photo of the imaging crate's test data.
+pub(crate) fn photo(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/photo-imaging/testdata").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A pipeline with one original in its bucket, and what it sends to the table and to the buckets.
+pub(crate) fn pipeline(
+    original: Vec<u8>,
+    table: Vec<Answer>,
+    buckets: Vec<Answer>,
+) -> (Pipeline, Sent, Sent) {
+    let (objects, to_buckets) = replay::objects_holding(original, buckets);
+    with_objects(objects, to_buckets, table)
+}
+
+/// A pipeline whose buckets give these answers to everything.
+pub(crate) fn pipeline_without_original(table: Vec<Answer>, buckets: Vec<Answer>) -> (Pipeline, Sent, Sent) {
+    let (objects, to_buckets) = replay::objects(buckets);
+    with_objects(objects, to_buckets, table)
+}
+
+fn with_objects(objects: photo_aws::Objects, to_buckets: Sent, table: Vec<Answer>) -> (Pipeline, Sent, Sent) {
+    let (store, to_table) = replay::store(table);
+    let config = Config::read(&|name| {
+        let value = match name {
+            "PHOTODROP_TABLE_NAME" => "photos",
+            "PHOTODROP_ORIGINALS_BUCKET" => "originals",
+            "PHOTODROP_THUMBNAILS_BUCKET" => "thumbnails",
+            "PHOTODROP_MAX_UPLOAD_BYTES" => "5000000",
+            "PHOTODROP_MAX_PIXELS" => "50000000",
+            "PHOTODROP_MAX_SIDE" => "16384",
+            "PHOTODROP_VARIANTS" => "small:160,medium:480",
+            "PHOTODROP_VARIANT_FORMATS" => "webp,jpeg",
+            "PHOTODROP_JPEG_QUALITY" | "PHOTODROP_WEBP_QUALITY" => "80",
+            "PHOTODROP_BACKGROUND" => "ffffff",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    });
+    (Pipeline { config: config.unwrap(), store, objects }, to_table, to_buckets)
+}
+
+/// One record of an event.
+pub(crate) fn record(key: &str) -> Value {
+    json!({
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-central-1",
+        "eventTime": "2026-11-24T12:00:00.000Z", "eventName": "ObjectCreated:Put",
+        "userIdentity": { "principalId": "AWS:x" }, "requestParameters": { "sourceIPAddress": "192.0.2.1" },
+        "responseElements": {},
+        "s3": { "s3SchemaVersion": "1.0", "configurationId": "c",
+            "bucket": { "name": "originals", "ownerIdentity": { "principalId": "x" }, "arn": "arn:aws:s3:::originals" },
+            "object": { "key": key, "size": 1, "eTag": "0123", "sequencer": "00" } }
+    })
+}
+
+/// The key of the one photo, as S3 writes it in an event.
+pub(crate) fn key() -> String {
+    format!("photos/auth0%257C7/{ID}/original")
+}
+
+pub(crate) fn event(records: &[Value]) -> Notification {
+    serde_json::from_value(json!({ "Records": records })).unwrap()
+}
+
+/// A deadline that no test reaches.
+pub(crate) fn far() -> Instant {
+    Instant::now() + Duration::from_mins(10)
+}
+
+pub(crate) fn ok() -> Answer {
+    (200, "{}".to_owned())
+}
+
+/// S3's answers to this many writes.
+pub(crate) fn written(count: usize) -> Vec<Answer> {
+    vec![(200, String::new()); count]
+}
+
+/// DynamoDB's answer to a read of the photo's record.
+pub(crate) fn found(status: &str, content_type: &str) -> Answer {
+    let item = json!({
+        "pk": { "S": "owner#auth0%7C7" }, "sk": { "S": format!("photo#{ID}") }, "photo_id": { "S": ID },
+        "owner": { "S": "auth0|7" }, "status": { "S": status }, "content_type": { "S": content_type },
+        "size_bytes": { "N": "123456" }, "expires_at": { "N": "1796817600" }, "failure_code": { "S": "NOT_AN_IMAGE" },
+        "created_at": { "S": "2026-11-24T12:00:00.123Z" }, "updated_at": { "S": "2026-11-24T12:00:00.123Z" },
+    });
+    (200, json!({ "Item": item }).to_string())
+}
+
+/// What an update sets, by attribute.
+pub(crate) fn settled(sent: &Sent) -> Value {
+    let sent = sent.all();
+    let update =
+        sent.iter().find(|request| request.target.ends_with("UpdateItem")).expect("an update is expected");
+    let body: Value = serde_json::from_slice(&update.body).unwrap();
+    let names = body["ExpressionAttributeNames"].as_object().unwrap();
+    let assigned = names.iter().filter(|(placeholder, _)| placeholder.starts_with("#a"));
+    assigned
+        .map(|(placeholder, name)| {
+            let value = &body["ExpressionAttributeValues"][placeholder.replace('#', ":")];
+            (name.as_str().unwrap().to_owned(), value.clone())
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// Method and path of what was sent to the buckets.
+pub(crate) fn calls(sent: &Sent) -> Vec<String> {
+    let path = |uri: &str| uri.split_once(".amazonaws.com/").map_or(uri, |(_, path)| path).to_owned();
+    sent.all().iter().map(|request| format!("{} {}", request.method, path(&request.uri))).collect()
+}
