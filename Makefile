@@ -1,0 +1,33 @@
+# photodrop: `make up` starts it here, `make test` checks it. `make help` lists everything.
+
+# The first Python that is new enough for the tools; `make PYTHON=...` chooses another.
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python3.10,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(name))))
+
+COMMANDS := up test down status logs token build lint fmt unit e2e deny
+
+.DEFAULT_GOAL := help
+.PHONY: help $(COMMANDS)
+
+$(COMMANDS):
+	@test -n "$(PYTHON)" || { echo "make $@: Python 3.10+ is needed, found $$(python3 --version 2>/dev/null || echo none)" >&2; exit 1; }
+	@cd "$(CURDIR)" && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m infra.local $@
+
+# The lines below that begin with `#:`.
+help:
+	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
+
+#: make up       builds the functions, starts MiniStack, deploys template.yaml into it and uploads a photo
+#:               (PHOTODROP_PORT=4566, PHOTODROP_PARAMETERS="Variants=small:200 JpegQuality=85"); again: updates it
+#: make status   shows the stack, its functions, the failure queue, photos and objects
+#: make logs     prints the functions' logs of the last hour (ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail)
+#: make token    prints a fresh token of the demo user and writes it into .local/stack.json
+#: make down     stops the local stack; what it held is gone
+#: make test     runs every check and the end-to-end tests, on a stack of their own (PHOTODROP_TEST_PORT=4577)
+#: make unit     runs the unit tests alone
+#: make e2e      runs the end-to-end tests alone
+#: make lint     runs the format check, cfn-lint, sam validate and clippy
+#: make deny     checks licences, bans, sources and advisories (PHOTODROP_ADVISORIES=required: never without)
+#: make fmt      formats the Rust code
+#: make build    builds the functions for this machine's architecture and checks the glibc that they need
+#: make help     prints this

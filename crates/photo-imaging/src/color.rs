@@ -1,0 +1,88 @@
+//! Any colours to sRGB, three channels or four with alpha.
+
+use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
+
+use crate::raster::{Channels, Raster};
+
+/// Applies the profile; a profile that is broken, or for other channels than these, is passed over, as browsers do.
+pub(crate) fn to_srgb(raster: &Raster, icc: Option<&[u8]>) -> Raster {
+    let converted = icc.and_then(|icc| by_profile(raster, icc)).unwrap_or_else(|| by_formula(raster));
+    without_needless_alpha(converted)
+}
+
+fn by_profile(raster: &Raster, icc: &[u8]) -> Option<Raster> {
+    let profile = ColorProfile::new_from_slice(icc).ok()?;
+    let (space, from, to, channels) = match raster.channels() {
+        Channels::Gray => (DataColorSpace::Gray, Layout::Gray, Layout::Rgb, Channels::Rgb),
+        Channels::GrayAlpha => (DataColorSpace::Gray, Layout::GrayAlpha, Layout::Rgba, Channels::Rgba),
+        Channels::Rgb => (DataColorSpace::Rgb, Layout::Rgb, Layout::Rgb, Channels::Rgb),
+        Channels::Rgba => (DataColorSpace::Rgb, Layout::Rgba, Layout::Rgba, Channels::Rgba),
+        // Four inks travel as "Rgba" in moxcms; the profile says what they are.
+        Channels::Cmyk => (DataColorSpace::Cmyk, Layout::Rgba, Layout::Rgb, Channels::Rgb),
+    };
+    if profile.color_space != space {
+        return None;
+    }
+    let transform = profile
+        .create_transform_8bit(from, &ColorProfile::new_srgb(), to, TransformOptions::default())
+        .ok()?;
+    let pixels = raster.data().len() / raster.channels().count();
+    let mut data = vec![0; pixels * channels.count()];
+    transform.transform(raster.data(), &mut data).ok()?;
+    raster.with_data(channels, data)
+}
+
+/// What everybody assumes of a picture without a profile: gray and colour are sRGB, ink takes light away.
+fn by_formula(raster: &Raster) -> Raster {
+    match raster.channels() {
+        Channels::Gray => raster.map(Channels::Rgb, |[v]| [v; 3]),
+        Channels::GrayAlpha => raster.map(Channels::Rgba, |[v, a]| [v, v, v, a]),
+        Channels::Rgb | Channels::Rgba => raster.clone(),
+        Channels::Cmyk => {
+            raster.map(Channels::Rgb, |[c, m, y, k]| [c, m, y].map(|ink| product(255 - ink, 255 - k)))
+        }
+    }
+}
+
+/// a × b of 0..=255 standing for 0..=1, rounded.
+fn product(a: u8, b: u8) -> u8 {
+    let rounded = (u16::from(a) * u16::from(b) + 127) / 255;
+    u8::try_from(rounded).unwrap_or(u8::MAX)
+}
+
+fn without_needless_alpha(raster: Raster) -> Raster {
+    if raster.channels() == Channels::Rgba
+        && raster.data().iter().skip(3).step_by(4).all(|&alpha| alpha == 255)
+    {
+        return raster.map(Channels::Rgb, |[r, g, b, _]| [r, g, b]);
+    }
+    raster
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ink_without_a_profile_takes_light_away() {
+        let inks = vec![0, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 255, 0, 128, 255, 128];
+        let raster = Raster::new(4, 1, Channels::Cmyk, inks).unwrap();
+        assert_eq!(to_srgb(&raster, None).data(), [255, 255, 255, 0, 255, 255, 0, 0, 0, 127, 63, 0]);
+    }
+
+    #[test]
+    fn alpha_that_hides_nothing_is_dropped() {
+        let opaque = Raster::new(1, 2, Channels::Rgba, vec![1, 2, 3, 255, 4, 5, 6, 255]).unwrap();
+        assert_eq!(to_srgb(&opaque, None).data(), [1, 2, 3, 4, 5, 6]);
+        let clear = Raster::new(1, 2, Channels::Rgba, vec![1, 2, 3, 255, 4, 5, 6, 254]).unwrap();
+        assert_eq!(to_srgb(&clear, None), clear);
+    }
+
+    #[test]
+    fn a_profile_of_other_channels_is_passed_over() {
+        let gray = Raster::new(1, 1, Channels::Gray, vec![77]).unwrap();
+        let rgb_profile = ColorProfile::new_display_p3().encode().unwrap();
+        assert_eq!(to_srgb(&gray, Some(&rgb_profile)).data(), [77; 3]);
+        assert_eq!(to_srgb(&gray, Some(b"no profile")).data(), [77; 3]);
+    }
+}

@@ -1,0 +1,123 @@
+//! The second stage: the one decode that all variants share.
+//!
+//! PNG, WebP and GIF go through `image`, JPEG past it, see [`jpeg`].
+
+mod jpeg;
+
+use std::io::Cursor;
+
+use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::metadata::Orientation;
+use image::{ColorType, ImageDecoder, ImageError};
+
+use crate::error::ImagingError;
+use crate::format::Format;
+use crate::limits::Limits;
+use crate::probe::{Header, Probed};
+use crate::raster::{Channels, Raster};
+
+/// Pixels as stored, at the stored orientation and in the profile's colours.
+pub(crate) struct Decoded {
+    pub(crate) raster: Raster,
+    pub(crate) icc: Option<Vec<u8>>,
+    pub(crate) orientation: Orientation,
+}
+
+impl Probed<'_> {
+    pub(crate) fn decode(&self) -> Result<Decoded, ImagingError> {
+        let (header, bytes) = (&self.header, self.bytes);
+        let (raster, icc) = match header.format {
+            Format::Jpeg => jpeg::decode(header, bytes)?,
+            Format::Png => {
+                // The codec counts profile and text chunks against this, so that they cannot inflate without bound.
+                let limits = png_limits(&self.limits);
+                let decoder =
+                    PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(|e| damaged(header, &e))?;
+                decode_by_image(header, decoder)?
+            }
+            Format::WebP => {
+                let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(header, &e))?;
+                decode_by_image(header, decoder)?
+            }
+            Format::Gif => {
+                let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(header, &e))?;
+                decode_by_image(header, decoder)?
+            }
+        };
+        Ok(Decoded { raster, icc, orientation: header.orientation })
+    }
+}
+
+fn decode_by_image(
+    header: &Header,
+    mut decoder: impl ImageDecoder,
+) -> Result<(Raster, Option<Vec<u8>>), ImagingError> {
+    let (width, height) = decoder.dimensions();
+    if (width, height) != (header.width, header.height) {
+        return Err(ImagingError::corrupt(header.format, "the decoder sees another size than the header"));
+    }
+    // A profile that cannot be read is as good as none.
+    let icc = decoder.icc_profile().ok().flatten();
+    let color = decoder.color_type();
+    let (channels, deep) = match color {
+        ColorType::L8 => (Channels::Gray, false),
+        ColorType::La8 => (Channels::GrayAlpha, false),
+        ColorType::Rgb8 => (Channels::Rgb, false),
+        ColorType::Rgba8 => (Channels::Rgba, false),
+        ColorType::L16 => (Channels::Gray, true),
+        ColorType::La16 => (Channels::GrayAlpha, true),
+        ColorType::Rgb16 => (Channels::Rgb, true),
+        ColorType::Rgba16 => (Channels::Rgba, true),
+        _ => return Err(ImagingError::UnsupportedType("this pixel format")),
+    };
+    let length = usize::try_from(decoder.total_bytes())
+        .map_err(|_| ImagingError::corrupt(header.format, "too large for this machine"))?;
+    let mut data = vec![0; length];
+    decoder.read_image(&mut data).map_err(|e| damaged(header, &e))?;
+    if deep {
+        narrow(&mut data);
+    }
+    let raster = Raster::new(width, height, channels, data).ok_or_else(|| {
+        ImagingError::corrupt(header.format, "the decoder gave another size than the header")
+    })?;
+    Ok((raster, icc))
+}
+
+/// 16 bits a channel to 8, in place, rounded to nearest.
+fn narrow(data: &mut Vec<u8>) {
+    let half = data.len() / 2;
+    for i in 0..half {
+        let value = u32::from(u16::from_ne_bytes([data[2 * i], data[2 * i + 1]]));
+        data[i] = u8::try_from((value * 255 + 32_767) / 65_535).unwrap_or(u8::MAX);
+    }
+    data.truncate(half);
+    data.shrink_to_fit();
+}
+
+fn png_limits(limits: &Limits) -> image::Limits {
+    let mut png = image::Limits::no_limits();
+    png.max_alloc = Some(limits.max_decoder_bytes);
+    png
+}
+
+fn damaged(header: &Header, error: &ImageError) -> ImagingError {
+    match error {
+        ImageError::Unsupported(_) => ImagingError::UnsupportedType("this kind of image"),
+        _ => ImagingError::corrupt(header.format, error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_bits_are_rounded_to_the_nearest_of_eight() {
+        let mut data: Vec<u8> = [0_u16, 128, 129, 257, 32_896, 65_406, 65_407, 65_535]
+            .into_iter()
+            .flat_map(u16::to_ne_bytes)
+            .collect();
+        narrow(&mut data);
+        assert_eq!(data, [0, 0, 1, 1, 128, 254, 255, 255]);
+    }
+}

@@ -1,0 +1,142 @@
+//! What a photo may cost. Checked from the header, before any decode.
+
+use std::time::Instant;
+
+use crate::error::ImagingError;
+
+/// Limits on one photo. Every field is checked before the first pixel is decoded, except the deadline, which is
+/// checked before each step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest input in bytes.
+    pub max_bytes: usize,
+    /// Most pixels, width × height. 50 million covers every phone and most cameras.
+    pub max_pixels: u64,
+    /// Longest side in px.
+    pub max_side: u32,
+    /// Most frames of an animation, although only the first is decoded: a file that lies about frames lies about more.
+    pub max_frames: u32,
+    /// Most pixels in all frames, frames × width × height.
+    pub max_frame_pixels: u64,
+    /// Most memory in bytes that decoding may take, by an estimate from the header.
+    pub max_decoder_bytes: u64,
+    /// No step is begun after this.
+    pub deadline: Option<Instant>,
+}
+
+/// 1 MiB in bytes.
+const MIB: u64 = 1 << 20;
+
+/// Memory in MiB that is no decoder's: the runtime, its libraries, the SDK's buffers and the original itself.
+const RESERVED_MIB: u64 = 128;
+
+impl Default for Limits {
+    /// 32 MiB, 50 MP, 16384 px a side, 1000 frames, 2000 MP in all frames, the decoder memory of a function of
+    /// 1769 MiB (where Lambda gives one whole vCPU), no deadline.
+    fn default() -> Self {
+        Self {
+            max_bytes: 32 << 20,
+            max_pixels: 50_000_000,
+            max_side: 16_384,
+            max_frames: 1000,
+            max_frame_pixels: 2_000_000_000,
+            max_decoder_bytes: decoder_bytes(1769),
+            deadline: None,
+        }
+    }
+}
+
+impl Limits {
+    /// The default limits with the decoder memory of a Lambda function of `memory_mib` MiB
+    /// (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`):
+    ///
+    /// `max_decoder_bytes = (memory − 128 MiB) × 3/4`
+    ///
+    /// 128 MiB is for the runtime, the SDK and the original; the remaining quarter is for the resizer's and the
+    /// encoders' buffers and the variants. 512 MiB give 288 MiB: 50 MP of baseline JPEG (150 MB), but only 33 MP of
+    /// progressive JPEG with full chroma (9 bytes per pixel).
+    #[must_use]
+    pub fn for_lambda_memory(memory_mib: u64) -> Self {
+        Self { max_decoder_bytes: decoder_bytes(memory_mib), ..Self::default() }
+    }
+
+    /// The same limits with a deadline.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
+    pub(crate) fn check_bytes(&self, bytes: usize) -> Result<(), ImagingError> {
+        if bytes > self.max_bytes {
+            return Err(ImagingError::TooLarge { bytes, limit: self.max_bytes });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_size(&self, width: u32, height: u32) -> Result<(), ImagingError> {
+        if u64::from(width) * u64::from(height) > self.max_pixels {
+            return Err(ImagingError::TooManyPixels { width, height, limit: self.max_pixels });
+        }
+        if width.max(height) > self.max_side {
+            return Err(ImagingError::SideTooLong { width, height, limit: self.max_side });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_frames(&self, frames: u32, width: u32, height: u32) -> Result<(), ImagingError> {
+        let pixels = u64::from(frames) * u64::from(width) * u64::from(height);
+        if frames > self.max_frames || pixels > self.max_frame_pixels {
+            let (max_frames, max_pixels) = (self.max_frames, self.max_frame_pixels);
+            return Err(ImagingError::TooManyFrames { frames, pixels, max_frames, max_pixels });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_memory(&self, bytes: u64) -> Result<(), ImagingError> {
+        if bytes > self.max_decoder_bytes {
+            return Err(ImagingError::TooMuchMemory { bytes, limit: self.max_decoder_bytes });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_deadline(&self, step: &'static str) -> Result<(), ImagingError> {
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(ImagingError::DeadlinePassed { step }),
+            _ => Ok(()),
+        }
+    }
+}
+
+const fn decoder_bytes(memory_mib: u64) -> u64 {
+    memory_mib.saturating_sub(RESERVED_MIB).saturating_mul(MIB) / 4 * 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoder_memory_is_three_quarters_of_what_the_runtime_leaves() {
+        assert_eq!(Limits::for_lambda_memory(512).max_decoder_bytes, 288 * MIB);
+        assert_eq!(Limits::for_lambda_memory(128).max_decoder_bytes, 0);
+        assert_eq!(Limits::for_lambda_memory(0).max_decoder_bytes, 0);
+    }
+
+    #[test]
+    fn a_limit_itself_is_allowed() {
+        let limits = Limits {
+            max_pixels: 100,
+            max_side: 50,
+            max_frames: 2,
+            max_frame_pixels: 200,
+            ..Limits::default()
+        };
+        assert!(limits.check_size(50, 2).is_ok());
+        assert_eq!(limits.check_size(51, 1).map_err(|e| e.code()), Err("TOO_MANY_PIXELS"));
+        assert_eq!(limits.check_size(11, 10).map_err(|e| e.code()), Err("TOO_MANY_PIXELS"));
+        assert!(limits.check_frames(2, 50, 2).is_ok());
+        assert_eq!(limits.check_frames(3, 1, 1).map_err(|e| e.code()), Err("TOO_MANY_FRAMES"));
+        assert_eq!(limits.check_frames(2, 101, 1).map_err(|e| e.code()), Err("TOO_MANY_FRAMES"));
+        assert_eq!(limits.check_size(u32::MAX, u32::MAX).map_err(|e| e.code()), Err("TOO_MANY_PIXELS"));
+    }
+}

@@ -1,0 +1,127 @@
+//! The first stage: what the header says, held against the limits. Nothing is decoded here.
+
+mod cursor;
+mod gif;
+mod jpeg;
+mod png;
+mod webp;
+
+use image::metadata::Orientation;
+
+use crate::error::ImagingError;
+use crate::format::Format;
+use crate::limits::Limits;
+
+/// A photo whose header is known and within limits. The only way to the next stage, so no byte is decoded unchecked.
+#[derive(Clone, Debug)]
+pub struct Probed<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) header: Header,
+    pub(crate) limits: Limits,
+}
+
+/// What a format's parser found.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Header {
+    pub(crate) format: Format,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) frames: u32,
+    pub(crate) orientation: Orientation,
+    pub(crate) has_icc: bool,
+    /// What decoding takes, in bytes.
+    pub(crate) decoder_bytes: u64,
+    /// Four-channel JPEG: whether the Adobe marker is there, which means that inks are stored inverted.
+    pub(crate) adobe: bool,
+    /// Baseline JPEG whose components do not share one scan.
+    pub(crate) split_scans: bool,
+    /// Why the file is damaged, found on a look at its structure that was carried to the end.
+    pub(crate) damage: Option<&'static str>,
+}
+
+/// Sniffs the type and reads the header. Time is linear in the length of the input, memory constant.
+///
+/// # Errors
+/// Every limit but the deadline, and what the structure of the file alone shows to be wrong.
+pub fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Probed<'a>, ImagingError> {
+    limits.check_bytes(bytes.len())?;
+    let header = match Format::sniff(bytes)? {
+        Format::Jpeg => jpeg::parse(bytes)?,
+        Format::Png => png::parse(bytes)?,
+        Format::WebP => webp::parse(bytes)?,
+        Format::Gif => gif::parse(bytes)?,
+    };
+    if header.width == 0 || header.height == 0 {
+        return Err(ImagingError::corrupt(header.format, "a side is zero"));
+    }
+    limits.check_size(header.width, header.height)?;
+    limits.check_frames(header.frames, header.width, header.height)?;
+    limits.check_memory(header.decoder_bytes)?;
+    // Last, so that a bomb is called one even if it is cut off as well.
+    if let Some(reason) = header.damage {
+        return Err(ImagingError::corrupt(header.format, reason));
+    }
+    Ok(Probed { bytes, header, limits: *limits })
+}
+
+impl Probed<'_> {
+    /// The type that the bytes have.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.header.format
+    }
+
+    /// Width in px as a viewer shows it, after orientation.
+    #[must_use]
+    pub fn width(&self) -> u32 {
+        if swaps_sides(self.header.orientation) { self.header.height } else { self.header.width }
+    }
+
+    /// Height in px as a viewer shows it, after orientation.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        if swaps_sides(self.header.orientation) { self.header.width } else { self.header.height }
+    }
+
+    /// Number of frames, 1 for a still picture.
+    #[must_use]
+    pub fn frames(&self) -> u32 {
+        self.header.frames
+    }
+
+    /// EXIF orientation, 1 to 8; 1 if there is none or a senseless one.
+    #[must_use]
+    pub fn orientation(&self) -> u8 {
+        self.header.orientation.to_exif()
+    }
+
+    /// Whether an ICC profile is embedded.
+    #[must_use]
+    pub fn has_icc_profile(&self) -> bool {
+        self.header.has_icc
+    }
+
+    /// Memory in bytes that decoding takes, by the header.
+    #[must_use]
+    pub fn decoder_bytes(&self) -> u64 {
+        self.header.decoder_bytes
+    }
+}
+
+/// Whether width and height change places when the orientation is applied.
+pub(crate) const fn swaps_sides(orientation: Orientation) -> bool {
+    use Orientation::{
+        FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270,
+        Rotate270FlipH,
+    };
+    match orientation {
+        NoTransforms | FlipHorizontal | FlipVertical | Rotate180 => false,
+        Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH => true,
+    }
+}
+
+/// Orientation out of a TIFF structure; some writers leave JPEG's `Exif\0\0` before it in PNG and WebP too.
+fn orientation_of(exif: &[u8]) -> Orientation {
+    let tiff = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+    Orientation::from_exif_chunk(tiff).unwrap_or(Orientation::NoTransforms)
+}

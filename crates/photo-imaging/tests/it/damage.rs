@@ -1,0 +1,79 @@
+//! Every file cut off everywhere and with every bit at risk: an answer each time, and no panic that gets out.
+
+use photo_imaging::{ImagingError, RenderOptions};
+
+use crate::support::{all_files, read, render_bytes};
+
+/// `None` for a picture.
+fn answer(bytes: &[u8]) -> Option<ImagingError> {
+    render_bytes(bytes, &RenderOptions::new(Vec::new())).err()
+}
+
+/// Small pictures of each kind, so that thousands of cases take seconds.
+const KINDS: [&str; 12] = [
+    "orientation-bad.jpg",
+    "progressive.jpg",
+    "cmyk-profile.jpg",
+    "display-p3.jpg",
+    "palette-alpha.png",
+    "gray-1bit.png",
+    "display-p3.png",
+    "offset-frame.gif",
+    "still.gif",
+    "lossy-alpha.webp",
+    "lossless-alpha.webp",
+    "animated.webp",
+];
+
+#[test]
+fn a_file_cut_off_anywhere_is_never_taken_for_whole() {
+    for name in KINDS {
+        let bytes = read(name);
+        let step = (bytes.len() / 150).max(1);
+        for length in (0..bytes.len()).step_by(step) {
+            let Some(error) = answer(&bytes[..length]) else {
+                // A GIF may lack its trailer.
+                assert!(
+                    bytes.starts_with(b"GIF8") && length + 1 == bytes.len(),
+                    "{name} cut at {length} of {}",
+                    bytes.len()
+                );
+                continue;
+            };
+            assert!(
+                matches!(error.code(), "NOT_AN_IMAGE" | "CORRUPT_IMAGE"),
+                "{name} cut at {length}: {error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn flipped_bits_end_in_a_picture_or_a_code() {
+    for name in KINDS {
+        let whole = read(name);
+        // A fixed sequence, so that a failure can be seen again.
+        let mut state = 0x9e37_79b9_u32;
+        for round in 0..300 {
+            let mut bytes = whole.clone();
+            for _ in 0..=round % 3 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                // The first kilobyte is where the headers are: every other flip goes there.
+                let reach = if state & 0x100 == 0 { bytes.len().min(1024) } else { bytes.len() };
+                let at = (state >> 9) as usize % reach;
+                bytes[at] ^= 1 << (state & 7);
+            }
+            if let Some(error) = answer(&bytes) {
+                assert_ne!(error.code(), "PROCESSING_FAILED", "{name}, round {round}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_of_the_folder_has_an_answer() {
+    for name in all_files() {
+        let code = answer(&read(&name)).map(|e| e.code());
+        assert_ne!(code, Some("PROCESSING_FAILED"), "{name}");
+    }
+}

@@ -1,0 +1,1 @@
+"""Everything around the product: the local stack, the build and the checks."""

@@ -1,0 +1,61 @@
+"""Builds the functions for Lambda and checks that they will start there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from infra.local import glibc
+from infra.local.console import Console, Failure, run
+from infra.local.settings import FUNCTIONS, LOCAL, ROOT, aws_environment
+
+BUILT = LOCAL / "build"
+
+
+def functions(console: Console, architecture: str) -> None:
+    """Compiles both functions in one go, with cargo's own progress on the terminal."""
+    console.say(f"building the functions for {architecture} (the first time takes some minutes) …")
+    command = ["cargo", "lambda", "build", "--release", "--locked"]
+    if architecture == "arm64":
+        command.append("--arm64")
+    for name in FUNCTIONS:
+        command += ["--package", name]
+    run(command, "the build of the functions", env=environment(architecture), cwd=ROOT, show=True)
+    check_glibc(console)
+
+
+def package(console: Console, architecture: str) -> Path:
+    """Runs `sam build`, which finds everything compiled, and gives the template to deploy."""
+    with console.step("packaging (sam build)"):
+        run(["sam", "build", "--build-dir", BUILT, "--parameter-overrides", f"Architecture={architecture}"],
+            "sam build", env={**environment(architecture), **aws_environment("http://localhost")}, cwd=ROOT)
+    return BUILT / "template.yaml"
+
+
+def environment(architecture: str) -> dict[str, str]:
+    """What makes cargo-lambda build against Amazon Linux 2023's glibc: see CargoLambda.toml."""
+    own = {name: value for name, value in os.environ.items() if name != "CARGO_LAMBDA_CONTEXT"}
+    # SAM asks for arm64 by an option that cargo-lambda does not take together with a configured target.
+    if architecture == "x86_64":
+        own["CARGO_LAMBDA_CONTEXT"] = architecture
+    return own
+
+
+def programs() -> list[Path]:
+    return [ROOT / "target" / "lambda" / name / "bootstrap" for name in FUNCTIONS]
+
+
+def check_glibc(console: Console) -> None:
+    """Refuses programs that Amazon Linux 2023 cannot start."""
+    allowed = glibc.text(glibc.NEWEST_ALLOWED)
+    for program in programs():
+        name = program.parent.name
+        try:
+            needed = glibc.newest_needed(program)
+        except (OSError, glibc.NotAnElfFile) as error:
+            raise Failure(f"the {name} function is no Linux program ({program}): {error}") from error
+        size = program.stat().st_size / 1_000_000
+        if needed > glibc.NEWEST_ALLOWED:
+            raise Failure(f"the {name} function needs glibc {glibc.text(needed)}, and Lambda's Amazon Linux 2023 "
+                          f"has {allowed}: build it with cargo-lambda's zig (a target that ends in .{allowed})")
+        console.say(f"  {name}: {size:.1f} MB, needs glibc {glibc.text(needed)} (Lambda has {allowed})")

@@ -1,0 +1,113 @@
+"""The checks of the project: `make test`, and its parts on their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infra.local import build, settings, tools
+from infra.local.console import Console, Failure, duration, run
+from infra.local.settings import ROOT, TEMPLATE
+
+# Where cargo-deny's database of known vulnerabilities comes from.
+ADVISORIES_URL = "https://github.com/rustsec/advisory-db/info/refs?service=git-upload-pack"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One check: what it is called and what does it."""
+
+    title: str
+    action: Callable[[Console], None]
+
+
+def formatting(_: Console) -> None:
+    tools.check_rust_components()
+    run(["cargo", "fmt", "--all", "--check"], "the format check (make fmt mends it)", cwd=ROOT, show=True)
+
+
+def format_all(_: Console) -> None:
+    tools.check_rust_components()
+    run(["cargo", "fmt", "--all"], "cargo fmt", cwd=ROOT, show=True)
+
+
+def clippy(_: Console) -> None:
+    run(["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"], "clippy",
+        cwd=ROOT, show=True)
+
+
+def deny(console: Console) -> None:
+    """Licences, bans and sources always; advisories when their database can be had."""
+    tools.install_cargo_deny(console)
+    command = [tools.TOOLS / "bin" / "cargo-deny", "--locked", "check", "--hide-inclusion-graph"]
+    checks = ["bans", "licenses", "sources"]
+    if not advisories_can_be_fetched():
+        if os.environ.get("PHOTODROP_ADVISORIES") == "required":
+            raise Failure("advisories: the database cannot be reached, and PHOTODROP_ADVISORIES=required")
+        console.say("advisories: not checked: the database cannot be reached")
+    else:
+        checks.insert(0, "advisories")
+    run([*command, *checks], "cargo deny", cwd=ROOT, show=True)
+
+
+def advisories_can_be_fetched() -> bool:
+    try:
+        with urllib.request.urlopen(ADVISORIES_URL, timeout=10) as response:
+            return response.status == 200
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def template(_: Console) -> None:
+    """Both linters of the template; cfn-lint with its informational rules."""
+    run(["cfn-lint", "--include-checks", "I", "--template", TEMPLATE], "cfn-lint", cwd=ROOT, show=True)
+    run(["sam", "validate", "--lint", "--template", TEMPLATE, "--region", settings.REGION], "sam validate",
+        env=settings.aws_environment("http://localhost"), cwd=ROOT)
+
+
+def unit(_: Console) -> None:
+    run(["cargo", "test", "--quiet", "--locked", "--workspace", "--exclude", "photodrop-tests"], "the Rust unit tests",
+        cwd=ROOT, show=True)
+
+
+def python_unit(_: Console) -> None:
+    run([sys.executable, "-m", "unittest", "discover", "--start-directory", "infra/tests", "--top-level-directory", "."],
+        "the tests of infra/", cwd=ROOT, show=True)
+
+
+def functions(console: Console) -> None:
+    build.functions(console, settings.architecture())
+
+
+def end_to_end(stack_file: str) -> None:
+    """The tests against a deployed stack."""
+    environment = {**os.environ, "PHOTODROP_STACK": stack_file}
+    run(["cargo", "test", "--locked", "--package", "photodrop-tests"], "the end-to-end tests", env=environment,
+        cwd=ROOT, show=True)
+
+
+# Cheap and telling ones first.
+STEPS = [
+    Step("format (cargo fmt)", formatting),
+    Step("template (cfn-lint, sam validate)", template),
+    Step("tests of infra/ (unittest)", python_unit),
+    Step("lints (clippy pedantic)", clippy),
+    Step("dependencies (cargo-deny)", deny),
+    Step("unit tests (cargo test)", unit),
+    Step("functions (cargo lambda, glibc)", functions),
+]
+LINTS = STEPS[:1] + STEPS[1:2] + STEPS[3:4]
+
+
+def run_steps(console: Console, steps: list[Step]) -> None:
+    """Runs checks in order, each with its number and its time, to the first that fails."""
+    for number, step in enumerate(steps, start=1):
+        console.say(f"[{number}/{len(steps)}] {step.title}")
+        started = time.monotonic()
+        step.action(console)
+        console.say(f"[{number}/{len(steps)}] passed in {duration(time.monotonic() - started)}")

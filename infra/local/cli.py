@@ -1,0 +1,231 @@
+"""The commands, one function each; the Makefile has a target for every one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from infra.local import build, check, emulator, settings, tools
+from infra.local.console import Console, Failure
+from infra.local.settings import Place
+
+# These work with the Python tools; the others get along without.
+NEED_TOOLS = {"up", "test", "e2e", "lint", "build"}
+
+
+def up(console: Console) -> None:
+    """Starts or updates the local stack and proves that it works."""
+    place = settings.main_place()
+    place.folder.mkdir(parents=True, exist_ok=True)
+    with tools.lock(place.folder / "lock", console, "another command changes the local stack"):
+        stack, record = bring_up(console, place)
+    greet(console, stack, record)
+
+
+def bring_up(console: Console, place: Place) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """A stack that is up to date, and the demo photo's record."""
+    from infra.local import demo, deploy
+
+    tools.check_rust()
+    architecture = settings.architecture()
+    build.functions(console, architecture)
+    process = emulator.ensure_running(console, place)
+    stack = deploy.deploy(console, place, process, architecture)
+    if demo.sign_in(place, stack) is None:
+        console.say("the API takes the tokens of your own issuer: no demo photo is uploaded")
+        return stack, None
+    return stack, demo.prove(console, stack)
+
+
+def greet(console: Console, stack: dict[str, Any], record: dict[str, Any] | None) -> None:
+    console.say(f"ready in {console.elapsed()}")
+    console.plain()
+    if record:
+        console.plain(f"The demo photo {record['photo_id']} is ready; for 15 minutes these open its thumbnails:")
+        for variant in record["variants"]:
+            console.plain(f"  {variant['name']} {variant['format']} {variant['width']}x{variant['height']}, "
+                          f"{variant['size_bytes'] / 1000:.1f} kB")
+            console.plain(f"    {variant['url']}")
+        console.plain()
+    console.plain(f"API      {stack['api_url']}")
+    console.plain(f"Stack    .local/stack.json has the names and a token; make token writes a fresh one after an hour")
+    console.plain("Next     upload a photo of your own, PHOTO.jpg:")
+    console.plain(f"""
+  API={stack['api_url']}
+  TOKEN=$(make -s token)
+  curl -s $API/api/v4/photo/upload -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
+    -d "{{\\"content_type\\":\\"image/jpeg\\",\\"size_bytes\\":$(wc -c < PHOTO.jpg)}}" | tee upload.json
+  URL=$(python3 -c 'import json; print(json.load(open("upload.json"))["upload"]["url"])')
+  ID=$(python3 -c 'import json; print(json.load(open("upload.json"))["photo_id"])')
+  curl -s -X PUT -T PHOTO.jpg -H 'content-type: image/jpeg' -H 'if-none-match: *' "$URL"
+  curl -s $API/api/v4/photo/$ID -H "authorization: Bearer $TOKEN"
+""")
+    console.plain("Also     make status · make logs · make down · make help")
+
+
+def running_stack() -> tuple[Place, dict[str, Any]]:
+    """The stack that `make up` started; a failure if there is none."""
+    place = settings.main_place()
+    if not emulator.recorded(place):
+        raise Failure("no local stack is running: start it with make up")
+    from infra.local import deploy
+
+    stack = deploy.read(place)
+    if not stack:
+        raise Failure("the local stack is not deployed: make up finishes it")
+    return place, stack
+
+
+def down(console: Console) -> None:
+    """Stops the local stack; what it held is gone."""
+    place = settings.main_place()
+    place.folder.mkdir(parents=True, exist_ok=True)
+    with tools.lock(place.folder / "lock", console, "another command changes the local stack"):
+        stopped = emulator.stop(console, place)
+    console.say("stopped; photos and records of the local stack are gone" if stopped else "no local stack is running")
+
+
+def status(console: Console) -> None:
+    """Shows the stack, its functions, the failure queue and what is kept."""
+    place, stack = running_stack()
+    from infra.local import observe
+
+    process = emulator.recorded(place)
+    console.plain(f"MiniStack    runs as process {process.pid if process else '?'} on {stack['endpoint']}, "
+                  f"log in {emulator.shown(place.log_file)}")
+    observe.status(console, stack)
+
+
+def logs(console: Console) -> None:
+    """Prints the functions' logs of the last hour. ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail."""
+    _, stack = running_stack()
+    from infra.local import observe
+
+    observe.logs(console, stack, function=os.environ.get("FUNCTION") or None,
+                 errors=is_set("ERRORS"), follow=is_set("FOLLOW"))
+
+
+def token(console: Console) -> None:
+    """Writes a fresh token into stack.json and prints it."""
+    place, stack = running_stack()
+    from infra.local import demo
+
+    fresh = demo.sign_in(place, stack)
+    if fresh is None:
+        raise Failure("the stack has no user pool of its own: get a token from your issuer")
+    console.plain(fresh)
+
+
+def test(console: Console) -> None:
+    """Runs every check and the end-to-end tests on a stack of their own, which is then removed."""
+    tools.check_rust()
+    console.say("checks everything; the first time takes some ten minutes, most of it building")
+    place = settings.test_place()
+    with tools.lock(settings.LOCAL / "test.lock", console, "another make test is running"):
+        last = check.Step("end to end (a stack of its own)", lambda speaker: end_to_end(speaker, place))
+        check.run_steps(console, [*check.STEPS, last])
+    console.say(f"all passed in {console.elapsed()}")
+
+
+def e2e(console: Console) -> None:
+    """Runs the end-to-end tests alone, on a stack of their own."""
+    tools.check_rust()
+    place = settings.test_place()
+    with tools.lock(settings.LOCAL / "test.lock", console, "another make test is running"):
+        end_to_end(console, place)
+    console.say(f"passed in {console.elapsed()}")
+
+
+def end_to_end(console: Console, place: Place) -> None:
+    """Starts the test stack, tests it and removes it, whatever happens in between."""
+    place.folder.mkdir(parents=True, exist_ok=True)
+    # One that an interrupted machine left behind.
+    emulator.stop(console, place)
+    # The log of one run, kept for a look after it.
+    place.log_file.unlink(missing_ok=True)
+    try:
+        bring_up(console, place)
+        check.end_to_end(str(place.stack_file))
+    finally:
+        emulator.stop(console, place)
+
+
+def lint(console: Console) -> None:
+    """Runs the format check, the template's linters and clippy."""
+    tools.check_rust()
+    check.run_steps(console, check.LINTS)
+
+
+def fmt(console: Console) -> None:
+    """Formats the Rust code."""
+    tools.check_rust()
+    check.format_all(console)
+
+
+def unit(console: Console) -> None:
+    """Runs the unit tests of Rust and of infra/."""
+    tools.check_rust()
+    check.python_unit(console)
+    check.unit(console)
+
+
+def deny(console: Console) -> None:
+    """Checks licences, bans, sources and, where their database can be had, advisories."""
+    tools.check_rust()
+    check.deny(console)
+
+
+def build_functions(console: Console) -> None:
+    """Builds both functions for this machine's architecture and checks their glibc."""
+    tools.check_rust()
+    check.functions(console)
+
+
+def is_set(variable: str) -> bool:
+    return os.environ.get(variable, "") not in {"", "0"}
+
+
+COMMANDS: dict[str, Callable[[Console], None]] = {
+    "up": up, "down": down, "status": status, "logs": logs, "token": token,
+    "test": test, "e2e": e2e, "lint": lint, "fmt": fmt, "unit": unit, "deny": deny, "build": build_functions,
+}
+
+
+def main(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else ""
+    if name not in COMMANDS:
+        print(f"{name!r} is no command: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+
+    def command(console: Console) -> int:
+        COMMANDS[name](console)
+        return 0
+
+    return guarded(name, command)
+
+
+def guarded(name: str, command: Callable[[Console], int]) -> int:
+    """Runs a command so that a failure is one line, and an interruption still cleans up."""
+    console = Console(name)
+    # As by Ctrl-C: what is open gets closed, and a test stack stopped.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        return command(console)
+    except Failure as failure:
+        console.fail(str(failure))
+        return 1
+    except KeyboardInterrupt:
+        console.fail("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`make logs | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def interrupt(number: int, _: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)

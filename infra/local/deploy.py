@@ -1,0 +1,106 @@
+"""Puts the project's template into an emulator and writes down where everything is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from infra.local import build, settings
+from infra.local.console import Console, Failure, run
+from infra.local.emulator import Process
+from infra.local.settings import ACCESS_KEY, REGION, TEMPLATE, Place
+
+
+def client(service: str, endpoint: str) -> Any:
+    """A boto3 client of the emulator that looks at no setting of the user's."""
+    session = boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY,
+                                    region_name=REGION)
+    return session.client(service, endpoint_url=endpoint,
+                          config=Config(s3={"addressing_style": "path"}, proxies={}, retries={"max_attempts": 2}))
+
+
+def fingerprint(process: Process, parameters: dict[str, str]) -> str:
+    """Tells one deployment from another: the emulator's process, the template, the programs, the parameters."""
+    digest = hashlib.sha256()
+    digest.update(json.dumps([process.pid, process.started, sorted(parameters.items())]).encode())
+    for path in [TEMPLATE, *build.programs()]:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def deploy(console: Console, place: Place, process: Process, architecture: str) -> dict[str, Any]:
+    """Deploys the template with `sam deploy` unless it is there already, and gives the stack's description."""
+    endpoint = settings.endpoint(process.port)
+    parameters = {"Architecture": architecture, "AwsEndpointUrl": endpoint, **settings.extra_parameters()}
+    wanted = fingerprint(process, parameters)
+    before = read(place)
+    if before and before.get("fingerprint") == wanted:
+        console.say("the stack is up to date")
+        return before
+    template = build.package(console, architecture)
+    with console.step(f"deploying template.yaml as {place.name} (sam deploy)"):
+        run(["sam", "deploy", "--config-env", "local", "--template-file", template, "--stack-name", place.name,
+             "--no-progressbar", "--parameter-overrides",
+             *(f"{name}={value}" for name, value in parameters.items())],
+            "sam deploy", env=settings.aws_environment(endpoint), cwd=settings.ROOT)
+    stack = describe(place, endpoint)
+    # A stack that was updated keeps its user pool, and with it the demo user.
+    for name in ("demo_user", "demo_password", "token"):
+        if before and before.get("user_pool_id") == stack.get("user_pool_id") and name in before:
+            stack[name] = before[name]
+    stack["fingerprint"] = wanted
+    write(place, stack)
+    return stack
+
+
+def describe(place: Place, endpoint: str) -> dict[str, Any]:
+    """What clients and tests need to know of a deployed stack."""
+    try:
+        answer = client("cloudformation", endpoint).describe_stacks(StackName=place.name)
+    except ClientError as error:
+        raise Failure(f"the stack {place.name} is not there after its deployment: {error}") from error
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in answer["Stacks"][0]["Outputs"]}
+    return {
+        "endpoint": endpoint,
+        # The address that the stack reports, {id}.execute-api.localhost, is the same API; but most programs
+        # cannot look up a name below localhost, and everything can use this one.
+        "api_url": f"{endpoint}/_aws/execute-api/{outputs['ApiId']}",
+        "api_host_url": outputs["ApiUrl"],
+        "region": REGION,
+        "stack_name": place.name,
+        "originals_bucket": outputs["OriginalsBucketName"],
+        "thumbnails_bucket": outputs["ThumbnailsBucketName"],
+        "table_name": outputs["TableName"],
+        "upload_function": outputs["UploadFunctionName"],
+        "thumbnail_function": outputs["ThumbnailFunctionName"],
+        "upload_log_group": outputs["UploadLogGroupName"],
+        "thumbnail_log_group": outputs["ThumbnailLogGroupName"],
+        "failure_queue_url": outputs["FailureQueueUrl"],
+        "user_pool_id": outputs.get("UserPoolId"),
+        "user_pool_client_id": outputs.get("UserPoolClientId"),
+    }
+
+
+def read(place: Place) -> dict[str, Any] | None:
+    """The stack's description as last written, if there is one."""
+    try:
+        return json.loads(place.stack_file.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def write(place: Place, stack: dict[str, Any]) -> None:
+    """Writes the stack's description whole or not at all; it holds a token, so it is for the user's eyes."""
+    fresh = place.stack_file.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(stack, file, indent=2)
+        file.write("\n")
+    Path(fresh).replace(place.stack_file)

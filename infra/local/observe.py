@@ -1,0 +1,111 @@
+"""Looks into a running stack: `make status` and `make logs`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from collections import Counter
+from typing import Any
+
+from infra.local.console import Console, Failure
+from infra.local.deploy import client
+
+FOLLOW_SECONDS = 1
+# The first look of `make logs` goes this far back.
+LOOK_BACK_SECONDS = 3600
+LEVELS_OF_ERRORS = {"ERROR", "WARN"}
+# What the runtime writes when a function could not write for itself.
+SIGNS_OF_ERRORS = ("Task timed out", "Runtime.ExitError", "RequestId: error", "panicked at", "errorType")
+
+
+def status(console: Console, stack: dict[str, Any]) -> None:
+    """The stack, its functions, what waits and what is kept."""
+    endpoint = stack["endpoint"]
+    summary = client("cloudformation", endpoint).describe_stacks(StackName=stack["stack_name"])["Stacks"][0]
+    console.plain(f"stack        {stack['stack_name']}: {summary['StackStatus']} at {stack['api_url']}")
+    functions = client("lambda", endpoint)
+    for name in (stack["upload_function"], stack["thumbnail_function"]):
+        found = functions.get_function_configuration(FunctionName=name)
+        console.plain(f"function     {name}: {found['State']}, {found['MemorySize']} MiB, {found['Timeout']} s, "
+                      f"changed {found['LastModified'][:19]}")
+    queue = client("sqs", endpoint).get_queue_attributes(
+        QueueUrl=stack["failure_queue_url"],
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"])["Attributes"]
+    waiting = int(queue["ApproximateNumberOfMessages"]) + int(queue["ApproximateNumberOfMessagesNotVisible"])
+    console.plain(f"failures     {waiting} in the failure queue")
+    counts = photos_by_status(client("dynamodb", endpoint), stack["table_name"])
+    listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none"
+    console.plain(f"photos       {listed}")
+    storage = client("s3", endpoint)
+    for label, bucket in (("originals", stack["originals_bucket"]), ("thumbnails", stack["thumbnails_bucket"])):
+        count, size = bucket_contents(storage, bucket)
+        console.plain(f"{label:<12} {count} objects, {size / 1_000_000:.1f} MB in {bucket}")
+
+
+def photos_by_status(dynamodb: Any, table: str) -> Counter[str]:
+    """How many photos are in each state. It reads the whole table: right for a local one alone."""
+    counts: Counter[str] = Counter()
+    pages = dynamodb.get_paginator("scan").paginate(
+        TableName=table, ProjectionExpression="#status", ExpressionAttributeNames={"#status": "status"},
+        FilterExpression="begins_with(sk, :photo)", ExpressionAttributeValues={":photo": {"S": "photo#"}})
+    for page in pages:
+        counts.update(item["status"]["S"] for item in page["Items"])
+    return counts
+
+
+def bucket_contents(s3: Any, bucket: str) -> tuple[int, int]:
+    """How many objects a bucket holds, and their bytes."""
+    count = size = 0
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for item in page.get("Contents", []):
+            count += 1
+            size += item["Size"]
+    return count, size
+
+
+def logs(console: Console, stack: dict[str, Any], *, function: str | None, errors: bool, follow: bool) -> None:
+    """What the functions wrote, oldest first; with `follow` also what they go on to write."""
+    groups = {"upload": stack["upload_log_group"], "thumbnail": stack["thumbnail_log_group"]}
+    if function is not None and function not in groups:
+        raise Failure(f"FUNCTION is {function!r}: upload or thumbnail is expected")
+    chosen = {name: group for name, group in groups.items() if function in (None, name)}
+    watcher = client("logs", stack["endpoint"])
+    since = int((time.time() - LOOK_BACK_SECONDS) * 1000)
+    seen: set[str] = set()
+    while True:
+        events = []
+        for name, group in chosen.items():
+            events += [(event, name) for event in new_events(watcher, group, since, seen)]
+        for event, name in sorted(events, key=lambda pair: pair[0]["timestamp"]):
+            message = event["message"].rstrip()
+            if not errors or is_error(message):
+                console.plain(f"{clock(event['timestamp'])} {name:<9} {message}")
+        if not follow:
+            return
+        time.sleep(FOLLOW_SECONDS)
+
+
+def new_events(watcher: Any, group: str, since: int, seen: set[str]) -> list[dict[str, Any]]:
+    """The events of a log group that were not seen before; they are then."""
+    fresh = []
+    try:
+        for page in watcher.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since):
+            fresh += [event for event in page["events"] if event["eventId"] not in seen]
+    except watcher.exceptions.ResourceNotFoundException as error:
+        raise Failure(f"the log group {group} is not there: make up brings the stack up to date") from error
+    seen.update(event["eventId"] for event in fresh)
+    return fresh
+
+
+def is_error(message: str) -> bool:
+    """Whether a line tells of something wrong."""
+    try:
+        return json.loads(message).get("level") in LEVELS_OF_ERRORS
+    except (ValueError, AttributeError):
+        return any(sign in message for sign in SIGNS_OF_ERRORS)
+
+
+def clock(milliseconds: int) -> str:
+    moment = datetime.datetime.fromtimestamp(milliseconds / 1000)
+    return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}"

@@ -1,0 +1,119 @@
+"""Where things are kept, and the settings that come from the environment."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.console import Failure
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = ROOT / ".local"
+VENV = LOCAL / "venv"
+TOOLS = LOCAL / "tools"
+REQUIREMENTS = ROOT / "infra" / "requirements.txt"
+TEMPLATE = ROOT / "template.yaml"
+FUNCTIONS = ("upload", "thumbnail")
+
+REGION = "us-east-1"
+# MiniStack's root user; it is nobody's account.
+ACCESS_KEY = "test"
+
+DEFAULT_PORT = 4566
+DEFAULT_TEST_PORT = 4577
+
+
+@dataclass(frozen=True)
+class Place:
+    """One local stack: its folder, its port and its name."""
+
+    folder: Path
+    port: int
+    # Whether the user asked for this very port.
+    port_is_given: bool
+    name: str
+
+    @property
+    def endpoint(self) -> str:
+        return endpoint(self.port)
+
+    @property
+    def stack_file(self) -> Path:
+        return self.folder / "stack.json"
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "ministack.log"
+
+
+def endpoint(port: int) -> str:
+    return f"http://localhost:{port}"
+
+
+def port_from(variable: str, default: int, environment=os.environ) -> tuple[int, bool]:
+    """The port in a variable, and whether it was given; an unusable one is a failure."""
+    text = environment.get(variable, "")
+    if not text:
+        return default, False
+    if text.isdigit() and 1024 <= int(text) <= 65535:
+        return int(text), True
+    raise Failure(f"{variable} is {text!r}: a port from 1024 to 65535 is expected")
+
+
+def main_place() -> Place:
+    """The stack of `make up`."""
+    port, given = port_from("PHOTODROP_PORT", DEFAULT_PORT)
+    return Place(LOCAL, port, given, "photodrop")
+
+
+def test_place() -> Place:
+    """The stack of `make test`: apart from the other in folder, port and name."""
+    port, given = port_from("PHOTODROP_TEST_PORT", DEFAULT_TEST_PORT)
+    return Place(LOCAL / "test", port, given, "photodrop-test")
+
+
+def architecture() -> str:
+    """The host's architecture, by Lambda's name for it."""
+    machine = platform.machine().lower()
+    names = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+    if platform.system() != "Linux":
+        raise Failure(f"the local stack runs the functions as Linux programs, and this is {platform.system()}: "
+                      "use a Linux machine, container or virtual machine")
+    if machine not in names:
+        raise Failure(f"Lambda runs on x86_64 and arm64, and this machine is {machine}")
+    return names[machine]
+
+
+def extra_parameters(environment=os.environ) -> dict[str, str]:
+    """Template parameters from PHOTODROP_PARAMETERS (`Name=value Name=value`)."""
+    parameters = {}
+    for word in environment.get("PHOTODROP_PARAMETERS", "").split():
+        name, separator, value = word.partition("=")
+        if not separator or not name.isalnum():
+            raise Failure(f"PHOTODROP_PARAMETERS has {word!r}: Name=value is expected")
+        parameters[name] = value
+    return parameters
+
+
+def aws_environment(endpoint_url: str, environment=os.environ) -> dict[str, str]:
+    """An environment in which the AWS tools can reach the emulator and nothing else.
+
+    The user's own profile and credentials must not get near it, nor it near them.
+    """
+    clean = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+    clean.update(
+        AWS_ENDPOINT_URL=endpoint_url,
+        AWS_ACCESS_KEY_ID=ACCESS_KEY,
+        AWS_SECRET_ACCESS_KEY=ACCESS_KEY,
+        AWS_REGION=REGION,
+        AWS_DEFAULT_REGION=REGION,
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+        SAM_CLI_TELEMETRY="0",
+        NO_PROXY="localhost,127.0.0.1",
+        no_proxy="localhost,127.0.0.1",
+    )
+    return clean

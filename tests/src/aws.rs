@@ -1,0 +1,231 @@
+//! The services behind the API, for looking behind the scenes and for making trouble.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{Environment, InvocationType};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use serde_json::{Value, json};
+
+use crate::stack::Stack;
+
+/// Clients of the services that the stack is made of.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// The table.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The buckets.
+    pub s3: aws_sdk_s3::Client,
+    /// The functions.
+    pub lambda: aws_sdk_lambda::Client,
+    /// The failure queue.
+    pub sqs: aws_sdk_sqs::Client,
+    stack: Stack,
+}
+
+/// A DynamoDB item.
+pub type Item = HashMap<String, AttributeValue>;
+
+impl Aws {
+    /// Clients of a local stack; its credentials are nobody's.
+    pub async fn new(stack: &Stack) -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let config = aws_config::from_env()
+            .endpoint_url(&stack.endpoint)
+            .region(aws_config::Region::new(stack.region.clone()))
+            .credentials_provider(Credentials::new("test", "test", None, None, "local"))
+            .http_client(http)
+            .load()
+            .await;
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            lambda: aws_sdk_lambda::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            stack: stack.clone(),
+        }
+    }
+
+    /// A photo's item, as it is in the table.
+    pub async fn item(&self, owner: &str, photo_id: &str) -> Result<Option<Item>> {
+        let output = self
+            .dynamodb
+            .get_item()
+            .table_name(&self.stack.table_name)
+            .key("pk", AttributeValue::S(format!("owner#{owner}")))
+            .key("sk", AttributeValue::S(format!("photo#{photo_id}")))
+            .consistent_read(true)
+            .send()
+            .await?;
+        Ok(output.item)
+    }
+
+    /// Deletes a photo's item.
+    pub async fn delete_item(&self, owner: &str, photo_id: &str) -> Result<()> {
+        let request = self.dynamodb.delete_item().table_name(&self.stack.table_name);
+        let request = request.key("pk", AttributeValue::S(format!("owner#{owner}")));
+        request.key("sk", AttributeValue::S(format!("photo#{photo_id}"))).send().await?;
+        Ok(())
+    }
+
+    /// The value of an original's `photodrop-state` tag.
+    pub async fn state_tag(&self, key: &str) -> Result<Option<String>> {
+        let output =
+            self.s3.get_object_tagging().bucket(&self.stack.originals_bucket).key(key).send().await?;
+        Ok(output.tag_set.into_iter().find(|tag| tag.key == "photodrop-state").map(|tag| tag.value))
+    }
+
+    /// The keys and `ETag`s below a prefix of a bucket.
+    pub async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<(String, String)>> {
+        let output = self.s3.list_objects_v2().bucket(bucket).prefix(prefix).send().await?;
+        Ok(output
+            .contents
+            .unwrap_or_default()
+            .into_iter()
+            .map(|object| (object.key.unwrap_or_default(), object.e_tag.unwrap_or_default()))
+            .collect())
+    }
+
+    /// Invokes a function and waits for its answer; a function's error is an error.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value> {
+        let output = self
+            .lambda
+            .invoke()
+            .function_name(function)
+            .payload(Blob::new(payload.to_string()))
+            .send()
+            .await?;
+        let answer = output.payload.map(Blob::into_inner).unwrap_or_default();
+        ensure!(output.function_error.is_none(), "{function}: {}", String::from_utf8_lossy(&answer));
+        Ok(serde_json::from_slice(&answer).unwrap_or_default())
+    }
+
+    /// Invokes a function as S3 does: the answer, the retries and the failures are Lambda's business.
+    pub async fn invoke_async(&self, function: &str, payload: &Value) -> Result<()> {
+        let request = self.lambda.invoke().function_name(function).invocation_type(InvocationType::Event);
+        request.payload(Blob::new(payload.to_string())).send().await?;
+        Ok(())
+    }
+
+    /// Sets variables of a function's environment and gives the environment as it was.
+    pub async fn set_environment(
+        &self,
+        function: &str,
+        changes: &[(&str, &str)],
+    ) -> Result<HashMap<String, String>> {
+        let current = self.lambda.get_function_configuration().function_name(function).send().await?;
+        let before = current.environment.and_then(|environment| environment.variables).unwrap_or_default();
+        let mut after = before.clone();
+        after.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.restore_environment(function, after).await?;
+        Ok(before)
+    }
+
+    /// Sets a function's whole environment.
+    pub async fn restore_environment(
+        &self,
+        function: &str,
+        variables: HashMap<String, String>,
+    ) -> Result<()> {
+        let environment = Environment::builder().set_variables(Some(variables)).build();
+        self.lambda
+            .update_function_configuration()
+            .function_name(function)
+            .environment(environment)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// The messages of the failure queue, taken off it.
+    pub async fn take_failures(&self) -> Result<Vec<Value>> {
+        let queue = &self.stack.failure_queue_url;
+        let mut taken = Vec::new();
+        loop {
+            let output =
+                self.sqs.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
+            let messages = output.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return Ok(taken);
+            }
+            for message in messages {
+                taken.push(serde_json::from_str(message.body().unwrap_or_default())?);
+                let handle = message.receipt_handle().context("a receipt")?;
+                self.sqs.delete_message().queue_url(queue).receipt_handle(handle).send().await?;
+            }
+        }
+    }
+
+    /// Waits for something to be in the failure queue and takes all that is.
+    pub async fn wait_for_failures(&self, timeout: Duration) -> Result<Vec<Value>> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let taken = self.take_failures().await?;
+            if !taken.is_empty() {
+                return Ok(taken);
+            }
+            if Instant::now() > deadline {
+                bail!("the failure queue is still empty after {timeout:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// A token of a user of the pool, who is made if need be.
+    pub async fn token_of(&self, user: &str) -> Result<String> {
+        let password = "Aa1-only-on-this-machine";
+        let pool = &self.stack.user_pool_id;
+        // The user may be there from an earlier run.
+        let user_there = json!({ "UserPoolId": pool, "Username": user, "MessageAction": "SUPPRESS" });
+        let _ = self.cognito("AdminCreateUser", &user_there).await;
+        let set = json!({ "UserPoolId": pool, "Username": user, "Password": password, "Permanent": true });
+        self.cognito("AdminSetUserPassword", &set).await?;
+        let auth = json!({
+            "ClientId": self.stack.user_pool_client_id, "AuthFlow": "USER_PASSWORD_AUTH",
+            "AuthParameters": { "USERNAME": user, "PASSWORD": password },
+        });
+        let answer = self.cognito("InitiateAuth", &auth).await?;
+        answer["AuthenticationResult"]["AccessToken"].as_str().map(str::to_owned).context("an access token")
+    }
+
+    /// Cognito's JSON API; one user is not worth another SDK.
+    async fn cognito(&self, operation: &str, body: &Value) -> Result<Value> {
+        let response = reqwest::Client::builder()
+            .no_proxy()
+            .build()?
+            .post(&self.stack.endpoint)
+            .header("x-amz-target", format!("AWSCognitoIdentityProviderService.{operation}"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("authorization", format!(
+                "AWS4-HMAC-SHA256 Credential=test/20260101/{}/cognito-idp/aws4_request, SignedHeaders=host, Signature=0",
+                self.stack.region
+            ))
+            .body(body.to_string())
+            .send()
+            .await?;
+        let (status, text) = (response.status(), response.text().await?);
+        ensure!(status.is_success(), "{operation}: {status}: {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+}
+
+/// The subject of a token, from its own claims.
+pub fn subject(token: &str) -> Result<String> {
+    use std::str::FromStr as _;
+    let claims = token.split('.').nth(1).context("a JWT has three parts")?;
+    let bytes = base64_url(claims)?;
+    let claims = Value::from_str(&String::from_utf8(bytes)?)?;
+    claims["sub"].as_str().map(str::to_owned).context("a subject")
+}
+
+fn base64_url(text: &str) -> Result<Vec<u8>> {
+    use base64::Engine as _;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.trim_end_matches('='))?)
+}

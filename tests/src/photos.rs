@@ -1,0 +1,9 @@
+//! The real photos of the imaging crate's test data.
+
+use anyhow::{Context as _, Result};
+
+/// The bytes of one of them.
+pub fn photo(name: &str) -> Result<Vec<u8>> {
+    let path = crate::stack::root().join("crates/photo-imaging/testdata").join(name);
+    std::fs::read(&path).with_context(|| path.display().to_string())
+}

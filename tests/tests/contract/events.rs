@@ -1,0 +1,76 @@
+//! Every sample event is what the functions take it for.
+
+use std::collections::BTreeSet;
+
+use lambda_http::RequestExt as _;
+use photodrop_tests::stack::root;
+use thumbnail::event::{Ignored, Notification, OriginalCreated};
+use upload::routes::{Route, route};
+
+const BUCKET: &str = "photodrop-originals-000000000000-us-east-1";
+
+fn sample(name: &str) -> String {
+    std::fs::read_to_string(root().join("events").join(name)).unwrap()
+}
+
+/// The owners of an S3 event's originals, or why a record is none.
+fn owners(name: &str) -> Vec<Result<String, Ignored>> {
+    let Notification::Objects(event) = serde_json::from_str(&sample(name)).unwrap() else {
+        panic!("{name}: no records")
+    };
+    let read = |record| {
+        OriginalCreated::from_record(record, BUCKET).map(|created| created.key.owner.as_str().to_owned())
+    };
+    event.records.iter().map(read).collect()
+}
+
+const SUBJECT: &str = "11111111-2222-4333-8444-555555555555";
+
+#[test]
+fn every_s3_event_is_read_as_its_table_says() {
+    let ours = |owner: &str| Ok(owner.to_owned());
+    assert_eq!(owners("s3-put.json"), [ours(SUBJECT)]);
+    assert_eq!(owners("s3-put-encoded-key.json"), [ours("auth0|5f7c8ec7 a+b")]);
+    assert_eq!(owners("s3-put-unicode-key.json"), [ours("Jörg"), Err(Ignored::ForeignKey)]);
+    assert_eq!(owners("s3-put-several-records.json"), [ours(SUBJECT), ours(SUBJECT), ours(SUBJECT)]);
+    assert_eq!(owners("s3-put-foreign-key.json"), vec![Err(Ignored::ForeignKey); 3]);
+    assert_eq!(owners("s3-object-removed.json"), [Err(Ignored::NotCreated)]);
+    let test = serde_json::from_str(&sample("s3-test-event.json")).unwrap();
+    assert!(matches!(test, Notification::Test(_)));
+}
+
+#[test]
+fn every_api_event_is_routed_as_its_table_says() {
+    for (name, expected, owner) in [
+        ("api-post-upload.json", Route::CreateUpload, Some(SUBJECT)),
+        ("api-post-upload-empty.json", Route::CreateUpload, Some(SUBJECT)),
+        ("api-get-photo.json", Route::GetPhoto("01935b7c-0000-7000-8000-000000000001"), Some(SUBJECT)),
+        ("api-health.json", Route::Health, None),
+        ("api-health-ready.json", Route::Ready, None),
+    ] {
+        let request = lambda_http::request::from_str(&sample(name)).unwrap();
+        assert_eq!(route(request.method(), request.raw_http_path()), Ok(expected), "{name}");
+        let subject = upload::request::owner(&request).ok();
+        assert_eq!(subject.as_ref().map(photo_domain::OwnerId::as_str), owner, "{name}");
+    }
+}
+
+#[test]
+fn no_sample_event_is_left_out() {
+    let files: BTreeSet<String> = std::fs::read_dir(root().join("events"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "README.md")
+        .collect();
+    let here = include_str!("events.rs");
+    let readme = std::fs::read_to_string(root().join("events/README.md")).unwrap();
+    let deployed = std::fs::read_to_string(root().join("tests/tests/e2e/events.rs")).unwrap();
+    assert_eq!(files.len(), 12);
+    for file in files {
+        for (place, text) in
+            [("this test", here), ("the README", &readme), ("the end-to-end tests", &deployed)]
+        {
+            assert!(text.contains(&file), "{file} is not in {place}");
+        }
+    }
+}

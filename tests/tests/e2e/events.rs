@@ -1,0 +1,155 @@
+//! S3's events, again, late, out of order and foreign.
+
+use photodrop_tests::photos::photo;
+use photodrop_tests::stack::root;
+use serde_json::{Value, json};
+
+use crate::support::{World, event_for, function_works};
+
+fn sample(name: &str) -> Value {
+    let text = std::fs::read_to_string(root().join("events").join(name)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_changes_nothing() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    let photo_id = world.api.upload("image/jpeg", &photo("orientation-6.jpg").unwrap()).await.unwrap();
+    // Five more deliveries race with S3's own.
+    let mut deliveries = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let (aws, function) = (world.aws.clone(), world.stack.thumbnail_function.clone());
+        let event = world.event(&photo_id, None);
+        deliveries.spawn(async move { aws.invoke(&function, &event).await.unwrap() });
+    }
+    deliveries.join_all().await;
+    assert_eq!(world.api.settled(&photo_id).await.unwrap()["status"], "ready");
+
+    let bucket = &world.stack.thumbnails_bucket;
+    let (item, objects) =
+        (world.item(&photo_id).await, world.aws.objects(bucket, &world.prefix(&photo_id)).await.unwrap());
+    assert_eq!(objects.len(), 6);
+    for etag in [None, Some("0123456789abcdef0123456789abcdef")] {
+        world.aws.invoke(&world.stack.thumbnail_function, &world.event(&photo_id, etag)).await.unwrap();
+    }
+    assert_eq!(world.item(&photo_id).await, item);
+    assert_eq!(world.aws.objects(bucket, &world.prefix(&photo_id)).await.unwrap(), objects);
+}
+
+#[tokio::test]
+async fn an_event_about_bytes_that_were_replaced_leaves_the_photo_pending() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    // No upload: the object below is put past the API, so S3's own event settles the photo, not the stale one.
+    let created = world.api.create("image/jpeg", 1).await.unwrap();
+    let stale = world.event(&created.photo_id, Some("0123456789abcdef0123456789abcdef"));
+    let bytes = photo("orientation-1.jpg").unwrap();
+    let key = world.key(&created.photo_id);
+    let put =
+        world.aws.s3.put_object().bucket(&world.stack.originals_bucket).key(&key).content_type("image/jpeg");
+    put.body(bytes.into()).send().await.unwrap();
+    world.aws.invoke(&world.stack.thumbnail_function, &stale).await.unwrap();
+    assert_eq!(world.api.settled(&created.photo_id).await.unwrap()["status"], "ready");
+}
+
+#[tokio::test]
+async fn an_event_about_an_original_that_is_gone_fails_the_photo() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    let created = world.api.create("image/jpeg", 1).await.unwrap();
+    world.aws.invoke(&world.stack.thumbnail_function, &world.event(&created.photo_id, None)).await.unwrap();
+    let record = world.api.settled(&created.photo_id).await.unwrap();
+    assert_eq!(record["failure"]["code"], "ORIGINAL_MISSING");
+}
+
+#[tokio::test]
+async fn an_original_without_a_record_is_tagged_to_expire() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    let bytes = photo("orientation-1.jpg").unwrap();
+    let created = world.api.create("image/jpeg", bytes.len()).await.unwrap();
+    world.aws.delete_item(&world.owner, &created.photo_id).await.unwrap();
+    assert_eq!(world.api.put(created.upload().unwrap(), bytes).await.unwrap().status, 200);
+    // S3's own event may be on its way; a second one ends the same.
+    world.aws.invoke(&world.stack.thumbnail_function, &world.event(&created.photo_id, None)).await.unwrap();
+    let tag = world.aws.state_tag(&world.key(&created.photo_id)).await.unwrap();
+    assert_eq!(tag.as_deref(), Some("orphaned"));
+    assert!(
+        world
+            .aws
+            .objects(&world.stack.thumbnails_bucket, &world.prefix(&created.photo_id))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(world.api.photo(&created.photo_id).await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn foreign_objects_are_left_alone() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    let function = &world.stack.thumbnail_function;
+    let bucket = &world.stack.originals_bucket;
+    // A real foreign object, by S3's own notification, and events of our own making.
+    let key = "photos/holiday photos/Straße 1+2 %.jpg";
+    let put = world.aws.s3.put_object().bucket(bucket).key(key);
+    put.body(photo("orientation-1.jpg").unwrap().into()).send().await.unwrap();
+    for event in [
+        event_for(bucket, key, None),
+        event_for(bucket, "elsewhere/x.jpg", None),
+        event_for(&world.stack.thumbnails_bucket, &world.key("01935b7c-0000-7000-8000-000000000001"), None),
+        json!({ "Records": [] }),
+    ] {
+        world.aws.invoke(function, &event).await.unwrap();
+    }
+    assert!(world.aws.objects(&world.stack.thumbnails_bucket, "photos/holiday").await.unwrap().is_empty());
+    assert_eq!(world.aws.state_tag(key).await.unwrap(), None);
+    world.aws.s3.delete_object().bucket(bucket).key(key).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_s3_event_is_an_error_and_not_swallowed() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    assert!(world.aws.invoke(&world.stack.thumbnail_function, &json!({ "hello": "world" })).await.is_err());
+}
+
+#[tokio::test]
+async fn a_thumbnail_cannot_start_the_function() {
+    let world = World::new().await;
+    let bucket = |name: &str| world.aws.s3.get_bucket_notification_configuration().bucket(name).send();
+    let originals = bucket(&world.stack.originals_bucket).await.unwrap();
+    assert_eq!(originals.lambda_function_configurations().len(), 1);
+    let thumbnails = bucket(&world.stack.thumbnails_bucket).await.unwrap();
+    assert!(thumbnails.lambda_function_configurations().is_empty());
+    assert!(thumbnails.queue_configurations().is_empty() && thumbnails.topic_configurations().is_empty());
+}
+
+#[tokio::test]
+async fn the_sample_events_run_on_the_deployed_functions() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    for name in [
+        "s3-put.json",
+        "s3-put-encoded-key.json",
+        "s3-put-unicode-key.json",
+        "s3-put-several-records.json",
+        "s3-put-foreign-key.json",
+        "s3-object-removed.json",
+        "s3-test-event.json",
+    ] {
+        world.aws.invoke(&world.stack.thumbnail_function, &sample(name)).await.unwrap();
+    }
+    for (name, status) in [
+        ("api-post-upload.json", 201),
+        ("api-post-upload-empty.json", 400),
+        ("api-get-photo.json", 404),
+        ("api-health.json", 200),
+        ("api-health-ready.json", 200),
+    ] {
+        let answer = world.aws.invoke(&world.stack.upload_function, &sample(name)).await.unwrap();
+        assert_eq!(answer["statusCode"], status, "{name}: {answer}");
+    }
+}

@@ -1,0 +1,24 @@
+//! The deployed stack, end to end: real HTTP, real signatures, real events, real photos. Without a stack
+//! every test fails; `make e2e` starts one.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod api;
+#[cfg(test)]
+mod auth;
+#[cfg(test)]
+mod bad_photos;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod hang;
+#[cfg(test)]
+mod idempotency;
+#[cfg(test)]
+mod photos;
+#[cfg(test)]
+mod signature;
+#[cfg(test)]
+mod transient;

@@ -1,0 +1,70 @@
+//! What the cases share.
+
+use photodrop_tests::{Api, Aws, Stack, aws};
+use serde_json::{Value, json};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Held for reading by who needs the thumbnail function as it is, for writing by who breaks it.
+static THUMBNAIL_FUNCTION: RwLock<()> = RwLock::const_new(());
+
+/// A client, the services behind it, and whose token the client has.
+pub(crate) struct World {
+    pub(crate) stack: Stack,
+    pub(crate) api: Api,
+    pub(crate) aws: Aws,
+    pub(crate) owner: String,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let stack = Stack::load().unwrap();
+        let api = Api::new(&stack).unwrap();
+        let owner = aws::subject(&stack.token).unwrap();
+        Self { api, aws: Aws::new(&stack).await, owner, stack }
+    }
+
+    /// The key of one of the demo user's originals.
+    pub(crate) fn key(&self, photo_id: &str) -> String {
+        format!("photos/{}/{photo_id}/original", self.owner)
+    }
+
+    /// The prefix of one of the demo user's photos in both buckets.
+    pub(crate) fn prefix(&self, photo_id: &str) -> String {
+        format!("photos/{}/{photo_id}/", self.owner)
+    }
+
+    /// S3's event for an original.
+    pub(crate) fn event(&self, photo_id: &str, etag: Option<&str>) -> Value {
+        event_for(&self.stack.originals_bucket, &self.key(photo_id), etag)
+    }
+
+    /// A photo's item as text, for telling whether it changed.
+    pub(crate) async fn item(&self, photo_id: &str) -> String {
+        let item = self.aws.item(&self.owner, photo_id).await.unwrap().expect("the record is there");
+        let sorted: std::collections::BTreeMap<_, _> = item.into_iter().collect();
+        format!("{sorted:?}")
+    }
+}
+
+/// S3's event for any key of any bucket.
+pub(crate) fn event_for(bucket: &str, key: &str, etag: Option<&str>) -> Value {
+    json!({ "Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
+        "eventTime": "2026-11-24T12:00:00.000Z", "eventName": "ObjectCreated:Put",
+        "userIdentity": { "principalId": "AWS:x" }, "requestParameters": { "sourceIPAddress": "192.0.2.1" },
+        "responseElements": {},
+        "s3": { "s3SchemaVersion": "1.0", "configurationId": "c",
+            "bucket": { "name": bucket, "ownerIdentity": { "principalId": "x" }, "arn": format!("arn:aws:s3:::{bucket}") },
+            "object": { "key": key.replace('%', "%25"), "size": 1, "eTag": etag, "sequencer": "00" } }
+    }] })
+}
+
+/// The thumbnail function works as deployed while this is held.
+pub(crate) async fn function_works() -> RwLockReadGuard<'static, ()> {
+    THUMBNAIL_FUNCTION.read().await
+}
+
+/// Nobody else needs the thumbnail function while this is held.
+pub(crate) async fn function_is_mine() -> RwLockWriteGuard<'static, ()> {
+    THUMBNAIL_FUNCTION.write().await
+}
