@@ -104,11 +104,11 @@ impl Pipeline {
         let started = Instant::now();
         let original =
             self.objects.read_original(key, created.etag.as_deref(), self.config.max_upload_bytes).await?;
-        let (size_bytes, read_ms) = (original.bytes.len(), started.elapsed().as_millis());
+        let (size_bytes, read_ms) = (original.bytes.len(), milliseconds(started));
 
         let declared = record.request.content_type;
         let rendering = render::render(original.bytes, declared, &self.config, deadline).await?;
-        let rendered_ms = started.elapsed().as_millis();
+        let rendered_ms = milliseconds(started);
 
         let (variants, objects) = name_variants(key, rendering.variants);
         self.objects.write_variants(objects).await?;
@@ -118,7 +118,7 @@ impl Pipeline {
             height = rendering.height,
             read_ms,
             render_ms = rendered_ms - read_ms,
-            write_ms = started.elapsed().as_millis() - rendered_ms,
+            write_ms = milliseconds(started) - rendered_ms,
             variants = variants.len(),
             "variants written"
         );
@@ -176,6 +176,11 @@ fn name_variants(
             (stored, NewVariant { key, format: variant.format, bytes: variant.bytes })
         })
         .unzip()
+}
+
+/// Since an instant; as `u64`, because the JSON log writes `u128` as a string.
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn css_color([red, green, blue]: [u8; 3]) -> String {

@@ -55,7 +55,8 @@ impl App {
             api_request_id = request_id,
             route = route.map_or("none", Route::name),
             status = response.status().as_u16(),
-            duration_us = started.elapsed().as_micros(),
+            // As `u64`: the JSON log writes `u128` as a string.
+            duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
             "request served"
         );
         response

@@ -120,6 +120,6 @@ async fn a_photo_has_what_its_client_said_of_it() {
     assert_eq!(record["file_name"], body["file_name"]);
     assert_eq!(record["metadata"], body["metadata"]);
     // A settled record has lost its TTL.
-    let item = world.aws.item(&world.owner, &created.photo_id).await.unwrap().unwrap();
+    let item = world.item(&created.photo_id).await;
     assert!(!item.contains_key("expires_at"));
 }

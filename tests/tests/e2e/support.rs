@@ -1,6 +1,7 @@
 //! What the cases share.
 
-use photodrop_tests::{Api, Aws, Stack, aws};
+use photodrop_tests::aws::{self, Item};
+use photodrop_tests::{Api, Aws, Stack};
 use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -38,11 +39,9 @@ impl World {
         event_for(&self.stack.originals_bucket, &self.key(photo_id), etag)
     }
 
-    /// A photo's item as text, for telling whether it changed.
-    pub(crate) async fn item(&self, photo_id: &str) -> String {
-        let item = self.aws.item(&self.owner, photo_id).await.unwrap().expect("the record is there");
-        let sorted: std::collections::BTreeMap<_, _> = item.into_iter().collect();
-        format!("{sorted:?}")
+    /// A photo's item.
+    pub(crate) async fn item(&self, photo_id: &str) -> Item {
+        self.aws.item(&self.owner, photo_id).await.unwrap().expect("the record is there")
     }
 }
 
