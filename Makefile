@@ -31,3 +31,8 @@ help:
 #: make fmt      formats the Rust code
 #: make build    builds the functions for this machine's architecture and checks the glibc that they need
 #: make help     prints this
+
+#: make latency  measures 100 requests for an upload on the running local stack: median and p99
+.PHONY: latency
+latency:
+	@cargo build --quiet --locked --workspace --bin latency && target/debug/latency

@@ -13,13 +13,17 @@ BUILT = LOCAL / "build"
 
 
 def functions(console: Console, architecture: str) -> None:
-    """Compiles both functions in one go, with cargo's own progress on the terminal."""
+    """Compiles both functions in one go, with cargo's own progress on the terminal.
+
+    The workspace's default members settle the features, as in the `sam build` that follows: it finds
+    everything compiled.
+    """
     console.say(f"building the functions for {architecture} (the first time takes some minutes) …")
     command = ["cargo", "lambda", "build", "--release", "--locked"]
     if architecture == "arm64":
         command.append("--arm64")
     for name in FUNCTIONS:
-        command += ["--package", name]
+        command += ["--bin", name]
     run(command, "the build of the functions", env=environment(architecture), cwd=ROOT, show=True)
     check_glibc(console)
 

@@ -17,6 +17,10 @@ from infra.local.settings import ROOT, TEMPLATE
 # Where cargo-deny's database of known vulnerabilities comes from.
 ADVISORIES_URL = "https://github.com/rustsec/advisory-db/info/refs?service=git-upload-pack"
 
+# The tests that need a stack; `test = false` in their manifest keeps them out of `cargo test`. Every cargo command
+# here takes the whole workspace, so that one set of features is settled and the AWS SDK is compiled once.
+END_TO_END = ["--test", "e2e"]
+
 
 @dataclass(frozen=True)
 class Step:
@@ -37,8 +41,9 @@ def format_all(_: Console) -> None:
 
 
 def clippy(_: Console) -> None:
-    run(["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"], "clippy",
-        cwd=ROOT, show=True)
+    for targets in (["--all-targets"], END_TO_END):
+        run(["cargo", "clippy", "--locked", "--workspace", *targets, "--", "--deny", "warnings"], "clippy",
+            cwd=ROOT, show=True)
 
 
 def deny(console: Console) -> None:
@@ -71,8 +76,7 @@ def template(_: Console) -> None:
 
 
 def unit(_: Console) -> None:
-    run(["cargo", "test", "--quiet", "--locked", "--workspace", "--exclude", "photodrop-tests"], "the Rust unit tests",
-        cwd=ROOT, show=True)
+    run(["cargo", "test", "--quiet", "--locked", "--workspace"], "the Rust unit tests", cwd=ROOT, show=True)
 
 
 def python_unit(_: Console) -> None:
@@ -87,7 +91,7 @@ def functions(console: Console) -> None:
 def end_to_end(stack_file: str) -> None:
     """The tests against a deployed stack."""
     environment = {**os.environ, "PHOTODROP_STACK": stack_file}
-    run(["cargo", "test", "--locked", "--package", "photodrop-tests"], "the end-to-end tests", env=environment,
+    run(["cargo", "test", "--locked", "--workspace", *END_TO_END], "the end-to-end tests", env=environment,
         cwd=ROOT, show=True)
 
 

@@ -13,7 +13,7 @@ from infra.local.console import Console, Failure
 from infra.local.settings import Place
 
 # These work with the Python tools; the others get along without.
-NEED_TOOLS = {"up", "test", "e2e", "lint", "build"}
+NEED_TOOLS = {"up", "test", "e2e", "lint", "unit", "build"}
 
 
 def up(console: Console) -> None:

@@ -72,7 +72,7 @@ def logs(console: Console, stack: dict[str, Any], *, function: str | None, error
     chosen = {name: group for name, group in groups.items() if function in (None, name)}
     watcher = client("logs", stack["endpoint"])
     since = int((time.time() - LOOK_BACK_SECONDS) * 1000)
-    seen: set[str] = set()
+    seen: Counter[tuple[str, int, str]] = Counter()
     while True:
         events = []
         for name, group in chosen.items():
@@ -86,15 +86,24 @@ def logs(console: Console, stack: dict[str, Any], *, function: str | None, error
         time.sleep(FOLLOW_SECONDS)
 
 
-def new_events(watcher: Any, group: str, since: int, seen: set[str]) -> list[dict[str, Any]]:
-    """The events of a log group that were not seen before; they are then."""
+def new_events(watcher: Any, group: str, since: int,
+               seen: Counter[tuple[str, int, str]]) -> list[dict[str, Any]]:
+    """The events of a log group that were not seen before; they are then.
+
+    MiniStack's events carry no id: one is known by its stream, time and text, and by how many such there were.
+    """
     fresh = []
+    found: Counter[tuple[str, int, str]] = Counter()
     try:
         for page in watcher.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since):
-            fresh += [event for event in page["events"] if event["eventId"] not in seen]
+            for event in page["events"]:
+                key = (event["logStreamName"], event["timestamp"], event["message"])
+                found[key] += 1
+                if found[key] > seen[key]:
+                    fresh.append(event)
     except watcher.exceptions.ResourceNotFoundException as error:
         raise Failure(f"the log group {group} is not there: make up brings the stack up to date") from error
-    seen.update(event["eventId"] for event in fresh)
+    seen |= found
     return fresh
 
 

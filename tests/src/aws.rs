@@ -178,6 +178,25 @@ impl Aws {
         }
     }
 
+    /// The messages of a log group since a time in milliseconds of the epoch.
+    pub async fn log_lines(&self, group: &str, since: i64) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let mut body = json!({ "logGroupName": group, "startTime": since });
+            if let Some(token) = next {
+                body["nextToken"] = json!(token);
+            }
+            let answer = self.json_api("logs", "Logs_20140328.FilterLogEvents", &body).await?;
+            let events = answer["events"].as_array().cloned().unwrap_or_default();
+            lines.extend(events.iter().filter_map(|event| event["message"].as_str().map(str::to_owned)));
+            next = answer["nextToken"].as_str().map(str::to_owned);
+            if next.is_none() {
+                return Ok(lines);
+            }
+        }
+    }
+
     /// A token of a user of the pool, who is made if need be.
     pub async fn token_of(&self, user: &str) -> Result<String> {
         let password = "Aa1-only-on-this-machine";
@@ -195,23 +214,29 @@ impl Aws {
         answer["AuthenticationResult"]["AccessToken"].as_str().map(str::to_owned).context("an access token")
     }
 
-    /// Cognito's JSON API; one user is not worth another SDK.
     async fn cognito(&self, operation: &str, body: &Value) -> Result<Value> {
+        self.json_api("cognito-idp", &format!("AWSCognitoIdentityProviderService.{operation}"), body).await
+    }
+
+    /// A JSON API of the emulator; a few calls are not worth another SDK. The emulator routes by the service's name
+    /// in the header and lets its root user's key through.
+    async fn json_api(&self, service: &str, target: &str, body: &Value) -> Result<Value> {
+        let credential = format!("test/20260101/{}/{service}/aws4_request", self.stack.region);
         let response = reqwest::Client::builder()
             .no_proxy()
             .build()?
             .post(&self.stack.endpoint)
-            .header("x-amz-target", format!("AWSCognitoIdentityProviderService.{operation}"))
+            .header("x-amz-target", target)
             .header("content-type", "application/x-amz-json-1.1")
-            .header("authorization", format!(
-                "AWS4-HMAC-SHA256 Credential=test/20260101/{}/cognito-idp/aws4_request, SignedHeaders=host, Signature=0",
-                self.stack.region
-            ))
+            .header(
+                "authorization",
+                format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"),
+            )
             .body(body.to_string())
             .send()
             .await?;
         let (status, text) = (response.status(), response.text().await?);
-        ensure!(status.is_success(), "{operation}: {status}: {text}");
+        ensure!(status.is_success(), "{target}: {status}: {text}");
         Ok(serde_json::from_str(&text)?)
     }
 }

@@ -76,7 +76,7 @@ impl App {
         let owner = request::owner(request)?;
         let idempotency_key = request::idempotency_key(request)?;
         let upload = request::upload_request(request.body(), &self.config)?;
-        let now = OffsetDateTime::now_utc();
+        let now = OffsetDateTime::now_utc().truncate_to_millisecond();
         let fingerprint = upload.fingerprint();
         let record = PhotoRecord {
             photo_id: PhotoId::generate(),
@@ -142,7 +142,7 @@ impl App {
         // What is no id names no photo. The owner is part of the key: another's photo is not found either.
         let photo_id: PhotoId = photo_id.parse().map_err(|_| ApiError::NotFound)?;
         let record = self.store.get(&OriginalKey { owner, photo_id }).await?.ok_or(ApiError::NotFound)?;
-        let now = OffsetDateTime::now_utc();
+        let now = OffsetDateTime::now_utc().truncate_to_millisecond();
         let expiry = self.config.download_url_expiry;
         let urls = try_join_all(
             variants(&record).iter().map(|variant| self.objects.presign_variant(&variant.key, now, expiry)),

@@ -1,0 +1,144 @@
+"""What the template promises beyond what linters know."""
+
+import unittest
+from typing import Any
+
+from cfnlint.decode import cfn_yaml
+
+from infra.local.settings import TEMPLATE
+
+
+def resources(kind: str) -> dict[str, dict[str, Any]]:
+    """The properties of every resource of a kind, by logical id."""
+    return {name: resource["Properties"] for name, resource in DOCUMENT["Resources"].items() if resource["Type"] == kind}
+
+
+DOCUMENT = cfn_yaml.load(str(TEMPLATE))
+FUNCTIONS = resources("AWS::Serverless::Function")
+ROLES = resources("AWS::IAM::Role")
+BUCKETS = resources("AWS::S3::Bucket")
+
+# Each function may call exactly these, and a change of it is a change of this table.
+ACTIONS = {
+    "UploadRole": {
+        "logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:GetItem", "dynamodb:PutItem", "s3:PutObject",
+        "s3:GetObject", "s3:GetBucketLocation",
+    },
+    "ThumbnailRole": {
+        "logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject",
+        "s3:PutObjectTagging", "s3:ListBucket", "s3:PutObject", "sqs:SendMessage",
+    },
+}
+
+
+def statements(role: dict[str, Any]) -> list[dict[str, Any]]:
+    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+class TheApi(unittest.TestCase):
+    def test_every_route_but_health_needs_a_token(self) -> None:
+        routes = {route["RouteKey"]: route for route in resources("AWS::ApiGatewayV2::Route").values()}
+        self.assertIn("POST /api/v4/photo/upload", routes)
+        for key, route in routes.items():
+            with self.subTest(key):
+                if key in {"GET /health", "GET /health/ready"}:
+                    self.assertEqual(route["AuthorizationType"], "NONE")
+                else:
+                    self.assertEqual(route["AuthorizationType"], "JWT")
+                    self.assertEqual(route["AuthorizerId"], {"Ref": "JwtAuthorizer"})
+
+    def test_no_origin_is_let_in_by_a_wildcard(self) -> None:
+        self.assertNotIn("*", DOCUMENT["Parameters"]["AllowedOrigins"]["Default"])
+        for api in resources("AWS::ApiGatewayV2::Api").values():
+            self.assertEqual(api["CorsConfiguration"]["AllowOrigins"], {"Ref": "AllowedOrigins"})
+
+    def test_an_upload_url_lives_for_five_minutes_at_most(self) -> None:
+        self.assertLessEqual(int(DOCUMENT["Parameters"]["UploadUrlExpirySeconds"]["MaxValue"]), 300)
+
+
+class TheBuckets(unittest.TestCase):
+    def test_originals_alone_start_the_thumbnail_function(self) -> None:
+        self.assertEqual(set(BUCKETS), {"OriginalsBucket", "ThumbnailsBucket"})
+        notified = {name for name, bucket in BUCKETS.items() if "NotificationConfiguration" in bucket}
+        self.assertEqual(notified, {"OriginalsBucket"})
+        self.assertNotEqual(BUCKETS["OriginalsBucket"]["BucketName"], BUCKETS["ThumbnailsBucket"]["BucketName"])
+
+    def test_every_bucket_is_private_encrypted_and_kept(self) -> None:
+        for name, bucket in BUCKETS.items():
+            with self.subTest(name):
+                self.assertEqual(set(bucket["PublicAccessBlockConfiguration"].values()), {True})
+                self.assertIn("BucketEncryption", bucket)
+                self.assertEqual(DOCUMENT["Resources"][name]["DeletionPolicy"], "Retain")
+                self.assertEqual(DOCUMENT["Resources"][name]["UpdateReplacePolicy"], "Retain")
+
+    def test_every_bucket_refuses_plain_http(self) -> None:
+        policies = resources("AWS::S3::BucketPolicy").values()
+        self.assertEqual({policy["Bucket"]["Ref"] for policy in policies}, set(BUCKETS))
+        for policy in policies:
+            (statement,) = policy["PolicyDocument"]["Statement"]
+            self.assertEqual((statement["Effect"], statement["Principal"]), ("Deny", "*"))
+            self.assertEqual(statement["Condition"], {"Bool": {"aws:SecureTransport": "false"}})
+
+    def test_originals_that_failed_or_have_no_record_expire(self) -> None:
+        rules = BUCKETS["OriginalsBucket"]["LifecycleConfiguration"]["Rules"]
+        tags = {tag["Value"] for rule in rules for tag in rule.get("TagFilters", [])}
+        # What `OriginalTag` in crates/photo-aws writes.
+        self.assertEqual(tags, {"failed", "orphaned"})
+        # Without a filter a rule would let every photo expire.
+        for rule in rules:
+            self.assertTrue("TagFilters" in rule or "ExpirationInDays" not in rule, rule["Id"])
+
+
+class TheFunctions(unittest.TestCase):
+    def test_each_may_do_exactly_what_it_does(self) -> None:
+        self.assertEqual(set(ROLES), set(ACTIONS))
+        for name, role in ROLES.items():
+            with self.subTest(name):
+                self.assertNotIn("ManagedPolicyArns", role)
+                actions = [action for statement in statements(role) for action in listed(statement["Action"])]
+                self.assertEqual(set(actions), ACTIONS[name])
+
+    def test_no_permission_is_for_every_resource(self) -> None:
+        for name, role in ROLES.items():
+            for statement in statements(role):
+                for resource in listed(statement["Resource"]):
+                    with self.subTest(role=name, sid=statement["Sid"]):
+                        self.assertNotEqual(resource, "*")
+                        if any(action in {"s3:PutObject", "s3:GetObject", "s3:PutObjectTagging"}
+                               for action in listed(statement["Action"])):
+                            self.assertTrue(resource["Fn::Sub"].endswith("/photos/*"))
+
+    def test_logs_are_kept_for_as_long_as_the_parameter_says(self) -> None:
+        groups = resources("AWS::Logs::LogGroup")
+        for name, group in groups.items():
+            self.assertEqual(group["RetentionInDays"], {"Ref": "LogRetentionDays"}, name)
+        for name, function in FUNCTIONS.items():
+            self.assertIn(function["LoggingConfig"]["LogGroup"]["Ref"], groups, name)
+
+    def test_an_event_that_failed_for_good_is_queued_and_rings(self) -> None:
+        invoke = FUNCTIONS["ThumbnailFunction"]["EventInvokeConfig"]
+        self.assertEqual(invoke["MaximumRetryAttempts"], 2)
+        self.assertEqual(invoke["DestinationConfig"]["OnFailure"]["Destination"], {"Fn::GetAtt": ["FailureQueue", "Arn"]})
+        alarms = resources("AWS::CloudWatch::Alarm").values()
+        self.assertTrue(any(alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" for alarm in alarms))
+
+    def test_a_pending_record_outlives_the_failure_queue(self) -> None:
+        queue_days = int(resources("AWS::SQS::Queue")["FailureQueue"]["MessageRetentionPeriod"]) / 86400
+        self.assertGreater(int(DOCUMENT["Parameters"]["PendingRetentionDays"]["MinValue"]), queue_days)
+
+
+class TheTable(unittest.TestCase):
+    def test_it_is_on_demand_recoverable_and_kept(self) -> None:
+        ((name, table),) = resources("AWS::DynamoDB::Table").items()
+        self.assertEqual(table["BillingMode"], "PAY_PER_REQUEST")
+        self.assertIs(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], True)
+        self.assertEqual(table["TimeToLiveSpecification"], {"AttributeName": "expires_at", "Enabled": True})
+        self.assertEqual(DOCUMENT["Resources"][name]["DeletionPolicy"], "Retain")
+
+
+if __name__ == "__main__":
+    unittest.main()
