@@ -5,8 +5,8 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 use crate::raster::{Channels, Raster};
 
 /// Applies the profile; a profile that is broken, or for other channels than these, is passed over, as browsers do.
-pub(crate) fn to_srgb(raster: &Raster, icc: Option<&[u8]>) -> Raster {
-    let converted = icc.and_then(|icc| by_profile(raster, icc)).unwrap_or_else(|| by_formula(raster));
+pub(crate) fn to_srgb(raster: Raster, icc: Option<&[u8]>) -> Raster {
+    let converted = icc.and_then(|icc| by_profile(&raster, icc)).unwrap_or_else(|| by_formula(raster));
     without_needless_alpha(converted)
 }
 
@@ -33,11 +33,11 @@ fn by_profile(raster: &Raster, icc: &[u8]) -> Option<Raster> {
 }
 
 /// What everybody assumes of a picture without a profile: gray and colour are sRGB, ink takes light away.
-fn by_formula(raster: &Raster) -> Raster {
+fn by_formula(raster: Raster) -> Raster {
     match raster.channels() {
         Channels::Gray => raster.map(Channels::Rgb, |[v]| [v; 3]),
         Channels::GrayAlpha => raster.map(Channels::Rgba, |[v, a]| [v, v, v, a]),
-        Channels::Rgb | Channels::Rgba => raster.clone(),
+        Channels::Rgb | Channels::Rgba => raster,
         Channels::Cmyk => {
             raster.map(Channels::Rgb, |[c, m, y, k]| [c, m, y].map(|ink| product(255 - ink, 255 - k)))
         }
@@ -67,22 +67,22 @@ mod tests {
     fn ink_without_a_profile_takes_light_away() {
         let inks = vec![0, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 255, 0, 128, 255, 128];
         let raster = Raster::new(4, 1, Channels::Cmyk, inks).unwrap();
-        assert_eq!(to_srgb(&raster, None).data(), [255, 255, 255, 0, 255, 255, 0, 0, 0, 127, 63, 0]);
+        assert_eq!(to_srgb(raster, None).data(), [255, 255, 255, 0, 255, 255, 0, 0, 0, 127, 63, 0]);
     }
 
     #[test]
     fn alpha_that_hides_nothing_is_dropped() {
         let opaque = Raster::new(1, 2, Channels::Rgba, vec![1, 2, 3, 255, 4, 5, 6, 255]).unwrap();
-        assert_eq!(to_srgb(&opaque, None).data(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(to_srgb(opaque, None).data(), [1, 2, 3, 4, 5, 6]);
         let clear = Raster::new(1, 2, Channels::Rgba, vec![1, 2, 3, 255, 4, 5, 6, 254]).unwrap();
-        assert_eq!(to_srgb(&clear, None), clear);
+        assert_eq!(to_srgb(clear.clone(), None), clear);
     }
 
     #[test]
     fn a_profile_of_other_channels_is_passed_over() {
         let gray = Raster::new(1, 1, Channels::Gray, vec![77]).unwrap();
         let rgb_profile = ColorProfile::new_display_p3().encode().unwrap();
-        assert_eq!(to_srgb(&gray, Some(&rgb_profile)).data(), [77; 3]);
-        assert_eq!(to_srgb(&gray, Some(b"no profile")).data(), [77; 3]);
+        assert_eq!(to_srgb(gray.clone(), Some(&rgb_profile)).data(), [77; 3]);
+        assert_eq!(to_srgb(gray, Some(b"no profile")).data(), [77; 3]);
     }
 }

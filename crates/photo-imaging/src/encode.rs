@@ -9,7 +9,7 @@ use crate::raster::{Channels, Raster};
 
 /// Baseline JPEG with the standard's Huffman tables. `raster` must be opaque, see [`flatten`].
 ///
-/// Tables made for the picture would save some 5 %, but the encoder then writes a scan for each component, which
+/// Tables made for the picture would save 1 % at 1280 px and 6 % at 160 px, but the encoder then writes a scan for each component, which
 /// `zune-jpeg`, and so every user of the `image` crate, decodes into wrong colours.
 pub(crate) fn jpeg(raster: &Raster, quality: u8) -> Result<Vec<u8>, ImagingError> {
     let refused = |reason: String| ImagingError::Encode { format: OutputFormat::Jpeg, reason };

@@ -51,8 +51,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_error_wins_and_a_panic_is_one() {
-        let failing = |n: &i32| if *n == 3 { Err(ImagingError::NotAnImage) } else { Ok(*n) };
-        assert_eq!(map(&[1, 2, 3, 4], 2, failing).map_err(|e| e.code()), Err("NOT_AN_IMAGE"));
+    fn the_error_of_the_earliest_job_is_given() {
+        let failing = |n: &i32| match n {
+            2 => Err(ImagingError::NotAnImage),
+            3 => Err(ImagingError::UnsupportedType("this")),
+            _ => Ok(*n),
+        };
+        for threads in [1, 2, 4] {
+            assert_eq!(map(&[1, 2, 3, 4], threads, failing).map_err(|e| e.code()), Err("NOT_AN_IMAGE"));
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! the next, so a wrong order does not compile.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use image::metadata::Orientation;
 
@@ -126,7 +127,7 @@ impl Decoded {
 
 impl Reduced {
     fn into_srgb(self) -> Srgb {
-        Srgb { raster: color::to_srgb(&self.raster, self.icc.as_deref()), orientation: self.orientation }
+        Srgb { raster: color::to_srgb(self.raster, self.icc.as_deref()), orientation: self.orientation }
     }
 }
 
@@ -145,7 +146,7 @@ impl Upright {
         limits: &Limits,
     ) -> Result<Rendered, ImagingError> {
         let has_alpha = self.raster.channels().has_alpha();
-        let mut ladder = Ladder { original, whole: vec![self.raster] };
+        let mut ladder = Ladder { original, whole: vec![Arc::new(self.raster)] };
         let mut order: Vec<usize> = (0..placements.len()).collect();
         let need = |i: usize| {
             let (w, h) = placements[i].needs(original.width, original.height);
@@ -171,10 +172,10 @@ impl Upright {
         let small = ladder.placeholder()?;
 
         let jobs: Vec<_> =
-            options.variants.iter().zip(picture_of).map(|(v, p)| (v, &pictures[p].raster)).collect();
+            options.variants.iter().zip(picture_of).map(|(v, p)| (v, &*pictures[p].raster)).collect();
         let variants = pool::map(&jobs, options.threads, |(spec, raster)| {
             limits.check_deadline("encode")?;
-            encode_variant(spec, raster, options.webp_method)
+            guarded("encoding", || encode_variant(spec, raster, options.webp_method))
         })?;
         Ok(Rendered {
             original,
@@ -189,13 +190,13 @@ impl Upright {
 struct Picture {
     placement: Placement,
     flat: bool,
-    raster: Raster,
+    raster: Arc<Raster>,
 }
 
 /// The whole photo in falling sizes.
 struct Ladder {
     original: Original,
-    whole: Vec<Raster>,
+    whole: Vec<Arc<Raster>>,
 }
 
 impl Ladder {
@@ -204,10 +205,10 @@ impl Ladder {
         placement: &Placement,
         flat: bool,
         background: [u8; 3],
-    ) -> Result<Raster, ImagingError> {
+    ) -> Result<Arc<Raster>, ImagingError> {
         let needs = placement.needs(self.original.width, self.original.height);
         let resized = match placement.crop {
-            None => self.at(placement.size)?.clone(),
+            None => self.at(placement.size)?,
             Some(share) => {
                 let source = self.nearest(needs)?;
                 let (w, h) = (f64::from(source.width()), f64::from(source.height()));
@@ -217,40 +218,42 @@ impl Ladder {
                     width: share.width * w,
                     height: share.height * h,
                 };
-                resize(source, Some(crop), placement.size.0, placement.size.1)?
+                Arc::new(resize(&source, Some(crop), placement.size.0, placement.size.1)?)
             }
         };
         let padded = placement.canvas != placement.size;
         let opaque = if flat || (padded && resized.channels().has_alpha()) {
-            encode::flatten(&resized, background)
+            Arc::new(encode::flatten(&resized, background))
         } else {
             resized
         };
-        if padded { pad(&opaque, placement.canvas, background) } else { Ok(opaque) }
+        if padded { pad(&opaque, placement.canvas, background).map(Arc::new) } else { Ok(opaque) }
     }
 
     /// The whole photo at this size.
-    fn at(&mut self, (width, height): (u32, u32)) -> Result<&Raster, ImagingError> {
+    fn at(&mut self, (width, height): (u32, u32)) -> Result<Arc<Raster>, ImagingError> {
         let source = self.nearest((width, height))?;
-        if (source.width(), source.height()) != (width, height) {
-            let smaller = resize(source, None, width, height)?;
-            self.whole.push(smaller);
+        if (source.width(), source.height()) == (width, height) {
+            return Ok(source);
         }
-        self.nearest((width, height))
+        let smaller = Arc::new(resize(&source, None, width, height)?);
+        self.whole.push(Arc::clone(&smaller));
+        Ok(smaller)
     }
 
-    fn nearest(&self, (width, height): (u32, u32)) -> Result<&Raster, ImagingError> {
-        let fits = |r: &&Raster| r.width() >= width && r.height() >= height;
+    fn nearest(&self, (width, height): (u32, u32)) -> Result<Arc<Raster>, ImagingError> {
+        let fits = |r: &&Arc<Raster>| r.width() >= width && r.height() >= height;
         self.whole
             .iter()
             .filter(fits)
             .min_by_key(|r| u64::from(r.width()) * u64::from(r.height()))
+            .cloned()
             .ok_or_else(|| ImagingError::Internal(format!("nothing to make {width} x {height} px from")))
     }
 
-    fn placeholder(&mut self) -> Result<Raster, ImagingError> {
+    fn placeholder(&mut self) -> Result<Arc<Raster>, ImagingError> {
         let size = inside(self.original.width, self.original.height, PLACEHOLDER_SIDE, PLACEHOLDER_SIDE);
-        self.at(size).cloned()
+        self.at(size)
     }
 }
 
@@ -281,7 +284,7 @@ fn encode_variant(spec: &VariantSpec, raster: &Raster, webp_method: u8) -> Resul
     })
 }
 
-/// Turns a panic into an error. Only for steps that a photo's bytes steer and that leave nothing behind.
+/// Turns a panic into an error. Only for steps that leave nothing behind for others to find half done.
 fn guarded<T>(step: &'static str, run: impl FnOnce() -> Result<T, ImagingError>) -> Result<T, ImagingError> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(ImagingError::Panicked { step }))
 }

@@ -228,6 +228,11 @@ def hostile() -> None:
     save("frame-bomb.webp", riff([vp8x(2, 320, 213), (b"ANIM", bytes(6)), anmf] + [(b"ANMF", anmf[1][:24])] * 1500))
 
 
+def regressions() -> None:
+    # Found by fuzzing: the size in bytes does not fit 64 bits.
+    save("regression-size-overflow.png", png(None, size=(0xFDFFF05F, 0xFFFFF447), idat=zlib.compress(b"\0", 9)))
+
+
 def recognised_but_unsupported() -> None:
     dot = small(COFFEE, 16, 16)
     save("unsupported.avif", encoded(dot, "AVIF", quality=40))
@@ -246,5 +251,6 @@ if __name__ == "__main__":
     gifs_and_webps()
     hostile()
     recognised_but_unsupported()
+    regressions()
     files = [p for p in HERE.iterdir() if p.suffix not in {".py", ".md", ".txt"}]
     print(f"{len(files)} files, {sum(p.stat().st_size for p in files):,} bytes")

@@ -32,6 +32,7 @@ fn every_wrong_file_has_its_code() {
         ("pixel-bomb.jpg", "TOO_MANY_PIXELS"),
         ("pixel-bomb.gif", "TOO_MANY_PIXELS"),
         ("pixel-bomb.webp", "TOO_MANY_PIXELS"),
+        ("regression-size-overflow.png", "TOO_MANY_PIXELS"),
         ("frame-bomb.gif", "TOO_MANY_FRAMES"),
         ("frame-bomb.webp", "TOO_MANY_FRAMES"),
     ];
