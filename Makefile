@@ -30,9 +30,9 @@ help:
 #: make deny     checks licences, bans, sources and advisories (PHOTODROP_ADVISORIES=required: never without)
 #: make fmt      formats the Rust code
 #: make build    builds the functions for this machine's architecture and checks the glibc that they need
+#: make latency  measures 100 requests for an upload on the running local stack: median and p99
 #: make help     prints this
 
-#: make latency  measures 100 requests for an upload on the running local stack: median and p99
 .PHONY: latency
 latency:
 	@cargo build --quiet --locked --workspace --bin latency && target/debug/latency

@@ -16,8 +16,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.local import images
+from infra.local.aws import client
 from infra.local.console import Console, Failure
-from infra.local.deploy import client, write
+from infra.local.deploy import write
 from infra.local.emulator import direct
 from infra.local.settings import ROOT, Place
 

@@ -8,22 +8,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.local import build, settings
+from infra.local import build, mend, settings
+from infra.local.aws import client
 from infra.local.console import Console, Failure, run
 from infra.local.emulator import Process
-from infra.local.settings import ACCESS_KEY, REGION, TEMPLATE, Place
-
-
-def client(service: str, endpoint: str) -> Any:
-    """A boto3 client of the emulator that looks at no setting of the user's."""
-    session = boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY,
-                                    region_name=REGION)
-    return session.client(service, endpoint_url=endpoint,
-                          config=Config(s3={"addressing_style": "path"}, proxies={}, retries={"max_attempts": 2}))
+from infra.local.settings import REGION, TEMPLATE, Place
 
 
 def fingerprint(process: Process, parameters: dict[str, str]) -> str:
@@ -90,6 +81,7 @@ def describe(place: Place, endpoint: str) -> dict[str, Any]:
         # cannot look up a name below localhost, and everything can use this one.
         "api_url": f"{endpoint}/_aws/execute-api/{outputs['ApiId']}",
         "api_host_url": outputs["ApiUrl"],
+        "api_id": outputs["ApiId"],
         "region": REGION,
         "stack_name": place.name,
         "originals_bucket": outputs["OriginalsBucketName"],

@@ -8,8 +8,8 @@ import time
 from collections import Counter
 from typing import Any
 
+from infra.local.aws import client
 from infra.local.console import Console, Failure
-from infra.local.deploy import client
 
 FOLLOW_SECONDS = 1
 # The first look of `make logs` goes this far back.

@@ -48,7 +48,7 @@ fn handler_milliseconds(line: &str) -> Option<f64> {
     ours.then(|| entry["duration_us"].as_f64().map(|microseconds| microseconds / 1000.0))?
 }
 
-/// `REPORT RequestId: …	Duration: 1.23 ms	Billed Duration: …`
+/// `REPORT RequestId: … Duration: 1.23 ms Billed Duration: …`, with tabs between.
 fn reported_milliseconds(line: &str) -> Option<f64> {
     let (_, rest) = line.strip_prefix("REPORT ")?.split_once("Duration: ")?;
     rest.split_whitespace().next()?.parse().ok()

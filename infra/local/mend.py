@@ -1,0 +1,42 @@
+"""What MiniStack's CloudFormation leaves out, done through its APIs from the very same template.
+
+AWS does all of this by itself when it deploys the template, so nothing here is for AWS. `infra/MINISTACK.md`
+tells what is left out and how it shows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from samcli.yamlhelper import yaml_parse
+
+from infra.local.aws import client
+from infra.local.settings import TEMPLATE
+
+
+def mend(stack: dict[str, Any]) -> None:
+    """Brings the deployed stack to what the template says."""
+    resources = yaml_parse(TEMPLATE.read_text())["Resources"]
+    described = client("cloudformation", stack["endpoint"]).describe_stacks(StackName=stack["stack_name"])
+    parameters = {item["ParameterKey"]: item["ParameterValue"] for item in described["Stacks"][0]["Parameters"]}
+    allow_origins(stack, resources["Api"]["Properties"]["CorsConfiguration"], parameters)
+    expire_records(stack, resources["PhotosTable"]["Properties"]["TimeToLiveSpecification"])
+
+
+def allow_origins(stack: dict[str, Any], declared: dict[str, Any], parameters: dict[str, str]) -> None:
+    """CORS of the API: MiniStack stores it by CloudFormation's names and then looks for the API's."""
+    configuration = {name: resolved(value, parameters) for name, value in declared.items()}
+    client("apigatewayv2", stack["endpoint"]).update_api(ApiId=stack["api_id"], CorsConfiguration=configuration)
+
+
+def expire_records(stack: dict[str, Any], declared: dict[str, Any]) -> None:
+    """The table's time to live: MiniStack looks at it every minute once it is set."""
+    client("dynamodb", stack["endpoint"]).update_time_to_live(TableName=stack["table_name"],
+                                                              TimeToLiveSpecification=dict(declared))
+
+
+def resolved(value: Any, parameters: dict[str, str]) -> Any:
+    """A value of the template; a reference to a parameter that is a list becomes that list."""
+    if isinstance(value, dict) and set(value) == {"Ref"}:
+        return parameters[value["Ref"]].split(",")
+    return value

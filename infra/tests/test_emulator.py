@@ -1,0 +1,79 @@
+"""Which process may be stopped, and what is said when one cannot be started."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from infra.local import emulator
+from infra.local.console import Console, Failure
+from infra.local.settings import Place
+
+
+class Processes(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.place = Place(Path(folder.name), 0, False, "photodrop-x")
+        self.console = Console("test")
+        self.console.say = lambda text="": None
+
+    def sleeper(self) -> subprocess.Popen:
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        return child
+
+    def record(self, pid: int, started: str) -> None:
+        emulator.record_file(self.place).write_text(json.dumps({"pid": pid, "started": started, "port": 1}))
+
+    def test_the_process_that_was_started_is_known_again_and_stopped(self):
+        child = self.sleeper()
+        self.record(child.pid, emulator.start_time(child.pid))
+        self.assertEqual(emulator.recorded(self.place).pid, child.pid)
+        self.assertTrue(emulator.stop(self.console, self.place))
+        self.assertIsNone(emulator.start_time(child.pid))
+        self.assertFalse(emulator.record_file(self.place).exists())
+
+    def test_another_process_that_got_the_same_number_is_left_alone(self):
+        child = self.sleeper()
+        self.record(child.pid, "earlier")
+        self.assertIsNone(emulator.recorded(self.place))
+        self.assertFalse(emulator.stop(self.console, self.place))
+        self.assertIsNone(child.poll())
+
+    def test_a_broken_record_is_no_process(self):
+        for text in ("", "{}", "[1]", '{"pid": 1}'):
+            emulator.record_file(self.place).write_text(text)
+            self.assertIsNone(emulator.recorded(self.place))
+
+    def test_a_dead_process_has_no_start_time(self):
+        child = subprocess.Popen([sys.executable, "-c", ""])
+        # Until it is waited for it is a zombie, which is as good as gone.
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        self.assertIsNone(emulator.start_time(child.pid))
+        child.wait()
+        self.assertIsNone(emulator.start_time(child.pid))
+
+    def test_a_taken_port_is_reported_with_another_to_choose(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            place = Place(self.place.folder, port, False, "photodrop")
+            with self.assertRaisesRegex(Failure, f"port {port} is taken .*PHOTODROP_PORT={port + 1} make test"):
+                emulator.start(self.console, place)
+
+    def test_ministack_hears_nothing_of_the_users_credentials_and_listens_here_alone(self):
+        environment = emulator.environment(self.place, self.place.folder)
+        self.assertEqual(environment["BIND_HOST"], "127.0.0.1")
+        self.assertEqual(environment["AUTH"], "true")
+        self.assertEqual({n for n in environment if n.startswith("AWS_")}, {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
+
+
+if __name__ == "__main__":
+    unittest.main()

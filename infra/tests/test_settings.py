@@ -1,0 +1,48 @@
+"""The settings from the environment."""
+
+import os
+import unittest
+
+from infra.local import settings
+from infra.local.console import Failure, duration
+
+
+class Settings(unittest.TestCase):
+    def test_a_port_is_taken_from_its_variable_or_is_the_default(self):
+        self.assertEqual(settings.port_from("P", 4566, {}), (4566, False))
+        self.assertEqual(settings.port_from("P", 4566, {"P": ""}), (4566, False))
+        self.assertEqual(settings.port_from("P", 4566, {"P": "5000"}), (5000, True))
+
+    def test_a_bad_port_is_named_with_what_is_expected(self):
+        for text in ("80", "65536", "abc", "-1", "4566 "):
+            with self.assertRaisesRegex(Failure, "P is .*1024 to 65535"):
+                settings.port_from("P", 4566, {"P": text})
+
+    def test_parameters_may_hold_equal_signs_and_commas(self):
+        given = {"PHOTODROP_PARAMETERS": "Variants=a:1,b:2 LogFilter=info,x=debug"}
+        self.assertEqual(settings.extra_parameters(given), {"Variants": "a:1,b:2", "LogFilter": "info,x=debug"})
+        for text in ("Variants", "=x", "a-b=c"):
+            with self.assertRaises(Failure):
+                settings.extra_parameters({"PHOTODROP_PARAMETERS": text})
+
+    def test_no_setting_of_the_users_reaches_the_tools_of_the_local_stack(self):
+        users = {"AWS_PROFILE": "production", "AWS_ACCESS_KEY_ID": "AKIAREAL", "AWS_SESSION_TOKEN": "t", "PATH": "/bin"}
+        environment = settings.aws_environment("http://localhost:1", users)
+        self.assertNotIn("AWS_PROFILE", environment)
+        self.assertNotIn("AWS_SESSION_TOKEN", environment)
+        self.assertEqual(environment["AWS_ACCESS_KEY_ID"], "test")
+        self.assertEqual(environment["AWS_SHARED_CREDENTIALS_FILE"], os.devnull)
+        self.assertEqual(environment["PATH"], "/bin")
+
+    def test_the_test_stack_shares_nothing_with_the_other(self):
+        main, test = settings.main_place(), settings.test_place()
+        self.assertNotEqual(main.folder, test.folder)
+        self.assertNotEqual(main.port, test.port)
+        self.assertNotEqual(main.name, test.name)
+
+    def test_times_read_well(self):
+        self.assertEqual([duration(t) for t in (0.04, 9.96, 59.6, 185)], ["0.0 s", "10 s", "1 min 0 s", "3 min 5 s"])
+
+
+if __name__ == "__main__":
+    unittest.main()
