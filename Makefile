@@ -18,7 +18,8 @@ help:
 	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
 
 #: make up       builds the functions, starts MiniStack, deploys template.yaml into it and uploads a photo
-#:               (PHOTODROP_PORT=4566, PHOTODROP_PARAMETERS="Variants=small:200 JpegQuality=85"); again: updates it
+#:               (PHOTODROP_PORT=4566, PHOTODROP_PARAMETERS="Variants=small:200 JpegQuality=85"); again: updates it;
+#:               a parameter keeps its value until it is given another or the stack is stopped
 #: make status   shows the stack, its functions, the failure queue, photos and objects
 #: make logs     prints the functions' logs of the last hour (ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail)
 #: make token    prints a fresh token of the demo user and writes it into .local/stack.json

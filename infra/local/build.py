@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 from pathlib import Path
 
@@ -46,7 +48,14 @@ def environment(architecture: str) -> dict[str, str]:
 
 
 def programs() -> list[Path]:
-    return [ROOT / "target" / "lambda" / name / "bootstrap" for name in FUNCTIONS]
+    return [target_folder() / "lambda" / name / "bootstrap" for name in FUNCTIONS]
+
+
+@functools.cache
+def target_folder() -> Path:
+    """Where cargo puts what it builds: the user may have moved it."""
+    metadata = run(["cargo", "metadata", "--no-deps", "--format-version", "1"], "cargo metadata", cwd=ROOT)
+    return Path(json.loads(metadata)["target_directory"])
 
 
 def check_glibc(console: Console) -> None:

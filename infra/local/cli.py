@@ -31,6 +31,7 @@ def bring_up(console: Console, place: Place) -> tuple[dict[str, Any], dict[str, 
 
     tools.check_rust()
     architecture = settings.architecture()
+    emulator.check_port(console, place)
     build.functions(console, architecture)
     process = emulator.ensure_running(console, place)
     stack = deploy.deploy(console, place, process, architecture)
@@ -210,8 +211,8 @@ def main(arguments: list[str]) -> int:
 def guarded(name: str, command: Callable[[Console], int]) -> int:
     """Runs a command so that a failure is one line, and an interruption still cleans up."""
     console = Console(name)
-    # As by Ctrl-C: what is open gets closed, and a test stack stopped.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # However it is interrupted, what is open gets closed and a test stack stopped.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     try:
         return command(console)

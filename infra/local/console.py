@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -76,18 +78,22 @@ def run(command: Sequence[str | Path], what: str, *, env: Mapping[str, str] | No
     With `show` its output goes to the terminal as it comes (and the answer is empty).
     """
     words = [str(word) for word in command]
+    pipe = {} if show else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     try:
-        if show:
-            result = subprocess.run(words, env=env, cwd=cwd, check=False)
-            output = ""
-        else:
-            result = subprocess.run(words, env=env, cwd=cwd, check=False, text=True, errors="replace",
-                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            output = result.stdout
+        # In a group of its own, so that an interruption can end all of it: cargo's tests go on without cargo.
+        child = subprocess.Popen(words, env=env, cwd=cwd, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                                 start_new_session=True, **pipe)
     except OSError as error:
         raise Failure(f"{what} could not be started: {words[0]}: {error.strerror}") from error
-    if result.returncode != 0:
+    try:
+        output = child.communicate()[0] or ""
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+        child.wait()
+        raise
+    if child.returncode != 0:
         for line in output.splitlines()[-TAIL_LINES:]:
             print(f"  | {line}", file=sys.stderr)
-        raise Failure(f"{what} failed (exit code {result.returncode}); it was run as: {' '.join(words)}")
+        raise Failure(f"{what} failed (exit code {child.returncode}); it was run as: {' '.join(words)}")
     return output

@@ -18,10 +18,11 @@ from infra.local.settings import REGION, TEMPLATE, Place
 
 
 def fingerprint(process: Process, parameters: dict[str, str]) -> str:
-    """Tells one deployment from another: the emulator's process, the template, the programs, the parameters."""
+    """Tells one deployment from another: by the emulator's process, the template, the programs, the parameters
+    and what is done after them."""
     digest = hashlib.sha256()
     digest.update(json.dumps([process.pid, process.started, sorted(parameters.items())]).encode())
-    for path in [TEMPLATE, *build.programs()]:
+    for path in [TEMPLATE, Path(__file__), Path(mend.__file__), *build.programs()]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

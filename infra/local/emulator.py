@@ -84,14 +84,23 @@ def port_is_taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def check_port(console: Console, place: Place) -> None:
+    """Sees that the place's emulator runs or could be started: before a long build, not after it."""
+    process = recorded(place)
+    if process and place.port_is_given and process.port != place.port:
+        raise Failure(f"the local stack already runs on port {process.port}: stop it first (make down)")
+    if not process and port_is_taken(place.port):
+        variable = "PHOTODROP_PORT" if place.name == "photodrop" else "PHOTODROP_TEST_PORT"
+        raise Failure(f"port {place.port} is taken by another program: "
+                      f"choose another ({variable}={place.port + 1} make {console.command})")
+
+
 def ensure_running(console: Console, place: Place) -> Process:
     """The place's emulator, started if it does not run."""
     process = recorded(place)
+    if process and answers(process.port):
+        return process
     if process:
-        if place.port_is_given and process.port != place.port:
-            raise Failure(f"the local stack already runs on port {process.port}: stop it first (make down)")
-        if answers(process.port):
-            return process
         console.say("MiniStack runs but does not answer: it is started again")
         stop(console, place)
     return start(console, place)
@@ -99,10 +108,7 @@ def ensure_running(console: Console, place: Place) -> Process:
 
 def start(console: Console, place: Place) -> Process:
     """Starts MiniStack and waits until it is ready. It begins empty: nothing outlives its process."""
-    if port_is_taken(place.port):
-        variable = "PHOTODROP_PORT" if place.name == "photodrop" else "PHOTODROP_TEST_PORT"
-        raise Failure(f"port {place.port} is taken by another program: "
-                      f"choose another ({variable}={place.port + 1} make {console.command})")
+    check_port(console, place)
     scratch = place.folder / "tmp"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -136,6 +142,9 @@ def environment(place: Place, scratch: Path) -> dict[str, str]:
         GATEWAY_PORT=str(place.port),
         # Without it every machine on the network could use the stack.
         BIND_HOST="127.0.0.1",
+        # Servers that would listen on every address beside it, for services that no photo needs.
+        IOT_MTLS_ENABLED="0",
+        SFTP_ENABLED="0",
         # Signatures and IAM policies count, as on AWS: a function may do what its role allows and no more.
         AUTH="true",
         AWS_ACCESS_KEY_ID=ACCESS_KEY,

@@ -1,6 +1,6 @@
 """What MiniStack's CloudFormation leaves out, done through its APIs from the very same template.
 
-AWS does all of this by itself when it deploys the template, so nothing here is for AWS. `infra/MINISTACK.md`
+AWS does all of this by itself when it deploys the template, so nothing here is for AWS. `docs/ARCHITECTURE.md`
 tells what is left out and how it shows.
 """
 

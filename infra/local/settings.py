@@ -113,6 +113,8 @@ def aws_environment(endpoint_url: str, environment=os.environ) -> dict[str, str]
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
         SAM_CLI_TELEMETRY="0",
+        # Seconds between its looks at a deployment; AWS would throttle so many.
+        SAM_CLI_POLL_DELAY="0.1",
         NO_PROXY="localhost,127.0.0.1",
         no_proxy="localhost,127.0.0.1",
     )

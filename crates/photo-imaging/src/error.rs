@@ -98,6 +98,18 @@ pub enum ImagingError {
 }
 
 impl ImagingError {
+    /// Every code that [`ImagingError::code`] gives.
+    pub const CODES: [&'static str; 8] = [
+        "NOT_AN_IMAGE",
+        "UNSUPPORTED_TYPE",
+        "CORRUPT_IMAGE",
+        "TOO_LARGE",
+        "TOO_MANY_PIXELS",
+        "TOO_MANY_FRAMES",
+        "PROCESSING_TIMEOUT",
+        "PROCESSING_FAILED",
+    ];
+
     /// The stable, upper-case code that a client sees.
     #[must_use]
     pub const fn code(&self) -> &'static str {

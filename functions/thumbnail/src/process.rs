@@ -87,7 +87,8 @@ impl Pipeline {
                 Ok(())
             }
             Err(Failure::Transient(error)) => {
-                tracing::error!(operation = error.operation, error = error_chain(&error), "will be retried");
+                // A warning: the runtime logs the failed invocation as the error that it is, but knows no photo.
+                tracing::warn!(operation = error.operation, error = error_chain(&error), "will be retried");
                 Err(error)
             }
         }

@@ -119,7 +119,16 @@ const fn content_type(format: photo_imaging::Format) -> ContentType {
 
 #[cfg(test)]
 mod tests {
+    use photo_imaging::ImagingError;
+
     use super::*;
+
+    #[test]
+    fn every_code_of_the_imaging_crate_is_one_that_a_client_may_get() {
+        for code in ImagingError::CODES {
+            assert!(code.parse::<FailureCode>().is_ok(), "{code}");
+        }
+    }
 
     #[test]
     fn content_types_are_the_same_on_both_sides() {
