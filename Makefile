@@ -9,9 +9,36 @@ COMMANDS := up test down status logs token build lint fmt unit e2e deny
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS)
 
-$(COMMANDS):
-	@test -n "$(PYTHON)" || { echo "make $@: Python 3.10+ is needed, found $$(python3 --version 2>/dev/null || echo none)" >&2; exit 1; }
-	@cd "$(CURDIR)" && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m infra.local $@
+# Every command is one of infra/local/cli.py.
+define infra
+@test -n "$(PYTHON)" || { echo "make $@: Python 3.10+ is needed, found $$(python3 --version 2>/dev/null || echo none)" >&2; exit 1; }
+@cd "$(CURDIR)" && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m infra.local $@
+endef
+
+up:
+	$(infra)
+test:
+	$(infra)
+down:
+	$(infra)
+status:
+	$(infra)
+logs:
+	$(infra)
+token:
+	$(infra)
+build:
+	$(infra)
+lint:
+	$(infra)
+fmt:
+	$(infra)
+unit:
+	$(infra)
+e2e:
+	$(infra)
+deny:
+	$(infra)
 
 # The lines below that begin with `#:`.
 help:

@@ -8,6 +8,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, InvocationType};
+use aws_sdk_s3::types::NotificationConfiguration;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use serde_json::{Value, json};
 
@@ -93,6 +94,23 @@ impl Aws {
             .collect())
     }
 
+    /// Takes a bucket's notifications away and gives them.
+    pub async fn silence(&self, bucket: &str) -> Result<NotificationConfiguration> {
+        let current = self.s3.get_bucket_notification_configuration().bucket(bucket).send().await?;
+        let current = NotificationConfiguration::builder()
+            .set_lambda_function_configurations(current.lambda_function_configurations)
+            .build();
+        self.notify(bucket, NotificationConfiguration::builder().build()).await?;
+        Ok(current)
+    }
+
+    /// Sets a bucket's notifications.
+    pub async fn notify(&self, bucket: &str, notifications: NotificationConfiguration) -> Result<()> {
+        let request = self.s3.put_bucket_notification_configuration().bucket(bucket);
+        request.notification_configuration(notifications).send().await?;
+        Ok(())
+    }
+
     /// Invokes a function and waits for its answer; a function's error is an error.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value> {
         let output = self
@@ -144,38 +162,57 @@ impl Aws {
         Ok(())
     }
 
-    /// The messages of the failure queue, taken off it.
-    pub async fn take_failures(&self) -> Result<Vec<Value>> {
+    /// The messages of the failure queue that name a photo, taken off it. Others stay for whom they concern.
+    pub async fn take_failures_of(&self, photo_id: &str) -> Result<Vec<Value>> {
         let queue = &self.stack.failure_queue_url;
         let mut taken = Vec::new();
+        let mut others = Vec::new();
         loop {
             let output =
                 self.sqs.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
             let messages = output.messages.unwrap_or_default();
             if messages.is_empty() {
-                return Ok(taken);
+                break;
             }
             for message in messages {
-                taken.push(serde_json::from_str(message.body().unwrap_or_default())?);
                 let handle = message.receipt_handle().context("a receipt")?;
-                self.sqs.delete_message().queue_url(queue).receipt_handle(handle).send().await?;
+                let body = message.body().unwrap_or_default();
+                if body.contains(photo_id) {
+                    taken.push(serde_json::from_str(body)?);
+                    self.sqs.delete_message().queue_url(queue).receipt_handle(handle).send().await?;
+                } else {
+                    others.push(handle.to_owned());
+                }
             }
         }
+        for handle in others {
+            let request = self.sqs.change_message_visibility().queue_url(queue).receipt_handle(handle);
+            request.visibility_timeout(0).send().await?;
+        }
+        Ok(taken)
     }
 
-    /// Waits for something to be in the failure queue and takes all that is.
-    pub async fn wait_for_failures(&self, timeout: Duration) -> Result<Vec<Value>> {
+    /// Waits for a photo to be in the failure queue and takes what is of it.
+    pub async fn wait_for_failures_of(&self, photo_id: &str, timeout: Duration) -> Result<Vec<Value>> {
         let deadline = Instant::now() + timeout;
         loop {
-            let taken = self.take_failures().await?;
+            let taken = self.take_failures_of(photo_id).await?;
             if !taken.is_empty() {
                 return Ok(taken);
             }
             if Instant::now() > deadline {
-                bail!("the failure queue is still empty after {timeout:?}");
+                bail!("{photo_id} is not in the failure queue after {timeout:?}");
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
+    }
+
+    /// How often the thumbnail function has logged `message` about a photo.
+    pub async fn logged_of(&self, photo_id: &str, message: &str) -> Result<usize> {
+        let lines = self.log_lines(&self.stack.thumbnail_log_group, 0).await?;
+        let of_photo = lines.iter().filter(|line| line.contains(photo_id));
+        let entries = of_photo.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        Ok(entries.filter(|entry| entry["message"] == message).count())
     }
 
     /// The messages of a log group since a time in milliseconds of the epoch.
@@ -199,6 +236,21 @@ impl Aws {
 
     /// A token of a user of the pool, who is made if need be.
     pub async fn token_of(&self, user: &str) -> Result<String> {
+        self.token_by(user, &self.stack.user_pool_client_id).await
+    }
+
+    /// A token of a user of the pool for another client than the stack's: the API is not its audience.
+    pub async fn token_for_another_client(&self, user: &str) -> Result<String> {
+        let client = json!({
+            "UserPoolId": self.stack.user_pool_id, "ClientName": "another",
+            "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+        });
+        let answer = self.cognito("CreateUserPoolClient", &client).await?;
+        let client_id = answer["UserPoolClient"]["ClientId"].as_str().context("a client id")?;
+        self.token_by(user, client_id).await
+    }
+
+    async fn token_by(&self, user: &str, client_id: &str) -> Result<String> {
         let password = "Aa1-only-on-this-machine";
         let pool = &self.stack.user_pool_id;
         // The user may be there from an earlier run.
@@ -207,7 +259,7 @@ impl Aws {
         let set = json!({ "UserPoolId": pool, "Username": user, "Password": password, "Permanent": true });
         self.cognito("AdminSetUserPassword", &set).await?;
         let auth = json!({
-            "ClientId": self.stack.user_pool_client_id, "AuthFlow": "USER_PASSWORD_AUTH",
+            "ClientId": client_id, "AuthFlow": "USER_PASSWORD_AUTH",
             "AuthParameters": { "USERNAME": user, "PASSWORD": password },
         });
         let answer = self.cognito("InitiateAuth", &auth).await?;

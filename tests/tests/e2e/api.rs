@@ -26,7 +26,11 @@ async fn each_bad_request_is_a_problem_with_its_code() {
     for (body, status, code) in [
         ("", 400, "MISSING_FILE"),
         ("{}", 400, "MISSING_FILE"),
+        (" \n", 400, "MISSING_FILE"),
         ("not json", 400, "INVALID_REQUEST"),
+        ("[]", 400, "INVALID_REQUEST"),
+        (r#"{"content_type":"image/jpeg","size_bytes":-1}"#, 400, "INVALID_REQUEST"),
+        (r#"{"content_type":"image/jpeg","size_bytes":1.5}"#, 400, "INVALID_REQUEST"),
         (r#"{"content_type":"image/jpeg","size_bytes":0}"#, 400, "INVALID_REQUEST"),
         (&not_a_digest, 400, "INVALID_CHECKSUM"),
         (r#"{"content_type":"image/svg+xml","size_bytes":1}"#, 415, "UNSUPPORTED_TYPE"),
@@ -36,11 +40,22 @@ async fn each_bad_request_is_a_problem_with_its_code() {
     }
     let good = r#"{"content_type":"image/jpeg","size_bytes":1}"#;
     let long_key = "k".repeat(256);
-    assert_problem(
-        &world.api.post(good, &[("idempotency-key", &long_key)]).await.unwrap(),
-        400,
-        "INVALID_REQUEST",
-    );
+    for key in ["", "tab\there", &long_key] {
+        let reply = world.api.post(good, &[("idempotency-key", key)]).await.unwrap();
+        assert_problem(&reply, 400, "INVALID_REQUEST");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_says_where_the_photo_will_be_and_the_largest_photo_is_taken() {
+    let world = World::new().await;
+    let largest = r#"{"content_type":"image/jpeg","size_bytes":33554432}"#;
+    let reply = world.api.post(largest, &[]).await.unwrap();
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    let location = reply.header("location");
+    assert_eq!(location, format!("/api/v4/photo/{}", reply.json()["photo_id"].as_str().unwrap()));
+    let photo = world.api.get(location).await.unwrap();
+    assert_eq!((photo.status.as_u16(), photo.header("cache-control")), (200, "private, no-store"));
 }
 
 #[tokio::test]

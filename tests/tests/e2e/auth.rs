@@ -1,6 +1,9 @@
 //! Who may do what.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use photodrop_tests::photos::photo;
+use serde_json::{Value, json};
 
 use crate::support::{World, function_works};
 
@@ -11,7 +14,25 @@ async fn without_a_good_token_there_is_a_401() {
     let (head, signature) = token.rsplit_once('.').unwrap();
     let flipped = if signature.starts_with('A') { "B" } else { "A" };
     let tampered = format!("{head}.{flipped}{}", &signature[1..]);
-    for bad in [None, Some("garbage"), Some("a.b.c"), Some(tampered.as_str())] {
+    // Another subject under the old signature, and one that asks for no signature to be checked.
+    let (header, claims) = head.split_once('.').unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).unwrap();
+    let mut claims: Value = serde_json::from_slice(&claims).unwrap();
+    claims["sub"] = json!("somebody-else");
+    let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+    let renamed = format!("{header}.{claims}.{signature}");
+    let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+    let unsigned = format!("{none}.{claims}.");
+    let elsewhere = world.aws.token_for_another_client("another").await.unwrap();
+    for bad in [
+        None,
+        Some("garbage"),
+        Some("a.b.c"),
+        Some(tampered.as_str()),
+        Some(&renamed),
+        Some(&unsigned),
+        Some(&elsewhere),
+    ] {
         let api = world.api.with_token(bad);
         let post = api.post(r#"{"content_type":"image/jpeg","size_bytes":1}"#, &[]).await.unwrap();
         assert_eq!(post.status, 401, "{bad:?}: {}", post.text());

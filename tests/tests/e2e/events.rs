@@ -4,10 +4,12 @@ use photodrop_tests::photos::photo;
 use photodrop_tests::stack::root;
 use serde_json::{Value, json};
 
-use crate::support::{World, event_for, function_works};
+use crate::support::{World, event_for, function_is_mine, function_works};
 
-fn sample(name: &str) -> Value {
+/// A sample event, its bucket changed to that of the stack under test: another's would be ignored.
+fn sample(world: &World, name: &str) -> Value {
     let text = std::fs::read_to_string(root().join("events").join(name)).unwrap();
+    let text = text.replace("photodrop-originals-000000000000-us-east-1", &world.stack.originals_bucket);
     serde_json::from_str(&text).unwrap()
 }
 
@@ -16,9 +18,9 @@ async fn an_event_that_comes_again_changes_nothing() {
     let _function = function_works().await;
     let world = World::new().await;
     let photo_id = world.api.upload("image/jpeg", &photo("orientation-6.jpg").unwrap()).await.unwrap();
-    // Five more deliveries race with S3's own.
+    // Nine more deliveries race with S3's own.
     let mut deliveries = tokio::task::JoinSet::new();
-    for _ in 0..5 {
+    for _ in 0..9 {
         let (aws, function) = (world.aws.clone(), world.stack.thumbnail_function.clone());
         let event = world.event(&photo_id, None);
         deliveries.spawn(async move { aws.invoke(&function, &event).await.unwrap() });
@@ -38,19 +40,25 @@ async fn an_event_that_comes_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_event_about_bytes_that_were_replaced_leaves_the_photo_pending() {
-    let _function = function_works().await;
+async fn an_event_about_bytes_that_were_replaced_leaves_the_photo_to_the_right_one() {
+    // S3 notifies nobody meanwhile: its own event would settle the photo before the stale one comes.
+    let _function = function_is_mine().await;
     let world = World::new().await;
-    // No upload: the object below is put past the API, so S3's own event settles the photo, not the stale one.
-    let created = world.api.create("image/jpeg", 1).await.unwrap();
-    let stale = world.event(&created.photo_id, Some("0123456789abcdef0123456789abcdef"));
-    let bytes = photo("orientation-1.jpg").unwrap();
-    let key = world.key(&created.photo_id);
-    let put =
-        world.aws.s3.put_object().bucket(&world.stack.originals_bucket).key(&key).content_type("image/jpeg");
-    put.body(bytes.into()).send().await.unwrap();
-    world.aws.invoke(&world.stack.thumbnail_function, &stale).await.unwrap();
-    assert_eq!(world.api.settled(&created.photo_id).await.unwrap()["status"], "ready");
+    let notifications = world.aws.silence(&world.stack.originals_bucket).await.unwrap();
+    let uploaded = world.api.upload("image/jpeg", &photo("orientation-1.jpg").unwrap()).await;
+    world.aws.notify(&world.stack.originals_bucket, notifications).await.unwrap();
+    let photo_id = uploaded.unwrap();
+
+    let function = &world.stack.thumbnail_function;
+    let stale = world.event(&photo_id, Some("0123456789abcdef0123456789abcdef"));
+    world.aws.invoke(function, &stale).await.unwrap();
+    assert_eq!(world.api.photo(&photo_id).await.unwrap().json()["status"], "pending");
+    assert!(world.thumbnails(&photo_id).await.is_empty());
+
+    let originals = world.aws.objects(&world.stack.originals_bucket, &world.prefix(&photo_id)).await.unwrap();
+    let etag = originals[0].1.trim_matches('"');
+    world.aws.invoke(function, &world.event(&photo_id, Some(etag))).await.unwrap();
+    assert_eq!(world.api.photo(&photo_id).await.unwrap().json()["status"], "ready");
 }
 
 #[tokio::test]
@@ -117,6 +125,25 @@ async fn a_message_that_is_no_s3_event_is_an_error_and_not_swallowed() {
 }
 
 #[tokio::test]
+async fn an_object_in_the_thumbnails_bucket_starts_nothing() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    let created = world.api.create("image/jpeg", 1).await.unwrap();
+    // A key that the function would take up, in one bucket and then in the other; the latter shows when to look.
+    let key = world.key(&created.photo_id);
+    for bucket in [&world.stack.thumbnails_bucket, &world.stack.originals_bucket] {
+        let put = world.aws.s3.put_object().bucket(bucket).key(&key);
+        put.body(photo("orientation-1.jpg").unwrap().into()).send().await.unwrap();
+    }
+    assert_eq!(world.api.settled(&created.photo_id).await.unwrap()["status"], "ready");
+    // From the other bucket it would have been ignored, which is logged with the key.
+    assert_eq!(world.aws.logged_of(&created.photo_id, "record ignored").await.unwrap(), 0);
+    let elsewhere = event_for(&world.stack.thumbnails_bucket, &key, None);
+    world.aws.invoke(&world.stack.thumbnail_function, &elsewhere).await.unwrap();
+    assert_eq!(world.aws.logged_of(&created.photo_id, "record ignored").await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_thumbnail_cannot_start_the_function() {
     let world = World::new().await;
     let bucket = |name: &str| world.aws.s3.get_bucket_notification_configuration().bucket(name).send();
@@ -140,8 +167,13 @@ async fn the_sample_events_run_on_the_deployed_functions() {
         "s3-object-removed.json",
         "s3-test-event.json",
     ] {
-        world.aws.invoke(&world.stack.thumbnail_function, &sample(name)).await.unwrap();
+        world.aws.invoke(&world.stack.thumbnail_function, &sample(&world, name)).await.unwrap();
     }
+    // None of these photos has a record, so nothing was made.
+    let subject =
+        sample(&world, "api-get-photo.json")["requestContext"]["authorizer"]["jwt"]["claims"]["sub"].clone();
+    let prefix = format!("photos/{}/", subject.as_str().unwrap());
+    assert!(world.aws.objects(&world.stack.thumbnails_bucket, &prefix).await.unwrap().is_empty());
     for (name, status) in [
         ("api-post-upload.json", 201),
         ("api-post-upload-empty.json", 400),
@@ -149,7 +181,7 @@ async fn the_sample_events_run_on_the_deployed_functions() {
         ("api-health.json", 200),
         ("api-health-ready.json", 200),
     ] {
-        let answer = world.aws.invoke(&world.stack.upload_function, &sample(name)).await.unwrap();
+        let answer = world.aws.invoke(&world.stack.upload_function, &sample(&world, name)).await.unwrap();
         assert_eq!(answer["statusCode"], status, "{name}: {answer}");
     }
 }

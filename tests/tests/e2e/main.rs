@@ -17,6 +17,8 @@ mod hang;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod odd_owners;
+#[cfg(test)]
 mod photos;
 #[cfg(test)]
 mod signature;

@@ -1,5 +1,7 @@
 //! Real photos, the whole way.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use photodrop_tests::photos::photo;
@@ -7,6 +9,9 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::{World, function_works};
+
+/// In seconds.
+const DAY: u64 = 86_400;
 
 /// The variants' pixels, by `name.format`.
 async fn variants(world: &World, record: &Value) -> Vec<(String, image::RgbImage)> {
@@ -115,6 +120,10 @@ async fn a_photo_has_what_its_client_said_of_it() {
     assert_eq!(created.status, "pending");
     let pending = world.api.photo(&created.photo_id).await.unwrap();
     assert_eq!((pending.json()["status"].as_str(), pending.header("retry-after")), (Some("pending"), "1"));
+    // Without bytes it would expire after the 15 days of the template.
+    let expires_at: u64 = world.item(&created.photo_id).await["expires_at"].as_n().unwrap().parse().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!((now + 15 * DAY - 300..=now + 15 * DAY).contains(&expires_at), "{expires_at} at {now}");
     assert_eq!(world.api.put(created.upload().unwrap(), bytes).await.unwrap().status, 200);
     let record = world.api.settled(&created.photo_id).await.unwrap();
     assert_eq!(record["file_name"], body["file_name"]);

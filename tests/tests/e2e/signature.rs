@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use photodrop_tests::api::Upload;
 use photodrop_tests::photos::photo;
+use reqwest::Method;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -37,7 +38,45 @@ async fn the_answer_lists_exactly_the_signed_headers_and_expires_within_five_min
         listed,
         BTreeSet::from(["content-length", "content-type", "if-none-match", "x-amz-checksum-sha256"])
     );
-    assert!(query(&upload.url, "X-Amz-Expires").parse::<u32>().unwrap() <= 300);
+    let seconds: i64 = query(&upload.url, "X-Amz-Expires").parse().unwrap();
+    assert!((1..=300).contains(&seconds), "{seconds}");
+    // The answer promises what the signature holds.
+    let date = query(&upload.url, "X-Amz-Date").replace(['-', ':'], "");
+    let promised = upload.expires_at.replace(['-', ':'], "");
+    assert_eq!(seconds_of_day(&promised), (seconds_of_day(&date) + seconds) % 86_400, "{date} {promised}");
+}
+
+/// Of `YYYYMMDDTHHMMSS…`.
+fn seconds_of_day(time: &str) -> i64 {
+    let part = |from: usize| time[from..from + 2].parse::<i64>().unwrap();
+    part(9) * 3600 + part(11) * 60 + part(13)
+}
+
+#[tokio::test]
+async fn a_url_for_putting_does_nothing_else() {
+    let world = World::new().await;
+    let created = world.api.create("image/jpeg", 1).await.unwrap();
+    let url = &created.upload().unwrap().url;
+    for method in [Method::GET, Method::DELETE, Method::POST, Method::HEAD] {
+        let reply = world.api.send(method.clone(), url, &[], vec![]).await.unwrap();
+        assert_eq!(reply.status, 403, "{method}: {}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn of_two_puts_at_once_one_counts() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    let bytes = photo("orientation-1.jpg").unwrap();
+    let created = world.api.create("image/jpeg", bytes.len()).await.unwrap();
+    let upload = created.upload().unwrap();
+    let put = || world.api.put(upload, bytes.clone());
+    let (a, b, c) = tokio::join!(put(), put(), put());
+    let mut statuses = [a, b, c].map(|reply| reply.unwrap().status.as_u16());
+    statuses.sort_unstable();
+    // S3 answers 412 to who comes late and 409 to who comes meanwhile.
+    assert!(statuses[0] == 200 && statuses[1..].iter().all(|s| [409, 412].contains(s)), "{statuses:?}");
+    assert_eq!(world.api.settled(&created.photo_id).await.unwrap()["status"], "ready");
 }
 
 #[tokio::test]
@@ -110,30 +149,36 @@ async fn other_bytes_than_the_checksum_s_are_refused() {
 #[tokio::test]
 async fn an_expired_url_is_refused() {
     use aws_sdk_s3::presigning::PresigningConfig;
-    // The product's own expiry is minutes; the same kind of URL is signed here for one second.
+    // The product's own expiry is minutes; the same kind of URL is signed here for one second, and for many.
+    let _function = function_works().await;
     let world = World::new().await;
-    let presigned = world
-        .aws
-        .s3
-        .put_object()
-        .bucket(&world.stack.originals_bucket)
-        .key(world.key("01935b7c-0000-7000-8000-00000000dead"))
-        .content_type("image/jpeg")
-        .content_length(1)
-        .if_none_match("*")
-        .presigned(PresigningConfig::expires_in(Duration::from_secs(1)).unwrap())
-        .await
-        .unwrap();
-    let headers = presigned.headers().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    let upload = Upload {
-        method: "PUT".to_owned(),
-        url: presigned.uri().to_owned(),
-        headers,
-        expires_at: String::new(),
-    };
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let reply = world.api.put(&upload, vec![0]).await.unwrap();
-    assert_eq!(reply.status, 403, "{}", reply.text());
+    let created = world.api.create("image/jpeg", 1).await.unwrap();
+    for (seconds, status) in [(1, 403), (60, 200)] {
+        let presigned = world
+            .aws
+            .s3
+            .put_object()
+            .bucket(&world.stack.originals_bucket)
+            .key(world.key(&created.photo_id))
+            .content_type("image/jpeg")
+            .content_length(1)
+            .if_none_match("*")
+            .presigned(PresigningConfig::expires_in(Duration::from_secs(seconds)).unwrap())
+            .await
+            .unwrap();
+        let headers = presigned.headers().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let upload = Upload {
+            method: "PUT".to_owned(),
+            url: presigned.uri().to_owned(),
+            headers,
+            expires_at: String::new(),
+        };
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let reply = world.api.put(&upload, vec![0]).await.unwrap();
+        assert_eq!(reply.status, status, "{seconds} s: {}", reply.text());
+        assert_eq!(reply.text().contains("expired"), status == 403, "{}", reply.text());
+    }
+    assert_eq!(world.api.settled(&created.photo_id).await.unwrap()["failure"]["code"], "NOT_AN_IMAGE");
 }
 
 #[tokio::test]
@@ -147,9 +192,9 @@ async fn a_variant_s_url_opens_that_variant_alone() {
         url.replace(&world.stack.thumbnails_bucket, &world.stack.originals_bucket),
         url.split_once('?').unwrap().0.to_owned(),
     ] {
-        let reply = world.api.send(reqwest::Method::GET, &other, &[], vec![]).await.unwrap();
+        let reply = world.api.send(Method::GET, &other, &[], vec![]).await.unwrap();
         assert_eq!(reply.status, 403, "{other}");
     }
-    let reply = world.api.send(reqwest::Method::DELETE, url, &[], vec![]).await.unwrap();
+    let reply = world.api.send(Method::DELETE, url, &[], vec![]).await.unwrap();
     assert_eq!(reply.status, 403);
 }

@@ -39,6 +39,11 @@ impl World {
         event_for(&self.stack.originals_bucket, &self.key(photo_id), etag)
     }
 
+    /// What there is in the thumbnails bucket of one of the demo user's photos.
+    pub(crate) async fn thumbnails(&self, photo_id: &str) -> Vec<(String, String)> {
+        self.aws.objects(&self.stack.thumbnails_bucket, &self.prefix(photo_id)).await.unwrap()
+    }
+
     /// A photo's item.
     pub(crate) async fn item(&self, photo_id: &str) -> Item {
         self.aws.item(&self.owner, photo_id).await.unwrap().expect("the record is there")
