@@ -293,6 +293,20 @@ impl Aws {
     }
 }
 
+/// S3's event for any key of any bucket.
+#[must_use]
+pub fn event_for(bucket: &str, key: &str, etag: Option<&str>) -> Value {
+    json!({ "Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
+        "eventTime": "2026-11-24T12:00:00.000Z", "eventName": "ObjectCreated:Put",
+        "userIdentity": { "principalId": "AWS:x" }, "requestParameters": { "sourceIPAddress": "192.0.2.1" },
+        "responseElements": {},
+        "s3": { "s3SchemaVersion": "1.0", "configurationId": "c",
+            "bucket": { "name": bucket, "ownerIdentity": { "principalId": "x" }, "arn": format!("arn:aws:s3:::{bucket}") },
+            "object": { "key": key.replace('%', "%25"), "size": 1, "eTag": etag, "sequencer": "00" } }
+    }] })
+}
+
 /// The subject of a token, from its own claims.
 pub fn subject(token: &str) -> Result<String> {
     use std::str::FromStr as _;

@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use photodrop_tests::measure::{Times, handler_milliseconds, reported_milliseconds};
 use photodrop_tests::{Api, Aws, Stack};
 
 /// How many uploads are asked for, after [`WARM_UP`] more that are not counted.
@@ -32,33 +33,17 @@ async fn main() -> Result<()> {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let since = i64::try_from(began.as_millis())?;
     let lines = aws.log_lines(&stack.upload_log_group, since).await?;
-    let handler: Vec<f64> = lines.iter().filter_map(|line| handler_milliseconds(line)).collect();
-    let reported: Vec<f64> = lines.iter().filter_map(|line| reported_milliseconds(line)).collect();
+    let handler = Times::new(lines.iter().filter_map(|line| handler_milliseconds(line)).collect());
+    let reported = Times::new(lines.iter().filter_map(|line| reported_milliseconds(line)).collect());
     ensure!(handler.len() >= REQUESTS, "{} log lines for {REQUESTS} requests", handler.len());
     println!("{REQUESTS} x POST /api/v4/photo/upload, one after another");
-    print("handler, its call of DynamoDB included", handler)?;
-    print("REPORT lines", reported)?;
-    print("on the wire", on_the_wire)
-}
-
-/// `{"message":"request served","route":"POST …","duration_us":2100,…}`
-fn handler_milliseconds(line: &str) -> Option<f64> {
-    let entry: serde_json::Value = serde_json::from_str(line).ok()?;
-    let ours = entry["message"] == "request served" && entry["route"].as_str()?.starts_with("POST");
-    ours.then(|| entry["duration_us"].as_f64().map(|microseconds| microseconds / 1000.0))?
-}
-
-/// `REPORT RequestId: … Duration: 1.23 ms Billed Duration: …`, with tabs between.
-fn reported_milliseconds(line: &str) -> Option<f64> {
-    let (_, rest) = line.strip_prefix("REPORT ")?.split_once("Duration: ")?;
-    rest.split_whitespace().next()?.parse().ok()
-}
-
-fn print(what: &str, mut milliseconds: Vec<f64>) -> Result<()> {
-    milliseconds.sort_by(f64::total_cmp);
-    let at =
-        |percent: usize| milliseconds.get((milliseconds.len() * percent).div_ceil(100).max(1) - 1).copied();
-    let (median, p99) = (at(50).context("no figures")?, at(99).context("no figures")?);
-    println!("{what}: median {median:.2} ms, p99 {p99:.2} ms, n = {}", milliseconds.len());
+    print("handler, its call of DynamoDB included", &handler);
+    print("REPORT lines", &reported);
+    print("on the wire", &Times::new(on_the_wire));
     Ok(())
+}
+
+fn print(what: &str, times: &Times) {
+    let (median, p99) = (times.median(), times.percentile(99));
+    println!("{what}: median {median:.2} ms, p99 {p99:.2} ms, n = {}", times.len());
 }

@@ -4,7 +4,9 @@ use photodrop_tests::photos::photo;
 use photodrop_tests::stack::root;
 use serde_json::{Value, json};
 
-use crate::support::{World, event_for, function_is_mine, function_works};
+use photodrop_tests::aws::event_for;
+
+use crate::support::{World, function_is_mine, function_works};
 
 /// A sample event, its bucket changed to that of the stack under test: another's would be ignored.
 fn sample(world: &World, name: &str) -> Value {

@@ -1,8 +1,8 @@
 //! What the cases share.
 
-use photodrop_tests::aws::{self, Item};
+use photodrop_tests::aws::{self, Item, event_for};
 use photodrop_tests::{Api, Aws, Stack};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Held for reading by who needs the thumbnail function as it is, for writing by who breaks it.
@@ -48,19 +48,6 @@ impl World {
     pub(crate) async fn item(&self, photo_id: &str) -> Item {
         self.aws.item(&self.owner, photo_id).await.unwrap().expect("the record is there")
     }
-}
-
-/// S3's event for any key of any bucket.
-pub(crate) fn event_for(bucket: &str, key: &str, etag: Option<&str>) -> Value {
-    json!({ "Records": [{
-        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
-        "eventTime": "2026-11-24T12:00:00.000Z", "eventName": "ObjectCreated:Put",
-        "userIdentity": { "principalId": "AWS:x" }, "requestParameters": { "sourceIPAddress": "192.0.2.1" },
-        "responseElements": {},
-        "s3": { "s3SchemaVersion": "1.0", "configurationId": "c",
-            "bucket": { "name": bucket, "ownerIdentity": { "principalId": "x" }, "arn": format!("arn:aws:s3:::{bucket}") },
-            "object": { "key": key.replace('%', "%25"), "size": 1, "eTag": etag, "sequencer": "00" } }
-    }] })
 }
 
 /// The thumbnail function works as deployed while this is held.

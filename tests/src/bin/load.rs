@@ -1,0 +1,208 @@
+//! `make load`: uploads by several clients at once, on the running local stack: without thumbnail work, with it, and with
+//! thumbnail work that hangs; beside them the old way, which makes thumbnails inside the request.
+//!
+//! `PHOTODROP_LOAD_UPLOADS` (40) uploads in each phase by `PHOTODROP_LOAD_CLIENTS` (8) clients. Everything runs on one machine,
+//! the emulator included: compare what differs by more than that explains.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, ensure};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use photodrop_tests::aws::{event_for, subject};
+use photodrop_tests::measure::{Times, handler_milliseconds};
+use photodrop_tests::old_way::{GATEWAY_TIMEOUT, OldWay};
+use photodrop_tests::photos::photo;
+use photodrop_tests::{Api, Aws, Holdup, Stack};
+
+/// How long a photo may wait for its thumbnails behind all the others.
+const SETTLE: Duration = Duration::from_mins(5);
+
+struct Load {
+    stack: Stack,
+    api: Api,
+    aws: Aws,
+    owner: String,
+    photo: Vec<u8>,
+    uploads: usize,
+    clients: usize,
+}
+
+/// What one phase showed.
+struct Phase {
+    name: &'static str,
+    photo_ids: Vec<String>,
+    handler: Times,
+    post: Times,
+    put: Times,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let stack = Stack::load()?;
+    let load = Load {
+        api: Api::new(&stack)?,
+        aws: Aws::new(&stack).await,
+        owner: subject(&stack.token)?,
+        photo: photo("photo-6mp.jpg")?,
+        uploads: number("PHOTODROP_LOAD_UPLOADS", 40)?,
+        clients: number("PHOTODROP_LOAD_CLIENTS", 8)?,
+        stack,
+    };
+    println!(
+        "{} uploads a phase by {} clients, photo-6mp.jpg ({} kB)",
+        load.uploads,
+        load.clients,
+        load.photo.len() / 1000
+    );
+    // Both functions warm.
+    load.settle(&load.phase("warm-up", 2).await?).await?;
+    let phases = [load.idle().await?, load.loaded().await?, load.hung().await?];
+    Load::report(&phases);
+    load.old_way().await
+}
+
+fn number(variable: &str, default: usize) -> Result<usize> {
+    std::env::var(variable).map_or(Ok(default), |text| text.parse().with_context(|| variable.to_owned()))
+}
+
+impl Load {
+    /// Uploads by all clients at once. Anything but 201 and 200 is an error: success is 100 % or there is no result.
+    async fn phase(&self, name: &'static str, uploads: usize) -> Result<Phase> {
+        // Log lines are told apart by the millisecond.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let began = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let upload = async |_: usize| {
+            let started = Instant::now();
+            let created = self.api.create("image/jpeg", self.photo.len()).await?;
+            let posted = Instant::now();
+            let reply = self.api.put(created.upload()?, self.photo.clone()).await?;
+            ensure!(reply.status == 200, "PUT: {}: {}", reply.status, reply.text());
+            let put = milliseconds(posted.elapsed());
+            anyhow::Ok((created.photo_id, milliseconds(posted - started), put))
+        };
+        let done: Vec<_> =
+            stream::iter(0..uploads).map(upload).buffer_unordered(self.clients).try_collect().await?;
+        // The last line may come after its answer.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let lines =
+            self.aws.log_lines(&self.stack.upload_log_group, i64::try_from(began.as_millis())?).await?;
+        let handler = Times::new(lines.iter().filter_map(|line| handler_milliseconds(line)).collect());
+        ensure!(handler.len() >= uploads, "{} log lines for {uploads} uploads", handler.len());
+        Ok(Phase {
+            name,
+            handler,
+            post: Times::new(done.iter().map(|(_, post, _)| *post).collect()),
+            put: Times::new(done.iter().map(|(.., put)| *put).collect()),
+            photo_ids: done.into_iter().map(|(photo_id, ..)| photo_id).collect(),
+        })
+    }
+
+    /// No event is sent meanwhile; afterwards each is.
+    async fn idle(&self) -> Result<Phase> {
+        let bucket = &self.stack.originals_bucket;
+        let notifications = self.aws.silence(bucket).await?;
+        let phase = self.phase("no thumbnail work", self.uploads).await;
+        self.aws.notify(bucket, notifications).await?;
+        let phase = phase?;
+        for photo_id in &phase.photo_ids {
+            self.aws.invoke_async(&self.stack.thumbnail_function, &self.event(photo_id)).await?;
+        }
+        self.settle(&phase).await?;
+        Ok(phase)
+    }
+
+    async fn loaded(&self) -> Result<Phase> {
+        let phase = self.phase("thumbnails being made", self.uploads).await?;
+        self.settle(&phase).await?;
+        Ok(phase)
+    }
+
+    async fn hung(&self) -> Result<Phase> {
+        let function = &self.stack.thumbnail_function;
+        let holdup = Holdup::start(&self.stack.endpoint).await?;
+        let before = self.aws.set_environment(function, &[("AWS_ENDPOINT_URL_S3", &holdup.url)]).await?;
+        let phase = self.phase("thumbnails hanging", self.uploads).await;
+        let held = holdup.held();
+        holdup.release();
+        self.aws.restore_environment(function, before).await?;
+        let phase = phase?;
+        ensure!(held > 0, "no thumbnail was held up");
+        self.settle(&phase).await?;
+        Ok(phase)
+    }
+
+    /// All photos of a phase get their thumbnails.
+    async fn settle(&self, phase: &Phase) -> Result<()> {
+        let deadline = Instant::now() + SETTLE;
+        for photo_id in &phase.photo_ids {
+            loop {
+                let photo = self.api.photo(photo_id).await?.json();
+                match photo["status"].as_str() {
+                    Some("ready") => break,
+                    Some("pending") if Instant::now() < deadline => {
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
+                    _ => anyhow::bail!("{}: {photo_id} is {}", phase.name, photo["status"]),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&self, photo_id: &str) -> serde_json::Value {
+        let key = format!("photos/{}/{photo_id}/original", self.owner);
+        event_for(&self.stack.originals_bucket, &key, None)
+    }
+
+    fn report(phases: &[Phase]) {
+        println!("\nphotodrop: every upload answered 201 and 200, every photo ready afterwards; ms\n");
+        println!(
+            "| phase | handler median | p99 | POST median | p99 | PUT median | p99 | handler against idle |"
+        );
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+        let idle = phases[0].handler.median();
+        for phase in phases {
+            let figures = [&phase.handler, &phase.post, &phase.put]
+                .map(|times| format!("{:.1} | {:.1}", times.median(), times.percentile(99)));
+            println!("| {} | {} | {:.2} |", phase.name, figures.join(" | "), phase.handler.median() / idle);
+        }
+    }
+
+    /// The same photo and the same clients, but the thumbnails are made inside the request.
+    async fn old_way(&self) -> Result<()> {
+        println!("\nthe old way, thumbnails inside the request; ms\n");
+        println!("| phase | median | p99 | 201 | 503 |");
+        println!("| --- | --- | --- | --- | --- |");
+        let server = OldWay::start(&self.stack, &self.stack.endpoint).await?;
+        self.old_phase("one client", &server, 5, 1).await?;
+        self.old_phase("all clients", &server, self.uploads, self.clients).await?;
+        let holdup = Arc::new(Holdup::start(&self.stack.endpoint).await?);
+        let server = OldWay::start(&self.stack, &holdup.url).await?;
+        let release = Arc::clone(&holdup);
+        tokio::spawn(async move {
+            tokio::time::sleep(GATEWAY_TIMEOUT + Duration::from_secs(5)).await;
+            release.release();
+        });
+        self.old_phase("storage hanging", &server, self.clients, self.clients).await
+    }
+
+    async fn old_phase(&self, name: &str, server: &OldWay, uploads: usize, clients: usize) -> Result<()> {
+        let upload = async |_: usize| {
+            let started = Instant::now();
+            let reply = self.api.send("POST".parse()?, &server.url, &[], self.photo.clone()).await?;
+            anyhow::Ok((milliseconds(started.elapsed()), reply.status.as_u16()))
+        };
+        let done: Vec<_> =
+            stream::iter(0..uploads).map(upload).buffer_unordered(clients).try_collect().await?;
+        let times = Times::new(done.iter().map(|(time, _)| *time).collect());
+        let count = |status| done.iter().filter(|(_, other)| *other == status).count();
+        let (median, p99) = (times.median(), times.percentile(99));
+        println!("| {name} | {median:.1} | {p99:.1} | {} | {} |", count(201), count(503));
+        Ok(())
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

@@ -1,0 +1,15 @@
+//! Nothing is lost, whatever goes wrong: the deployed functions behind a proxy that makes their calls fail.
+//!
+//! Without a stack every test fails; `make e2e` starts one. `PHOTODROP_CHAOS=1` (`make chaos`) tries every fault at every
+//! call instead of one call of each kind, and adds what takes longer.
+
+#[cfg(test)]
+mod count;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod storm;
+#[cfg(test)]
+mod thumbnail;
+#[cfg(test)]
+mod upload;

@@ -1,0 +1,111 @@
+//! A function behind the fault proxy, and the count at the end.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::{Result, ensure};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use photodrop_tests::audit::{self, Expected};
+use photodrop_tests::faults::{Fault, FaultProxy};
+use photodrop_tests::{Api, Aws, Stack, aws};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// One experiment at a time has the functions.
+static FUNCTIONS: Mutex<()> = Mutex::const_new(());
+
+/// Photos in the air at a time.
+pub(crate) const CONCURRENCY: usize = 6;
+
+/// Whether every call is to be tried.
+pub(crate) fn is_chaos() -> bool {
+    std::env::var("PHOTODROP_CHAOS").is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
+}
+
+/// What an experiment works with.
+pub(crate) struct Rig {
+    pub(crate) stack: Stack,
+    pub(crate) api: Api,
+    pub(crate) aws: Aws,
+    pub(crate) owner: String,
+    pub(crate) proxy: FaultProxy,
+    function: String,
+    environment: HashMap<String, String>,
+    _functions: MutexGuard<'static, ()>,
+}
+
+/// A photo, and how it should end.
+pub(crate) type Acknowledged = (String, Expected);
+
+impl Rig {
+    /// Puts the proxy between the function that `choose` names and the AWS of `variables`.
+    pub(crate) async fn new(choose: impl Fn(&Stack) -> &str, variables: &[&str]) -> Result<Self> {
+        let functions = FUNCTIONS.lock().await;
+        let stack = Stack::load()?;
+        let aws = Aws::new(&stack).await;
+        let proxy = FaultProxy::start(&stack.endpoint).await?;
+        let function = choose(&stack).to_owned();
+        let changes: Vec<_> = variables.iter().map(|variable| (*variable, proxy.url.as_str())).collect();
+        let environment = aws.set_environment(&function, &changes).await?;
+        let (api, owner) = (Api::new(&stack)?, aws::subject(&stack.token)?);
+        Ok(Self { stack, api, aws, owner, proxy, function, environment, _functions: functions })
+    }
+
+    /// Counts up, prints what was injected, and takes the proxy away. What is wrong is an error.
+    pub(crate) async fn finish(self, name: &str, outcome: Result<Vec<Acknowledged>>) -> Result<()> {
+        self.aws.restore_environment(&self.function, self.environment.clone()).await?;
+        let photos = outcome?;
+        let mut findings = Vec::new();
+        for (photo_id, expected) in &photos {
+            let (stack, api, aws) = (&self.stack, &self.api, &self.aws);
+            findings.extend(audit::findings(stack, api, aws, &self.owner, photo_id, *expected).await?);
+        }
+        let injected = self.proxy.injected();
+        println!(
+            "{name}: {} faults, {} photos, {} lost",
+            injected.values().sum::<usize>(),
+            photos.len(),
+            findings.len()
+        );
+        let mut operations: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for ((operation, fault), times) in &injected {
+            operations.entry(operation).or_default().push(format!("{fault} {times}"));
+        }
+        for (operation, faults) in operations {
+            println!("  {operation}: {}", faults.join(", "));
+        }
+        ensure!(findings.is_empty(), "{name}:\n{}", findings.join("\n"));
+        Ok(())
+    }
+
+    /// Waits until a photo is no longer pending.
+    pub(crate) async fn settled(&self, photo_id: &str) -> Result<()> {
+        self.api.settled(photo_id).await.map(drop)
+    }
+
+    /// Fails if a planned fault did not happen.
+    pub(crate) fn ensure_injected(&self, planned: usize) -> Result<()> {
+        let injected: usize = self.proxy.injected().values().sum();
+        ensure!(injected >= planned, "{injected} faults happened, {planned} were planned");
+        Ok(())
+    }
+}
+
+/// Runs one experiment for each case, some at a time, and collects what it gives.
+pub(crate) async fn each<T, R, F>(cases: Vec<T>, run: impl Fn(T) -> F) -> Result<Vec<R>>
+where
+    F: Future<Output = Result<R>>,
+{
+    stream::iter(cases).map(run).buffer_unordered(CONCURRENCY).try_collect().await
+}
+
+/// All calls by number, or of each run of equal operations the first and the last.
+pub(crate) fn steps(operations: &[String]) -> Vec<usize> {
+    let differs = |a: usize, b: Option<usize>| b.and_then(|b| operations.get(b)) != operations.get(a);
+    (0..operations.len())
+        .filter(|&i| is_chaos() || differs(i, i.checked_sub(1)) || differs(i, Some(i + 1)))
+        .collect()
+}
+
+/// Every fault for each of these calls.
+pub(crate) fn matrix(steps: &[usize]) -> Vec<(usize, Fault)> {
+    steps.iter().flat_map(|&step| Fault::QUICK.map(|fault| (step, fault))).collect()
+}
