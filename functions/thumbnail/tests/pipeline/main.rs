@@ -8,3 +8,5 @@ mod support;
 mod outcomes;
 #[cfg(test)]
 mod transient;
+#[cfg(test)]
+mod logs;
