@@ -5,6 +5,7 @@
 //! | [`config`] | the environment as typed values, every mistake reported at once |
 //! | [`clients`] | SDK clients with the timeouts that the request path and the pipeline need |
 //! | [`store`] | the DynamoDB table: create, get and settle a photo |
+//! | [`quota`] | what each owner has taken, counted in the record's own transaction |
 //! | [`objects`] | the S3 buckets: presign, read an original, write a variant |
 //! | [`telemetry`] | JSON logs |
 //! | [`metrics`] | CloudWatch metrics by lines of the log (EMF) |
@@ -18,6 +19,7 @@ pub mod config;
 mod item;
 pub mod metrics;
 pub mod objects;
+pub mod quota;
 #[cfg(feature = "test-util")]
 pub mod replay;
 pub mod store;

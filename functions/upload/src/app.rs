@@ -6,7 +6,7 @@ use futures::future::{join3, try_join_all};
 use http::header::{HeaderName, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _};
-use photo_aws::metrics::{Document, UPLOADS_CREATED};
+use photo_aws::metrics::{Document, QUOTA_REFUSALS, UPLOADS_CREATED};
 use photo_aws::usage::{self, Meter};
 use photo_aws::{AwsError, Created, IdempotentRequest, Objects, PhotoStore, error_chain, telemetry};
 use photo_domain::record::{PhotoRecord, State};
@@ -58,10 +58,15 @@ impl App {
             Err(NoRoute::Method { allow }) => Err(ApiError::MethodNotAllowed { allow }),
         };
         let response = served.unwrap_or_else(|error| {
-            if let ApiError::Unavailable(cause) = &error {
-                tracing::error!(operation = cause.operation, error = error_chain(cause), "AWS call failed");
+            match &error {
+                ApiError::Unavailable(cause) => tracing::error!(
+                    code = error.code(),
+                    operation = cause.operation,
+                    error = error_chain(cause),
+                    "AWS call failed"
+                ),
+                _ => tracing::info!(code = error.code(), detail = %error, "request refused"),
             }
-            tracing::info!(code = error.code(), detail = %error, "request refused");
             error.to_response(&request_id)
         });
         tracing::info!(
@@ -106,6 +111,10 @@ impl App {
         let idempotent =
             idempotency_key.as_ref().map(|key| IdempotentRequest { key, fingerprint: &fingerprint });
         match self.store.create(&record, idempotent).await? {
+            Created::QuotaExceeded(exceeded) => {
+                Document::new().count(QUOTA_REFUSALS).emit();
+                Err(ApiError::QuotaExceeded { exceeded, retry_after: exceeded.retry_after(now) })
+            }
             Created::New => {
                 telemetry::photo(record.photo_id);
                 Document::new().count(UPLOADS_CREATED).emit();

@@ -5,7 +5,9 @@ use photo_aws::telemetry;
 use serde_json::json;
 use tracing::Instrument as _;
 
-use crate::support::{ID, event, far, found, key, ok, photo, pipeline, pipeline_without_original, record, written};
+use crate::support::{
+    ID, event, far, found, key, ok, photo, pipeline, pipeline_without_original, record, written,
+};
 
 const PLANTED: [&str; 5] = ["auth0|7", "auth0%7C7", "auth0%257C7", "192.0.2.1", "holiday-with-jane"];
 
@@ -24,7 +26,10 @@ async fn no_line_holds_personal_data_and_every_line_leads_to_its_request() {
     ];
     for ((pipeline, ..), key) in cases {
         // Failures are what some of these are for.
-        let _ = pipeline.handle(event(&[record(&key)]), far()).instrument(telemetry::invocation("req-1", None)).await;
+        let _ = pipeline
+            .handle(event(&[record(&key)]), far())
+            .instrument(telemetry::invocation("req-1", None))
+            .await;
     }
     let lines = lines.all();
     assert!(lines.len() > 12, "{lines:#?}");
@@ -47,7 +52,9 @@ async fn a_ready_photo_reports_its_age_its_times_and_its_size() {
     #[expect(clippy::cast_precision_loss, reason = "a small file")]
     let size = size as f64;
     assert_eq!(lines.metric("OriginalBytes"), [size]);
-    for metric in ["AgeFromRequest", "AgeFromArrival", "DecodeTime", "EncodeTime", "MemoryUsed", "CpuUtilization"] {
+    for metric in
+        ["AgeFromRequest", "AgeFromArrival", "DecodeTime", "EncodeTime", "MemoryUsed", "CpuUtilization"]
+    {
         assert!(matches!(lines.metric(metric)[..], [value] if value >= 0.0), "{metric}");
     }
     assert_eq!(lines.having("PhotosReady")[0]["photo_id"], ID);

@@ -22,6 +22,9 @@ pub(crate) fn app(table: Vec<Answer>, buckets: Vec<Answer>) -> (App, Sent, Sent)
             "PHOTODROP_UPLOAD_URL_EXPIRY_SECONDS" => "300",
             "PHOTODROP_DOWNLOAD_URL_EXPIRY_SECONDS" => "900",
             "PHOTODROP_PENDING_RETENTION_DAYS" => "15",
+            "PHOTODROP_OWNER_PHOTOS_PER_DAY"
+            | "PHOTODROP_OWNER_BYTES_PER_DAY"
+            | "PHOTODROP_OWNER_PENDING_PHOTOS" => "0",
             _ => return None,
         };
         Some(value.to_owned())
