@@ -4,7 +4,7 @@
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python3.10,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(name))))
 
-COMMANDS := up test down status logs token build lint fmt unit e2e deny
+COMMANDS := up test down status logs alarms doctor redrive token build lint fmt unit e2e deny
 
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS)
@@ -24,6 +24,12 @@ down:
 status:
 	$(infra)
 logs:
+	$(infra)
+alarms:
+	$(infra)
+doctor:
+	$(infra)
+redrive:
 	$(infra)
 token:
 	$(infra)
@@ -47,8 +53,12 @@ help:
 #: make up       builds the functions, starts MiniStack, deploys template.yaml into it and uploads a photo
 #:               (PHOTODROP_PORT=4566, PHOTODROP_PARAMETERS="Variants=small:200 JpegQuality=85"); again: updates it;
 #:               a parameter keeps its value until it is given another or the stack is stopped
-#: make status   shows the stack, its functions, the failure queue, photos and objects
+#: make status   shows the stack, its functions, the failure queue, alarms, photos and objects
 #: make logs     prints the functions' logs of the last hour (ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail)
+#: make alarms   shows every alarm, evaluated (RAISE=name and CLEAR=name set one by hand, FOLLOW=1)
+#: make doctor   asks the stack what an operator would ask; its exit code tells (JSON=1, TOKEN=...)
+#: make redrive  gives the events of the failure queue to the thumbnail function again (MAX=100, DROP=unreadable)
+#:               these five look at the local stack, and with STACK=name at one on AWS (AWS_PROFILE, AWS_REGION)
 #: make token    prints a fresh token of the demo user and writes it into .local/stack.json
 #: make down     stops the local stack; what it held is gone
 #: make test     runs every check and the end-to-end tests, on a stack of their own (PHOTODROP_TEST_PORT=4577)

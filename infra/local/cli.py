@@ -80,6 +80,16 @@ def running_stack() -> tuple[Place, dict[str, Any]]:
     return place, stack
 
 
+def looked_at() -> Any:
+    """The stack that a command looks at: `STACK` on AWS, or the local one."""
+    # Before anything is imported that the tools bring along: where nothing runs they may not be installed.
+    if not os.environ.get("STACK") and not emulator.recorded(settings.main_place()):
+        raise Failure("no local stack is running: start it with make up, or name one on AWS (STACK=name)")
+    from infra.local import target
+
+    return target.find()
+
+
 def down(console: Console) -> None:
     """Stops the local stack; what it held is gone."""
     place = settings.main_place()
@@ -90,23 +100,54 @@ def down(console: Console) -> None:
 
 
 def status(console: Console) -> None:
-    """Shows the stack, its functions, the failure queue and what is kept."""
-    place, stack = running_stack()
+    """Shows the stack, its functions, the failure queue, alarms and what is kept. STACK=name on AWS."""
+    found = looked_at()
     from infra.local import observe
 
-    process = emulator.recorded(place)
-    console.plain(f"MiniStack    runs as process {process.pid if process else '?'} on {stack['endpoint']}, "
-                  f"log in {emulator.shown(place.log_file)}")
-    observe.status(console, stack)
+    if found.local:
+        place = settings.main_place()
+        process = emulator.recorded(place)
+        console.plain(f"MiniStack    runs as process {process.pid if process else '?'} on port {place.port}, "
+                      f"log in {emulator.shown(place.log_file)}")
+    observe.status(console, found)
 
 
 def logs(console: Console) -> None:
-    """Prints the functions' logs of the last hour. ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail."""
-    _, stack = running_stack()
+    """Prints the functions' logs of the last hour. ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail, STACK=name on AWS."""
+    found = looked_at()
     from infra.local import observe
 
-    observe.logs(console, stack, function=os.environ.get("FUNCTION") or None,
+    observe.logs(console, found, function=os.environ.get("FUNCTION") or None,
                  errors=is_set("ERRORS"), follow=is_set("FOLLOW"))
+
+
+def alarms(console: Console) -> None:
+    """Shows every alarm; evaluates them on the local stack. RAISE=name, CLEAR=name, FOLLOW=1, STACK=name on AWS."""
+    found = looked_at()
+    from infra.local import alarms as bells
+
+    bells.show(console, found, seen_file=settings.main_place().folder / "metrics.json",
+               raised=os.environ.get("RAISE") or None, cleared=os.environ.get("CLEAR") or None,
+               follow=is_set("FOLLOW"))
+
+
+def redrive(console: Console) -> None:
+    """Gives the events of the failure queue to the thumbnail function again. MAX=100, DROP=unreadable, STACK=name."""
+    found = looked_at()
+    from infra.local import redrive as again
+
+    failed = again.redrive(console, found, most=again.most_from(os.environ.get("MAX")),
+                           drop_unreadable=os.environ.get("DROP") == "unreadable")
+    if failed:
+        raise Failure(f"{failed} failed again: make logs ERRORS=1 FUNCTION=thumbnail says why")
+
+
+def doctor(console: Console) -> int:
+    """Asks a stack what an operator would ask. STACK=name on AWS, TOKEN=… to try the API, JSON=1."""
+    found = looked_at()
+    from infra.local import doctor as physician
+
+    return physician.run(console, found, as_json=is_set("JSON") or "--json" in sys.argv)
 
 
 def token(console: Console) -> None:
@@ -189,8 +230,9 @@ def is_set(variable: str) -> bool:
     return os.environ.get(variable, "") not in {"", "0"}
 
 
-COMMANDS: dict[str, Callable[[Console], None]] = {
-    "up": up, "down": down, "status": status, "logs": logs, "token": token,
+COMMANDS: dict[str, Callable[[Console], int | None]] = {
+    "up": up, "down": down, "status": status, "logs": logs, "token": token, "alarms": alarms, "doctor": doctor,
+    "redrive": redrive,
     "test": test, "e2e": e2e, "lint": lint, "fmt": fmt, "unit": unit, "deny": deny, "build": build_functions,
 }
 
@@ -202,8 +244,8 @@ def main(arguments: list[str]) -> int:
         return 2
 
     def command(console: Console) -> int:
-        COMMANDS[name](console)
-        return 0
+        # A command that found something wrong says so by its exit code.
+        return COMMANDS[name](console) or 0
 
     return guarded(name, command)
 

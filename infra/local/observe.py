@@ -8,10 +8,14 @@ import time
 from collections import Counter
 from typing import Any
 
-from infra.local.aws import client
+from infra.local import alarms
 from infra.local.console import Console, Failure
+from infra.local.target import Target
 
 FOLLOW_SECONDS = 1
+FOLLOW_SECONDS_ON_AWS = 3
+# How far a further look goes back on AWS.
+OVERLAP_SECONDS = 120
 # The first look of `make logs` goes this far back.
 LOOK_BACK_SECONDS = 3600
 LEVELS_OF_ERRORS = {"ERROR", "WARN"}
@@ -19,26 +23,34 @@ LEVELS_OF_ERRORS = {"ERROR", "WARN"}
 SIGNS_OF_ERRORS = ("Task timed out", "Runtime.ExitError", "RequestId: error", "panicked at", "errorType")
 
 
-def status(console: Console, stack: dict[str, Any]) -> None:
+def status(console: Console, target: Target) -> None:
     """The stack, its functions, what waits and what is kept."""
-    endpoint = stack["endpoint"]
-    summary = client("cloudformation", endpoint).describe_stacks(StackName=stack["stack_name"])["Stacks"][0]
-    console.plain(f"stack        {stack['stack_name']}: {summary['StackStatus']} at {stack['api_url']}")
-    functions = client("lambda", endpoint)
-    for name in (stack["upload_function"], stack["thumbnail_function"]):
+    console.plain(f"stack        {target.name}: {target.status} at {target.api_url}")
+    functions = target.client("lambda")
+    for name in target.functions.values():
         found = functions.get_function_configuration(FunctionName=name)
         console.plain(f"function     {name}: {found['State']}, {found['MemorySize']} MiB, {found['Timeout']} s, "
                       f"changed {found['LastModified'][:19]}")
-    queue = client("sqs", endpoint).get_queue_attributes(
-        QueueUrl=stack["failure_queue_url"],
+    queue = target.client("sqs").get_queue_attributes(
+        QueueUrl=target.outputs["FailureQueueUrl"],
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"])["Attributes"]
     waiting = int(queue["ApproximateNumberOfMessages"]) + int(queue["ApproximateNumberOfMessagesNotVisible"])
     console.plain(f"failures     {waiting} in the failure queue")
-    counts = photos_by_status(client("dynamodb", endpoint), stack["table_name"])
+    ringing = [alarm for alarm in alarms.of(target) if alarm["StateValue"] == "ALARM"]
+    named = ", ".join(alarms.short(target, alarm) for alarm in ringing) or "none rings"
+    console.plain(f"alarms       {named}")
+    if not target.local:
+        # Counting reads every item and lists every object: minutes and money on a stack in use.
+        table = target.client("dynamodb").describe_table(TableName=target.outputs["TableName"])["Table"]
+        console.plain(f"table        {table['TableName']}: about {table['ItemCount']} items, "
+                      f"{table['TableSizeBytes'] / 1_000_000:.1f} MB (counted every six hours)")
+        return
+    counts = photos_by_status(target.client("dynamodb"), target.outputs["TableName"])
     listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none"
     console.plain(f"photos       {listed}")
-    storage = client("s3", endpoint)
-    for label, bucket in (("originals", stack["originals_bucket"]), ("thumbnails", stack["thumbnails_bucket"])):
+    storage = target.client("s3")
+    for label in ("originals", "thumbnails"):
+        bucket = target.outputs[f"{label.capitalize()}BucketName"]
         count, size = bucket_contents(storage, bucket)
         console.plain(f"{label:<12} {count} objects, {size / 1_000_000:.1f} MB in {bucket}")
 
@@ -64,13 +76,13 @@ def bucket_contents(s3: Any, bucket: str) -> tuple[int, int]:
     return count, size
 
 
-def logs(console: Console, stack: dict[str, Any], *, function: str | None, errors: bool, follow: bool) -> None:
+def logs(console: Console, target: Target, *, function: str | None, errors: bool, follow: bool) -> None:
     """What the functions wrote, oldest first; with `follow` also what they go on to write."""
-    groups = {"upload": stack["upload_log_group"], "thumbnail": stack["thumbnail_log_group"]}
+    groups = target.log_groups
     if function is not None and function not in groups:
-        raise Failure(f"FUNCTION is {function!r}: upload or thumbnail is expected")
+        raise Failure(f"FUNCTION is {function!r}: {' or '.join(groups)} is expected")
     chosen = {name: group for name, group in groups.items() if function in (None, name)}
-    watcher = client("logs", stack["endpoint"])
+    watcher = target.client("logs")
     since = int((time.time() - LOOK_BACK_SECONDS) * 1000)
     seen: Counter[tuple[str, int, str]] = Counter()
     while True:
@@ -83,7 +95,10 @@ def logs(console: Console, stack: dict[str, Any], *, function: str | None, error
                 console.plain(f"{clock(event['timestamp'])} {name:<9} {message}")
         if not follow:
             return
-        time.sleep(FOLLOW_SECONDS)
+        if not target.local:
+            # An hour read again every second would be throttled. Events come late, but not by minutes.
+            since = max(since, int((time.time() - OVERLAP_SECONDS) * 1000))
+        time.sleep(FOLLOW_SECONDS if target.local else FOLLOW_SECONDS_ON_AWS)
 
 
 def new_events(watcher: Any, group: str, since: int,

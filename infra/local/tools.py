@@ -21,7 +21,8 @@ def enter_environment(console: Console, arguments: list[str]) -> int:
     """Installs the Python tools where they are missing, and starts the command again among them."""
     from infra.local import cli
 
-    if arguments and arguments[0] in cli.NEED_TOOLS:
+    # A stack on AWS is looked at with boto3 alone, which is one of them.
+    if arguments and (arguments[0] in cli.NEED_TOOLS or os.environ.get("STACK")):
         install_python_tools(console)
     elif not venv_python().exists():
         # Nothing was ever started: there is nothing that needs the tools.

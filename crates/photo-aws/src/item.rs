@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | `owner#{owner}` | `photo#{photo_id}` | a photo's record |
 //! | `owner#{owner}` | `idempotency#{SHA-256 of the key}` | which photo an idempotency key stands for |
+//! | `owner#{owner}` | `quota#{day}` | what the owner has taken of a day |
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -39,6 +40,10 @@ pub(crate) fn photo_sort_key(photo_id: PhotoId) -> String {
 
 pub(crate) fn idempotency_sort_key(digest: &str) -> String {
     format!("idempotency#{digest}")
+}
+
+pub(crate) fn quota_sort_key(day: time::Date) -> String {
+    format!("quota#{day}")
 }
 
 pub(crate) fn timestamp(at: OffsetDateTime) -> String {

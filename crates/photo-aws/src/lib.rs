@@ -5,8 +5,11 @@
 //! | [`config`] | the environment as typed values, every mistake reported at once |
 //! | [`clients`] | SDK clients with the timeouts that the request path and the pipeline need |
 //! | [`store`] | the DynamoDB table: create, get and settle a photo |
+//! | [`quota`] | what each owner has taken, counted in the record's own transaction |
 //! | [`objects`] | the S3 buckets: presign, read an original, write a variant |
 //! | [`telemetry`] | JSON logs |
+//! | [`metrics`] | CloudWatch metrics by lines of the log (EMF) |
+//! | [`usage`] | memory and CPU time of an invocation |
 //! | `replay` | for tests, with the feature `test-util`: written-down answers of AWS |
 //!
 //! Every error here is about AWS, never about the photo: trying again later may help.
@@ -14,11 +17,14 @@
 pub mod clients;
 pub mod config;
 mod item;
+pub mod metrics;
 pub mod objects;
+pub mod quota;
 #[cfg(feature = "test-util")]
 pub mod replay;
 pub mod store;
 pub mod telemetry;
+pub mod usage;
 
 pub use clients::{Clients, Timeouts};
 pub use config::{ConfigError, Environment, Storage};
@@ -57,5 +63,43 @@ pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
         }
         text.push_str(&cause);
     }
-    text
+    without_owners(&text)
+}
+
+/// AWS names what it refused ("is not authorized to perform … on resource …"), and keys have their owner in them.
+fn without_owners(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, prefix)) =
+        ["photos/", "owner#"].into_iter().filter_map(|prefix| Some((rest.find(prefix)?, prefix))).min()
+    {
+        let (before, owner) = rest.split_at(at + prefix.len());
+        clean.push_str(before);
+        // An owner is percent-encoded in keys: `OwnerId::encoded`.
+        let end =
+            owner.find(|c: char| !c.is_ascii_alphanumeric() && !"-_%".contains(c)).unwrap_or(owner.len());
+        if end > 0 {
+            clean.push_str("[owner]");
+        }
+        rest = &owner[end..];
+    }
+    clean.push_str(rest);
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_in_what_aws_says_is_not_passed_on() {
+        let said = "not authorized to perform: s3:PutObject on resource: \"arn:aws:s3:::b/photos/auth0%7Cjane/01/original\" \
+                    nor on owner#auth0%7Cjane, photos/*";
+        let error = AwsError::new("s3:PutObject", said);
+        assert_eq!(
+            error_chain(&error),
+            "s3:PutObject failed: not authorized to perform: s3:PutObject on resource: \
+             \"arn:aws:s3:::b/photos/[owner]/01/original\" nor on owner#[owner], photos/*"
+        );
+    }
 }

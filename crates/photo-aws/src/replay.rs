@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_credential_types::Credentials;
 use aws_smithy_http_client::test_util::infallible_client_fn;
+use serde_json::Value;
 
-use crate::{Objects, PhotoStore};
+use crate::{Objects, PhotoStore, telemetry};
 
 /// One answer: status and body.
 pub type Answer = (u16, String);
@@ -115,4 +116,61 @@ fn objects_with(answers: Vec<Answer>, original: Option<Vec<u8>>) -> (Objects, Se
         Objects::new(aws_sdk_s3::Client::from_conf(config), "originals".to_owned(), "thumbnails".to_owned()),
         sent,
     )
+}
+
+/// What a test's own thread logs from its making on, at the level of production.
+pub struct Lines {
+    page: Page,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+/// A place that lines are written to.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// Begins to take lines; it ends with the value.
+    #[must_use]
+    pub fn capture() -> Self {
+        let page = Page::default();
+        let writer = page.clone();
+        let subscriber = telemetry::subscriber(tracing::Level::INFO, move || writer.clone());
+        Self { page, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// Every line so far. One that is no JSON is a text.
+    #[must_use]
+    pub fn all(&self) -> Vec<Value> {
+        let bytes = self.page.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| line.into())).collect()
+    }
+
+    /// The lines whose member has this value.
+    #[must_use]
+    pub fn with(&self, member: &str, value: &str) -> Vec<Value> {
+        self.all().into_iter().filter(|line| line[member] == value).collect()
+    }
+
+    /// The lines that have this member.
+    #[must_use]
+    pub fn having(&self, member: &str) -> Vec<Value> {
+        self.all().into_iter().filter(|line| line.get(member).is_some()).collect()
+    }
+
+    /// The values of a metric.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Vec<f64> {
+        self.having(name).iter().filter_map(|line| line[name].as_f64()).collect()
+    }
 }

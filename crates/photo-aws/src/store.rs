@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use photo_domain::quota::{Exceeded, Quotas};
 use photo_domain::record::{Outcome, PhotoRecord, Status};
 use photo_domain::{IdempotencyKey, OriginalKey};
 use time::OffsetDateTime;
@@ -31,8 +32,9 @@ const CONFLICT_RETRIES: [Duration; 4] = [
 /// Photos' records.
 #[derive(Clone, Debug)]
 pub struct PhotoStore {
-    client: Client,
-    table_name: String,
+    pub(crate) client: Client,
+    pub(crate) table_name: String,
+    pub(crate) quotas: Quotas,
 }
 
 /// A request that its client may repeat.
@@ -49,6 +51,8 @@ pub struct IdempotentRequest<'a> {
 pub enum Created {
     /// The record is new.
     New,
+    /// Nothing was written: the owner has taken all that one may.
+    QuotaExceeded(Exceeded),
     /// The idempotency key has been used before.
     Replay {
         /// The photo that it stands for.
@@ -73,7 +77,13 @@ impl PhotoStore {
     /// A store in `table_name`.
     #[must_use]
     pub fn new(client: Client, table_name: String) -> Self {
-        Self { client, table_name }
+        Self { client, table_name, quotas: Quotas::default() }
+    }
+
+    /// Counts what owners take, and holds it against these limits.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Quotas) -> Self {
+        Self { quotas, ..self }
     }
 
     /// Creates a record by one conditional write.
@@ -86,6 +96,7 @@ impl PhotoStore {
         idempotent: Option<IdempotentRequest<'_>>,
     ) -> Result<Created, AwsError> {
         match idempotent {
+            _ if !self.quotas.are_off() => self.create_counted(record, idempotent).await,
             None => self.put(record).await,
             Some(request) => self.put_once(record, request).await,
         }
@@ -117,30 +128,13 @@ impl PhotoStore {
     ) -> Result<Created, AwsError> {
         const OPERATION: &str = "dynamodb:TransactWriteItems";
         let failed = |error| AwsError::new(OPERATION, error);
-        let now = record.created_at.unix_timestamp();
-        let key_item = IdempotencyItem {
-            pk: item::partition(&record.owner),
-            sk: item::idempotency_sort_key(&request.key.digest()),
-            photo_id: record.photo_id,
-            fingerprint: request.fingerprint.to_owned(),
-            expires_at: now.saturating_add_unsigned(IDEMPOTENCY_WINDOW.as_secs()),
-        };
-        let put_key = self
-            .put_request(serde_dynamo::to_item(&key_item).map_err(|error| AwsError::new(OPERATION, error))?)
-            // The table's TTL may delete an expired item days late.
-            .condition_expression("attribute_not_exists(pk) OR expires_at < :now")
-            .expression_attribute_values(":now", AttributeValue::N(now.to_string()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build();
+        let put_key = self.put_key(record, request)?;
         let put_photo = self
             .put_request(item::from_record(record).map_err(|error| AwsError::new(OPERATION, error))?)
             .condition_expression("attribute_not_exists(pk)")
             .build();
-        let writes = [put_key, put_photo].map(|put| Ok(TransactWriteItem::builder().put(put?).build()));
-        let writes: Vec<_> = writes
-            .into_iter()
-            .collect::<Result<_, aws_sdk_dynamodb::error::BuildError>>()
-            .map_err(|error| AwsError::new(OPERATION, error))?;
+        let put_photo = put_photo.map_err(|error| AwsError::new(OPERATION, error))?;
+        let writes = [put_key, put_photo].map(|put| TransactWriteItem::builder().put(put).build()).to_vec();
 
         let mut waits = CONFLICT_RETRIES.iter();
         loop {
@@ -149,17 +143,7 @@ impl PhotoStore {
             let Err(error) = result else { return Ok(Created::New) };
             match cancelled(&error) {
                 Some(Cancelled::KeyTaken(item)) => {
-                    let taken =
-                        IdempotencyItem::from_item(item).map_err(|error| AwsError::new(OPERATION, error))?;
-                    // A retry by the SDK after a lost answer finds what its first attempt wrote.
-                    return Ok(if taken.photo_id == record.photo_id {
-                        Created::New
-                    } else {
-                        Created::Replay {
-                            photo_id: taken.photo_id,
-                            same_request: taken.fingerprint == request.fingerprint,
-                        }
-                    });
+                    return replayed(item, record, request);
                 }
                 Some(Cancelled::Conflict) => {
                     let Some(wait) = waits.next() else { return Err(failed(error)) };
@@ -170,7 +154,31 @@ impl PhotoStore {
         }
     }
 
-    fn put_request(&self, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+    /// Writes an idempotency key unless it is taken; then its item comes with the refusal.
+    pub(crate) fn put_key(
+        &self,
+        record: &PhotoRecord,
+        request: IdempotentRequest<'_>,
+    ) -> Result<Put, AwsError> {
+        const OPERATION: &str = "dynamodb:TransactWriteItems";
+        let now = record.created_at.unix_timestamp();
+        let key_item = IdempotencyItem {
+            pk: item::partition(&record.owner),
+            sk: item::idempotency_sort_key(&request.key.digest()),
+            photo_id: record.photo_id,
+            fingerprint: request.fingerprint.to_owned(),
+            expires_at: now.saturating_add_unsigned(IDEMPOTENCY_WINDOW.as_secs()),
+        };
+        self.put_request(serde_dynamo::to_item(&key_item).map_err(|error| AwsError::new(OPERATION, error))?)
+            // The table's TTL may delete an expired item days late.
+            .condition_expression("attribute_not_exists(pk) OR expires_at < :now")
+            .expression_attribute_values(":now", AttributeValue::N(now.to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| AwsError::new(OPERATION, error))
+    }
+
+    pub(crate) fn put_request(&self, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
         Put::builder().table_name(&self.table_name).set_item(Some(item))
     }
 
@@ -200,27 +208,21 @@ impl PhotoStore {
         at: OffsetDateTime,
     ) -> Result<Settled, AwsError> {
         const OPERATION: &str = "dynamodb:UpdateItem";
-        let attributes = item::from_outcome(outcome, at).map_err(|error| AwsError::new(OPERATION, error))?;
-        let mut update = self
+        let settlement = Settlement::of(outcome, at)?;
+        if let Some(settled) = self.settle_counted(key, &settlement).await? {
+            return Ok(settled);
+        }
+        let update = self
             .client
             .update_item()
             .table_name(&self.table_name)
             .set_key(Some(photo_key(key)))
-            // The legal transition of `Status::may_become`, decided by the table.
-            .condition_expression("#status = :pending")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":pending", AttributeValue::S(Status::Pending.as_str().to_owned()))
+            .update_expression(settlement.expression)
+            .condition_expression(Settlement::CONDITION)
+            .set_expression_attribute_names(Some(settlement.names))
+            .set_expression_attribute_values(Some(settlement.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut assignments = Vec::with_capacity(attributes.len());
-        for (number, (name, value)) in attributes.into_iter().enumerate() {
-            assignments.push(format!("#a{number} = :a{number}"));
-            update = update
-                .expression_attribute_names(format!("#a{number}"), name)
-                .expression_attribute_values(format!(":a{number}"), value);
-        }
-        // A settled photo is kept: the TTL is for abandoned uploads.
-        let expression = format!("SET {} REMOVE expires_at", assignments.join(", "));
-        match update.update_expression(expression).send().await {
+        match update.send().await {
             Ok(_) => Ok(Settled::Now),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 let UpdateItemError::ConditionalCheckFailedException(failure) = error.into_err() else {
@@ -247,7 +249,36 @@ impl PhotoStore {
     }
 }
 
-fn photo_key(key: &OriginalKey) -> HashMap<String, AttributeValue> {
+/// The update that takes a record from `pending` to an outcome.
+pub(crate) struct Settlement {
+    pub(crate) expression: String,
+    pub(crate) names: HashMap<String, String>,
+    pub(crate) values: HashMap<String, AttributeValue>,
+}
+
+impl Settlement {
+    /// The legal transition of `Status::may_become`, decided by the table.
+    pub(crate) const CONDITION: &'static str = "#status = :pending";
+
+    fn of(outcome: &Outcome, at: OffsetDateTime) -> Result<Self, AwsError> {
+        let attributes =
+            item::from_outcome(outcome, at).map_err(|error| AwsError::new("dynamodb:UpdateItem", error))?;
+        let mut names = HashMap::from([("#status".to_owned(), "status".to_owned())]);
+        let pending = AttributeValue::S(Status::Pending.as_str().to_owned());
+        let mut values = HashMap::from([(":pending".to_owned(), pending)]);
+        let mut assignments = Vec::with_capacity(attributes.len());
+        for (number, (name, value)) in attributes.into_iter().enumerate() {
+            assignments.push(format!("#a{number} = :a{number}"));
+            names.insert(format!("#a{number}"), name);
+            values.insert(format!(":a{number}"), value);
+        }
+        // A settled photo is kept: the TTL is for abandoned uploads.
+        let expression = format!("SET {} REMOVE expires_at", assignments.join(", "));
+        Ok(Self { expression, names, values })
+    }
+}
+
+pub(crate) fn photo_key(key: &OriginalKey) -> HashMap<String, AttributeValue> {
     HashMap::from([
         ("pk".to_owned(), AttributeValue::S(item::partition(&key.owner))),
         ("sk".to_owned(), AttributeValue::S(item::photo_sort_key(key.photo_id))),
@@ -258,6 +289,22 @@ fn photo_key(key: &OriginalKey) -> HashMap<String, AttributeValue> {
 /// attempt, whose answer was lost, had succeeded.
 fn is_own_write(error: &PutItemError, written: &Item) -> bool {
     matches!(error, PutItemError::ConditionalCheckFailedException(failure) if failure.item.as_ref() == Some(written))
+}
+
+/// What an idempotency key that is taken means for a request.
+pub(crate) fn replayed(
+    item: Item,
+    record: &PhotoRecord,
+    request: IdempotentRequest<'_>,
+) -> Result<Created, AwsError> {
+    let taken = IdempotencyItem::from_item(item)
+        .map_err(|error| AwsError::new("dynamodb:TransactWriteItems", error))?;
+    // A retry by the SDK after a lost answer finds what its first attempt wrote.
+    Ok(if taken.photo_id == record.photo_id {
+        Created::New
+    } else {
+        Created::Replay { photo_id: taken.photo_id, same_request: taken.fingerprint == request.fingerprint }
+    })
 }
 
 enum Cancelled {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Everything but unreserved characters that mean nothing to S3, URLs or shells.
@@ -24,6 +25,16 @@ impl PhotoId {
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// When it was made, to the millisecond.
+    #[must_use]
+    pub fn made_at(&self) -> OffsetDateTime {
+        // Version 7 begins with 48 bits of Unix time in milliseconds.
+        let milliseconds = self.0.as_u128() >> 80;
+        let nanoseconds = i128::try_from(milliseconds).unwrap_or_default() * 1_000_000;
+        // Past the year 9999, which `time` does not know, no id of ours was made.
+        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 }
 

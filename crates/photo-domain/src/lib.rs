@@ -10,12 +10,14 @@
 //! | [`media`] | content types, variant formats and variant names |
 //! | [`record`] | the photo's record, its status and the legal transitions |
 //! | [`failure`] | the stable codes of photos that can never be made |
+//! | [`quota`] | how much one owner may take |
 //! | [`request`] | what a client may ask for: sizes, checksums, metadata, idempotency keys |
 
 pub mod failure;
 pub mod id;
 pub mod key;
 pub mod media;
+pub mod quota;
 pub mod record;
 pub mod request;
 

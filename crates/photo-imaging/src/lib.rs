@@ -36,4 +36,4 @@ pub use format::{Format, OutputFormat};
 pub use limits::Limits;
 pub use options::{Fit, InvalidVariant, RenderOptions, VariantSpec};
 pub use probe::{Probed, probe};
-pub use render::{Original, Rendered, Variant};
+pub use render::{Original, Rendered, Timings, Variant};

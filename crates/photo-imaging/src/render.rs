@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use image::metadata::Orientation;
 
@@ -32,6 +33,15 @@ pub struct Rendered {
     pub dominant_color: [u8; 3],
     /// In the order of the options.
     pub variants: Vec<Variant>,
+}
+
+/// How long the two halves of the work took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timings {
+    /// Decoding, reducing to what the largest variant needs, colours and orientation.
+    pub decode: Duration,
+    /// Sizing and encoding all variants, and the placeholder.
+    pub encode: Duration,
 }
 
 /// The photo that came in.
@@ -88,6 +98,15 @@ impl Probed<'_> {
     /// Damage that only decoding shows, the deadline, a failing encoder, and a panic in any library that sees the
     /// photo's bytes: hostile input must not take the process down.
     pub fn render(self, options: &RenderOptions) -> Result<Rendered, ImagingError> {
+        self.render_timed(options).map(|(rendered, _)| rendered)
+    }
+
+    /// The same, and how long it took.
+    ///
+    /// # Errors
+    /// As [`Probed::render`].
+    pub fn render_timed(self, options: &RenderOptions) -> Result<(Rendered, Timings), ImagingError> {
+        let began = Instant::now();
         let original = Original { format: self.format(), width: self.width(), height: self.height() };
         let limits = self.limits;
         let placements: Vec<_> =
@@ -99,7 +118,9 @@ impl Probed<'_> {
         limits.check_deadline("resize")?;
         let reduced = decoded.reduce(target)?;
         let upright = guarded("converting colours", || Ok(reduced.into_srgb()))?.into_upright();
-        upright.variants(original, &placements, options, &limits)
+        let decode = began.elapsed();
+        let rendered = upright.variants(original, &placements, options, &limits)?;
+        Ok((rendered, Timings { decode, encode: began.elapsed().saturating_sub(decode) }))
     }
 }
 

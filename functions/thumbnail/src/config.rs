@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use photo_aws::{ConfigError, Environment, Storage};
+use photo_aws::{ConfigError, Environment, Storage, quota};
+use photo_domain::quota::Quotas;
 use photo_domain::{VariantFormat, VariantName};
 use photo_imaging::{Fit, InvalidVariant, OutputFormat, VariantSpec};
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub memory_mib: u64,
     /// Threads that encode at the same time: the whole vCPUs that the memory size gives.
     pub threads: usize,
+    /// `PHOTODROP_OWNER_PHOTOS_PER_DAY`, `PHOTODROP_OWNER_BYTES_PER_DAY`, `PHOTODROP_OWNER_PENDING_PHOTOS`.
+    pub quotas: Quotas,
 }
 
 /// One variant to be made of every photo.
@@ -124,6 +127,7 @@ impl Config {
         let webp_quality = env.number("PHOTODROP_WEBP_QUALITY", 1..=100);
         let background = env.parsed("PHOTODROP_BACKGROUND");
         let memory_mib = env.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 128..=1_000_000_usize);
+        let quotas = quota::read(&mut env);
         let variants = (|| {
             let quality = |format| match format {
                 VariantFormat::Jpeg => jpeg_quality,
@@ -150,6 +154,7 @@ impl Config {
                 background: background?,
                 memory_mib: memory_mib? as u64,
                 threads: (memory_mib? / MIB_PER_VCPU).max(1),
+                quotas: quotas?,
             })
         })();
         env.finish(config)
@@ -182,6 +187,9 @@ pub(crate) mod tests {
             "PHOTODROP_JPEG_QUALITY" | "PHOTODROP_WEBP_QUALITY" => "80",
             "PHOTODROP_BACKGROUND" => "fffEf0",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
+            "PHOTODROP_OWNER_PHOTOS_PER_DAY"
+            | "PHOTODROP_OWNER_BYTES_PER_DAY"
+            | "PHOTODROP_OWNER_PENDING_PHOTOS" => "0",
             _ => return None,
         };
         Some(value.to_owned())
@@ -234,6 +242,6 @@ pub(crate) mod tests {
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 12);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 15);
     }
 }

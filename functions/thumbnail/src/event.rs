@@ -4,6 +4,7 @@ use aws_lambda_events::event::s3::{S3Event, S3EventRecord};
 use percent_encoding::percent_decode_str;
 use photo_domain::OriginalKey;
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 /// What the function is invoked with. Anything else does not parse: it is retried and ends in the failure queue.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,6 +40,8 @@ pub struct OriginalCreated {
     pub key: OriginalKey,
     /// The object that the event is about, in the quotes of an `ETag` header.
     pub etag: Option<String>,
+    /// When S3 had it, by the event.
+    pub arrived_at: Option<OffsetDateTime>,
 }
 
 /// Why a record of an event is none of ours.
@@ -69,7 +72,12 @@ impl OriginalCreated {
         let encoded = record.s3.object.key.as_deref().ok_or(Ignored::ForeignKey)?;
         let key = decoded(encoded).and_then(|key| key.parse().ok()).ok_or(Ignored::ForeignKey)?;
         let etag = record.s3.object.e_tag.as_deref().map(|etag| format!("\"{}\"", etag.trim_matches('"')));
-        Ok(Self { key, etag })
+        // An event that `aws_lambda_events` reads without a time has its own default, long ago.
+        let milliseconds = i128::from(record.event_time.timestamp_millis());
+        let arrived_at = (milliseconds > 0)
+            .then(|| OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).ok())
+            .flatten();
+        Ok(Self { key, etag, arrived_at })
     }
 }
 
@@ -107,6 +115,7 @@ mod tests {
         let created = OriginalCreated::from_record(&record, "b").unwrap();
         assert_eq!(created.key.owner.as_str(), "auth0|7 a");
         assert_eq!(created.etag.as_deref(), Some("\"d41d8cd98f00b204e9800998ecf8427e\""));
+        assert_eq!(created.arrived_at, Some(time::macros::datetime!(2026-11-24 12:00 UTC)));
     }
 
     #[test]

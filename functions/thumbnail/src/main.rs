@@ -6,6 +6,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use photo_aws::{Clients, Objects, PhotoStore, Timeouts, config, telemetry};
 use thumbnail::event::Notification;
 use thumbnail::{Config, Pipeline, deadline};
+use tracing::Instrument as _;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -15,13 +16,15 @@ async fn main() -> Result<(), Error> {
     let Clients { dynamodb, s3 } = Clients::load(Timeouts::PIPELINE).await;
     let storage = config.storage.clone();
     let pipeline = Arc::new(Pipeline {
-        store: PhotoStore::new(dynamodb, storage.table_name),
+        store: PhotoStore::new(dynamodb, storage.table_name).with_quotas(config.quotas),
         objects: Objects::new(s3, storage.originals_bucket, storage.thumbnails_bucket),
         config,
     });
     run(service_fn(move |event: LambdaEvent<Notification>| {
         let pipeline = Arc::clone(&pipeline);
-        async move { pipeline.handle(event.payload, deadline(&event.context)).await }
+        let LambdaEvent { payload, context } = event;
+        let span = telemetry::invocation(&context.request_id, context.xray_trace_id.as_deref());
+        async move { pipeline.handle(payload, deadline(&context)).await }.instrument(span)
     }))
     .await
 }

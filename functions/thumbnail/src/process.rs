@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use photo_aws::metrics::{self, Document};
 use photo_aws::objects::NewVariant;
+use photo_aws::usage::Meter;
 use photo_aws::{AwsError, Objects, OriginalTag, PhotoStore, Settled, error_chain};
 use photo_domain::record::{Outcome, PhotoRecord, Processed, State, StoredVariant};
 use photo_domain::{OriginalKey, VariantKey};
@@ -38,6 +40,7 @@ impl Pipeline {
                 return Ok(());
             }
         };
+        let meter = Meter::start();
         let mut failures = Vec::new();
         for record in &records {
             match OriginalCreated::from_record(record, self.objects.originals_bucket()) {
@@ -51,12 +54,14 @@ impl Pipeline {
                 Err(ignored) => tracing::warn!(
                     event_name = record.event_name,
                     bucket = record.s3.bucket.name,
-                    key = record.s3.object.key,
+                    // Not its key, which may be a person's: the sequencer finds it in S3's own log.
+                    sequencer = record.s3.object.sequencer,
                     reason = %ignored,
                     "record ignored"
                 ),
             }
         }
+        meter.report(Document::new(), self.config.memory_mib).property("records", records.len()).emit();
         let failed = failures.len();
         failures
             .into_iter()
@@ -75,12 +80,20 @@ impl Pipeline {
             return Ok(());
         }
         match self.make(created, &record, deadline).await {
-            Ok(processed) => self.settle(key, Outcome::Ready(processed)).await,
+            Ok((processed, measured)) => {
+                let now = OffsetDateTime::now_utc();
+                let mut measured = age(measured, metrics::AGE_FROM_REQUEST, record.created_at, now);
+                if let Some(arrived_at) = created.arrived_at {
+                    measured = age(measured, metrics::AGE_FROM_ARRIVAL, arrived_at, now);
+                }
+                self.settle(key, Outcome::Ready(processed), measured).await
+            }
             Err(Failure::Permanent { code, reason }) => {
                 // Tagged before it is settled: once settled, a duplicate event does not come this far.
                 self.objects.tag_original(key, OriginalTag::Failed).await?;
                 tracing::warn!(code = code.as_str(), reason, "photo failed");
-                self.settle(key, Outcome::Failed { code, reason }).await
+                let measured = Document::new().count(metrics::FAILURES_BY_CODE).code(code.as_str());
+                self.settle(key, Outcome::Failed { code, reason }, measured).await
             }
             Err(Failure::Stale) => {
                 tracing::info!("the original was replaced after this event: left to the newer event");
@@ -89,6 +102,7 @@ impl Pipeline {
             Err(Failure::Transient(error)) => {
                 // A warning: the runtime logs the failed invocation as the error that it is, but knows no photo.
                 tracing::warn!(operation = error.operation, error = error_chain(&error), "will be retried");
+                Document::new().count(metrics::RETRIES_ASKED).emit();
                 Err(error)
             }
         }
@@ -100,7 +114,7 @@ impl Pipeline {
         created: &OriginalCreated,
         record: &PhotoRecord,
         deadline: Instant,
-    ) -> Result<Processed, Failure> {
+    ) -> Result<(Processed, Document), Failure> {
         let key = &created.key;
         let started = Instant::now();
         let original =
@@ -111,19 +125,31 @@ impl Pipeline {
         let rendering = render::render(original.bytes, declared, &self.config, deadline).await?;
         let rendered_ms = milliseconds(started);
 
+        let timings = rendering.timings;
         let (variants, objects) = name_variants(key, rendering.variants);
         self.objects.write_variants(objects).await?;
+        let write_ms = milliseconds(started) - rendered_ms;
         tracing::info!(
             size_bytes,
             width = rendering.width,
             height = rendering.height,
             read_ms,
             render_ms = rendered_ms - read_ms,
-            write_ms = milliseconds(started) - rendered_ms,
+            write_ms,
             variants = variants.len(),
             "variants written"
         );
-        Ok(Processed {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let measured = Document::new()
+            .value(metrics::ORIGINAL_BYTES, size_bytes as f64)
+            .time(metrics::DECODE_TIME, timings.decode)
+            .time(metrics::ENCODE_TIME, timings.encode)
+            .property("format", rendering.format.as_str())
+            .property("width", rendering.width)
+            .property("height", rendering.height)
+            .property("read_ms", read_ms)
+            .property("write_ms", write_ms);
+        let processed = Processed {
             format: rendering.format,
             width: rendering.width,
             height: rendering.height,
@@ -131,13 +157,20 @@ impl Pipeline {
             dominant_color: css_color(rendering.dominant_color),
             original_etag: original.etag,
             variants,
-        })
+        };
+        Ok((processed, measured))
     }
 
-    async fn settle(&self, key: &OriginalKey, outcome: Outcome) -> Result<(), AwsError> {
+    /// Writes the end of a photo; what was measured on the way counts when this call is the one that wrote it.
+    async fn settle(&self, key: &OriginalKey, outcome: Outcome, measured: Document) -> Result<(), AwsError> {
         match self.store.settle(key, &outcome, OffsetDateTime::now_utc()).await? {
             Settled::Now => {
                 tracing::info!(status = outcome.status().as_str(), "photo settled");
+                let ready = matches!(outcome, Outcome::Ready(_));
+                measured
+                    .value(metrics::PHOTOS_READY, f64::from(u8::from(ready)))
+                    .value(metrics::PHOTOS_FAILED, f64::from(u8::from(!ready)))
+                    .emit();
                 Ok(())
             }
             Settled::Before(status) => {
@@ -177,6 +210,11 @@ fn name_variants(
             (stored, NewVariant { key, format: variant.format, bytes: variant.bytes })
         })
         .unzip()
+}
+
+/// Adds how old something is. Clocks of two machines may differ: nothing is younger than now.
+fn age(document: Document, metric: metrics::Metric, since: OffsetDateTime, now: OffsetDateTime) -> Document {
+    document.time(metric, (now - since).try_into().unwrap_or_default())
 }
 
 /// Since an instant; as `u64`, because the JSON log writes `u128` as a string.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use photo_domain::{ContentType, FailureCode, VariantFormat, VariantName};
-use photo_imaging::{Limits, RenderOptions, probe};
+use photo_imaging::{Limits, RenderOptions, Timings, probe};
 
 use crate::config::Config;
 use crate::error::Failure;
@@ -23,6 +23,8 @@ pub struct Rendering {
     pub dominant_color: [u8; 3],
     /// The variants: sizes in configuration order, each in all formats.
     pub variants: Vec<RenderedVariant>,
+    /// How long decoding and encoding took.
+    pub timings: Timings,
 }
 
 /// One variant in memory.
@@ -75,7 +77,7 @@ fn render_now(
         threads: config.threads,
         ..RenderOptions::new(config.variants.iter().map(|variant| variant.spec.clone()).collect())
     };
-    let rendered = probed.render(&options)?;
+    let (rendered, timings) = probed.render_timed(&options)?;
     let variants = config
         .variants
         .iter()
@@ -95,6 +97,7 @@ fn render_now(
         thumbhash: rendered.thumbhash,
         dominant_color: rendered.dominant_color,
         variants,
+        timings,
     })
 }
 

@@ -6,11 +6,14 @@ use futures::future::{join3, try_join_all};
 use http::header::{HeaderName, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _};
-use photo_aws::{AwsError, Created, IdempotentRequest, Objects, PhotoStore, error_chain};
+use photo_aws::metrics::{Document, QUOTA_REFUSALS, UPLOADS_CREATED};
+use photo_aws::usage::{self, Meter};
+use photo_aws::{AwsError, Created, IdempotentRequest, Objects, PhotoStore, error_chain, telemetry};
 use photo_domain::record::{PhotoRecord, State};
 use photo_domain::{OriginalKey, OwnerId, PhotoId};
 use serde_json::json;
 use time::OffsetDateTime;
+use tracing::Instrument as _;
 
 use crate::config::Config;
 use crate::error::ApiError;
@@ -35,7 +38,17 @@ pub struct App {
 impl App {
     /// Serves one request; whatever goes wrong is an answer too.
     pub async fn handle(&self, request: Request) -> Response<Body> {
+        let context = request.lambda_context_ref();
+        let span = telemetry::invocation(
+            context.map_or("", |context| &context.request_id),
+            context.and_then(|context| context.xray_trace_id.as_deref()),
+        );
+        self.answer(request).instrument(span).await
+    }
+
+    async fn answer(&self, request: Request) -> Response<Body> {
         let started = Instant::now();
+        let meter = Meter::start();
         let request_id = request::request_id(&request);
         let path = request.raw_http_path().to_owned();
         let route = route(request.method(), &path);
@@ -45,10 +58,15 @@ impl App {
             Err(NoRoute::Method { allow }) => Err(ApiError::MethodNotAllowed { allow }),
         };
         let response = served.unwrap_or_else(|error| {
-            if let ApiError::Unavailable(cause) = &error {
-                tracing::error!(operation = cause.operation, error = error_chain(cause), "AWS call failed");
+            match &error {
+                ApiError::Unavailable(cause) => tracing::error!(
+                    code = error.code(),
+                    operation = cause.operation,
+                    error = error_chain(cause),
+                    "AWS call failed"
+                ),
+                _ => tracing::info!(code = error.code(), detail = %error, "request refused"),
             }
-            tracing::info!(code = error.code(), detail = %error, "request refused");
             error.to_response(&request_id)
         });
         tracing::info!(
@@ -59,6 +77,11 @@ impl App {
             duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
             "request served"
         );
+        meter
+            .report(Document::new(), usage::memory_mib())
+            .property("route", route.map_or("none", Route::name))
+            .property("status", response.status().as_u16())
+            .emit();
         response
     }
 
@@ -88,9 +111,14 @@ impl App {
         let idempotent =
             idempotency_key.as_ref().map(|key| IdempotentRequest { key, fingerprint: &fingerprint });
         match self.store.create(&record, idempotent).await? {
+            Created::QuotaExceeded(exceeded) => {
+                Document::new().count(QUOTA_REFUSALS).emit();
+                Err(ApiError::QuotaExceeded { exceeded, retry_after: exceeded.retry_after(now) })
+            }
             Created::New => {
+                telemetry::photo(record.photo_id);
+                Document::new().count(UPLOADS_CREATED).emit();
                 tracing::info!(
-                    photo_id = %record.photo_id,
                     content_type = record.request.content_type.as_str(),
                     size_bytes = record.request.size_bytes,
                     "upload created"
@@ -111,7 +139,8 @@ impl App {
         photo_id: PhotoId,
         now: OffsetDateTime,
     ) -> Result<Response<Body>, ApiError> {
-        tracing::info!(%photo_id, "idempotency key replayed");
+        telemetry::photo(photo_id);
+        tracing::info!("idempotency key replayed");
         // The photo is gone while its key still stands: a new photo under the old key would be a surprise.
         let found = self.store.get(&OriginalKey { owner, photo_id }).await?;
         let mut response = self.created(&found.ok_or(ApiError::IdempotencyConflict)?, now).await?;
@@ -141,6 +170,7 @@ impl App {
         let owner = request::owner(request)?;
         // What is no id names no photo. The owner is part of the key: another's photo is not found either.
         let photo_id: PhotoId = photo_id.parse().map_err(|_| ApiError::NotFound)?;
+        telemetry::photo(photo_id);
         let record = self.store.get(&OriginalKey { owner, photo_id }).await?.ok_or(ApiError::NotFound)?;
         let now = OffsetDateTime::now_utc().truncate_to_millisecond();
         let expiry = self.config.download_url_expiry;

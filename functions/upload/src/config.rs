@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use photo_aws::{ConfigError, Environment, Storage};
+use photo_aws::{ConfigError, Environment, Storage, quota};
 use photo_domain::ContentType;
+use photo_domain::quota::Quotas;
 
 /// The longest that an upload's signature may be accepted, in seconds: a leaked URL is soon worthless.
 pub const MAX_UPLOAD_URL_SECONDS: u64 = 300;
@@ -32,6 +33,8 @@ pub struct Config {
     /// `PHOTODROP_PENDING_RETENTION_DAYS`: how long the record of an abandoned upload is kept. Longer than
     /// an event can wait in the failure queue (14 days), so that a late event still finds its record.
     pub pending_retention: Duration,
+    /// `PHOTODROP_OWNER_PHOTOS_PER_DAY`, `PHOTODROP_OWNER_BYTES_PER_DAY`, `PHOTODROP_OWNER_PENDING_PHOTOS`.
+    pub quotas: Quotas,
 }
 
 impl Config {
@@ -46,6 +49,7 @@ impl Config {
         let download_url_seconds =
             env.number("PHOTODROP_DOWNLOAD_URL_EXPIRY_SECONDS", 60..=MAX_DOWNLOAD_URL_SECONDS);
         let pending_retention_days = env.number("PHOTODROP_PENDING_RETENTION_DAYS", 1..=365_u64);
+        let quotas = quota::read(&mut env);
         let config = (|| {
             Some(Self {
                 storage: storage?,
@@ -54,6 +58,7 @@ impl Config {
                 upload_url_expiry: Duration::from_secs(upload_url_seconds?),
                 download_url_expiry: Duration::from_secs(download_url_seconds?),
                 pending_retention: Duration::from_secs(pending_retention_days? * SECONDS_PER_DAY),
+                quotas: quotas?,
             })
         })();
         env.finish(config)
@@ -74,6 +79,9 @@ pub(crate) mod tests {
             "PHOTODROP_UPLOAD_URL_EXPIRY_SECONDS" => "300",
             "PHOTODROP_DOWNLOAD_URL_EXPIRY_SECONDS" => "900",
             "PHOTODROP_PENDING_RETENTION_DAYS" => "15",
+            "PHOTODROP_OWNER_PHOTOS_PER_DAY"
+            | "PHOTODROP_OWNER_BYTES_PER_DAY"
+            | "PHOTODROP_OWNER_PENDING_PHOTOS" => "0",
             _ => return None,
         };
         Some(value.to_owned())
@@ -100,6 +108,6 @@ pub(crate) mod tests {
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 8);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 11);
     }
 }

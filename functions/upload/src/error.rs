@@ -2,10 +2,13 @@
 //!
 //! What a client reads here is all that it gets: causes go to the log.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Response, StatusCode, header};
 use lambda_http::Body;
 use photo_aws::AwsError;
 use photo_domain::ContentType;
+use photo_domain::quota::Exceeded;
 use serde::Serialize;
 
 /// A request that was not served.
@@ -49,6 +52,14 @@ pub enum ApiError {
     /// The idempotency key stands for another request.
     #[error("This Idempotency-Key was used for another request, or its photo is gone: use a new key.")]
     IdempotencyConflict,
+    /// The owner has taken all that one may take.
+    #[error("{}", quota(*.exceeded))]
+    QuotaExceeded {
+        /// Which limit is reached.
+        exceeded: Exceeded,
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
     /// AWS did not do its part.
     #[error("The service cannot do this now. Try again.")]
     Unavailable(#[from] AwsError),
@@ -107,6 +118,9 @@ impl ApiError {
             Self::IdempotencyConflict => {
                 ("IDEMPOTENCY_CONFLICT", StatusCode::CONFLICT, "The idempotency key is taken")
             }
+            Self::QuotaExceeded { .. } => {
+                ("QUOTA_EXCEEDED", StatusCode::TOO_MANY_REQUESTS, "The quota is used up")
+            }
             Self::Unavailable(_) => {
                 ("UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE, "The service is unavailable")
             }
@@ -136,6 +150,9 @@ impl ApiError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self {
+            Self::QuotaExceeded { retry_after, .. } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
+            }
             Self::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
@@ -148,6 +165,14 @@ impl ApiError {
             _ => {}
         }
         response
+    }
+}
+
+fn quota(exceeded: Exceeded) -> &'static str {
+    match exceeded {
+        Exceeded::Photos => "You have asked for as many uploads as you may in a day.",
+        Exceeded::Bytes => "You have announced as many bytes as you may in a day, or would with this photo.",
+        Exceeded::Pending => "As many photos as may be are pending: upload those that were asked for first.",
     }
 }
 
@@ -172,6 +197,7 @@ mod tests {
             ApiError::NotFound,
             ApiError::MethodNotAllowed { allow: "GET" },
             ApiError::IdempotencyConflict,
+            ApiError::QuotaExceeded { exceeded: Exceeded::Photos, retry_after: Duration::from_secs(60) },
             ApiError::Unavailable(cause),
         ];
         let mut documents = Vec::new();

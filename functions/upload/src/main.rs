@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     let Clients { dynamodb, s3 } = Clients::load(Timeouts::REQUEST).await;
     let storage = config.storage.clone();
     let app = Arc::new(App {
-        store: PhotoStore::new(dynamodb, storage.table_name),
+        store: PhotoStore::new(dynamodb, storage.table_name).with_quotas(config.quotas),
         objects: Objects::new(s3, storage.originals_bucket, storage.thumbnails_bucket),
         config,
     });

@@ -2,6 +2,8 @@
 //! one; only its HTTP connection is replaced.
 
 #[cfg(test)]
+mod quota;
+#[cfg(test)]
 mod s3;
 #[cfg(test)]
 mod table;

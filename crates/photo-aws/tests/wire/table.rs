@@ -12,7 +12,7 @@ use photo_aws::replay::{Answer, Request, store};
 
 const OTHER_ID: &str = "01935b7c-0000-7000-8000-0000000000ff";
 
-fn record() -> PhotoRecord {
+pub(crate) fn record() -> PhotoRecord {
     PhotoRecord {
         photo_id: "01935b7c-0000-7000-8000-000000000001".parse().unwrap(),
         owner: OwnerId::from_subject("auth0|7").unwrap(),
@@ -28,16 +28,16 @@ fn record() -> PhotoRecord {
     }
 }
 
-fn key() -> OriginalKey {
+pub(crate) fn key() -> OriginalKey {
     let PhotoRecord { owner, photo_id, .. } = record();
     OriginalKey { owner, photo_id }
 }
 
-fn body(request: &Request) -> Value {
+pub(crate) fn body(request: &Request) -> Value {
     serde_json::from_slice(&request.body).unwrap()
 }
 
-fn ok() -> Answer {
+pub(crate) fn ok() -> Answer {
     (200, "{}".to_owned())
 }
 
@@ -46,14 +46,14 @@ fn exception(name: &str, mut body: Value) -> Answer {
     (400, body.to_string())
 }
 
-fn cancelled(reasons: &Value) -> Answer {
+pub(crate) fn cancelled(reasons: &Value) -> Answer {
     exception(
         "TransactionCanceledException",
         json!({ "Message": "cancelled", "CancellationReasons": reasons }),
     )
 }
 
-fn taken(photo_id: &str, fingerprint: &str) -> Answer {
+pub(crate) fn taken(photo_id: &str, fingerprint: &str) -> Answer {
     let item = json!({
         "pk": { "S": "owner#auth0%7C7" }, "sk": { "S": "idempotency#x" }, "photo_id": { "S": photo_id },
         "fingerprint": { "S": fingerprint }, "expires_at": { "N": "1796817600" },

@@ -47,6 +47,9 @@ fn with_objects(objects: photo_aws::Objects, to_buckets: Sent, table: Vec<Answer
             "PHOTODROP_JPEG_QUALITY" | "PHOTODROP_WEBP_QUALITY" => "80",
             "PHOTODROP_BACKGROUND" => "ffffff",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
+            "PHOTODROP_OWNER_PHOTOS_PER_DAY"
+            | "PHOTODROP_OWNER_BYTES_PER_DAY"
+            | "PHOTODROP_OWNER_PENDING_PHOTOS" => "0",
             _ => return None,
         };
         Some(value.to_owned())

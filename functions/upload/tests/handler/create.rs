@@ -1,5 +1,6 @@
 //! `POST /api/v4/photo/upload`
 
+use photo_domain::quota::Quotas;
 use serde_json::json;
 
 use crate::support::{Call, app, found, ok, ready};
@@ -126,4 +127,34 @@ async fn a_key_that_stands_for_something_else_is_a_conflict() {
         let reply = post(BODY).header("idempotency-key", "k").to(&app).await;
         assert_eq!((reply.status, &reply.body["code"]), (409, &json!("IDEMPOTENCY_CONFLICT")));
     }
+}
+
+/// DynamoDB's refusal of the counter's update, with what the owner has taken.
+fn used_up(photos: u64, pending: u64) -> (u16, String) {
+    let item = json!({ "photos": { "N": photos.to_string() }, "pending": { "N": pending.to_string() } });
+    let reasons = json!([{ "Code": "ConditionalCheckFailed", "Item": item }, { "Code": "None" }]);
+    (400, json!({ "__type": "TransactionCanceledException", "CancellationReasons": reasons }).to_string())
+}
+
+#[tokio::test]
+async fn an_owner_who_has_taken_enough_is_told_when_to_come_again() {
+    let quotas = Quotas { photos_per_day: 5, bytes_per_day: 0, pending: 2 };
+    for (answer, at_most) in [(used_up(5, 0), 86_400), (used_up(1, 2), 30)] {
+        let (mut app, table, _) = app(vec![answer], vec![]);
+        app.store = app.store.with_quotas(quotas);
+        let reply = post(BODY).to(&app).await;
+        assert_eq!((reply.status, &reply.body["code"]), (429, &json!("QUOTA_EXCEEDED")));
+        let retry_after: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=at_most).contains(&retry_after), "{retry_after}");
+        assert_eq!(table.all().len(), 1, "one write call, quotas or not");
+    }
+}
+
+#[tokio::test]
+async fn a_counted_upload_is_still_one_write_call() {
+    let (mut app, table, buckets) = app(vec![ok()], vec![]);
+    app.store = app.store.with_quotas(Quotas { photos_per_day: 5, bytes_per_day: 10_000_000, pending: 2 });
+    let reply = post(BODY).header("idempotency-key", "k").to(&app).await;
+    assert_eq!(reply.status, 201, "{}", reply.body);
+    assert_eq!((table.all().len(), buckets.all().len()), (1, 0));
 }

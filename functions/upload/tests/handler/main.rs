@@ -9,3 +9,5 @@ mod create;
 mod get;
 #[cfg(test)]
 mod health;
+#[cfg(test)]
+mod logs;

@@ -1,6 +1,6 @@
 //! An app, requests as API Gateway sends them, and answers taken apart.
 
-use lambda_http::{Body, Request, request};
+use lambda_http::{Body, Context, Request, RequestExt as _, request};
 use photo_aws::replay::{self, Answer, Sent};
 use serde_json::{Value, json};
 use upload::{App, Config};
@@ -22,6 +22,9 @@ pub(crate) fn app(table: Vec<Answer>, buckets: Vec<Answer>) -> (App, Sent, Sent)
             "PHOTODROP_UPLOAD_URL_EXPIRY_SECONDS" => "300",
             "PHOTODROP_DOWNLOAD_URL_EXPIRY_SECONDS" => "900",
             "PHOTODROP_PENDING_RETENTION_DAYS" => "15",
+            "PHOTODROP_OWNER_PHOTOS_PER_DAY"
+            | "PHOTODROP_OWNER_BYTES_PER_DAY"
+            | "PHOTODROP_OWNER_PENDING_PHOTOS" => "0",
             _ => return None,
         };
         Some(value.to_owned())
@@ -32,6 +35,7 @@ pub(crate) fn app(table: Vec<Answer>, buckets: Vec<Answer>) -> (App, Sent, Sent)
 /// A request in API Gateway's payload format 2.0.
 pub(crate) struct Call {
     event: Value,
+    context: Context,
 }
 
 impl Call {
@@ -48,7 +52,14 @@ impl Call {
             },
             "isBase64Encoded": false
         });
-        Self { event }
+        Self { event, context: Context::default() }
+    }
+
+    /// What Lambda says about the invocation.
+    pub(crate) fn context(mut self, request_id: &str, trace_header: &str) -> Self {
+        request_id.clone_into(&mut self.context.request_id);
+        self.context.xray_trace_id = Some(trace_header.to_owned());
+        self
     }
 
     pub(crate) fn body(mut self, body: &str) -> Self {
@@ -68,7 +79,7 @@ impl Call {
 
     pub(crate) async fn to(self, app: &App) -> Reply {
         let request: Request = request::from_str(&self.event.to_string()).unwrap();
-        let response = app.handle(request).await;
+        let response = app.handle(request.with_lambda_context(self.context)).await;
         let (parts, body) = response.into_parts();
         let Body::Text(text) = body else { panic!("a text is expected") };
         Reply {

@@ -1,0 +1,307 @@
+//! Quotas in the table: what an owner takes is counted in the very transaction that writes the record.
+//!
+//! One item per owner and day, `owner#{owner}` / `quota#{day}`, holds photos, bytes and how many of them are pending.
+//! A request stays at one write call: the transaction puts the record (and the idempotency key) and adds to the
+//! counter under the condition that there is room. What cancels it has written nothing, so a replay counts nothing.
+//!
+//! The counter goes down in the transaction that takes the record from `pending` to its end, under the same
+//! condition: an event that comes twice finds the record settled and gives nothing back. A record says by
+//! `quota_day` that it was counted; one from before quotas were turned on is settled without them.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use photo_domain::quota::{Counter, Exceeded, Quotas, Release, day};
+use photo_domain::record::PhotoRecord;
+use photo_domain::{OriginalKey, OwnerId};
+use time::{Date, OffsetDateTime, Time};
+
+use crate::AwsError;
+use crate::config::Environment;
+use crate::item::{self, Item};
+use crate::store::{Created, IdempotentRequest, PhotoStore, Settled, Settlement, photo_key, replayed};
+
+const OPERATION: &str = "dynamodb:TransactWriteItems";
+
+/// The attribute by which a record says for which day it was counted.
+const QUOTA_DAY: &str = "quota_day";
+
+/// How long a day's counter is kept after it: longer than an event can wait in the failure queue (14 days), so that a
+/// late end still finds it.
+const KEPT: Duration = Duration::from_hours(16 * 24);
+
+/// Two transactions that meet on one counter are refused, and the SDK does not try again. An owner's app that asks for
+/// twenty uploads at once makes them meet, so there are more attempts than for an idempotency key; each waits
+/// somewhere between nothing and its time, lest the same ones meet again. About half a second in all.
+const CONFLICT_WAITS: [Duration; 9] = [
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(40),
+    Duration::from_millis(80),
+    Duration::from_millis(160),
+    Duration::from_millis(160),
+    Duration::from_millis(160),
+    Duration::from_millis(160),
+    Duration::from_millis(160),
+];
+
+/// Reads `PHOTODROP_OWNER_PHOTOS_PER_DAY`, `PHOTODROP_OWNER_BYTES_PER_DAY` and `PHOTODROP_OWNER_PENDING_PHOTOS`.
+pub fn read(env: &mut Environment<'_>) -> Option<Quotas> {
+    let photos_per_day = env.number("PHOTODROP_OWNER_PHOTOS_PER_DAY", 0..=1_000_000_000);
+    let bytes_per_day = env.number("PHOTODROP_OWNER_BYTES_PER_DAY", 0..=1_000_000_000_000_000);
+    let pending = env.number("PHOTODROP_OWNER_PENDING_PHOTOS", 0..=1_000_000);
+    Some(Quotas { photos_per_day: photos_per_day?, bytes_per_day: bytes_per_day?, pending: pending? })
+}
+
+impl PhotoStore {
+    /// Creates a record and counts it, or does neither.
+    pub(crate) async fn create_counted(
+        &self,
+        record: &PhotoRecord,
+        idempotent: Option<IdempotentRequest<'_>>,
+    ) -> Result<Created, AwsError> {
+        let size_bytes = record.request.size_bytes;
+        // What is larger than a whole day's quota does not fit into an empty day either.
+        if let Some(exceeded) = self.quotas.refusal(Counter::default(), size_bytes) {
+            return Ok(Created::QuotaExceeded(exceeded));
+        }
+        let counted_for = day(record.photo_id);
+        let mut photo = item::from_record(record).map_err(|error| AwsError::new(OPERATION, error))?;
+        photo.insert(QUOTA_DAY.to_owned(), AttributeValue::S(counted_for.to_string()));
+        let put_photo = self
+            .put_request(photo.clone())
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| AwsError::new(OPERATION, error))?;
+        let reserve = self.reserve(&record.owner, counted_for, size_bytes)?;
+        let mut writes = vec![
+            TransactWriteItem::builder().update(reserve).build(),
+            TransactWriteItem::builder().put(put_photo).build(),
+        ];
+        if let Some(request) = idempotent {
+            writes.push(TransactWriteItem::builder().put(self.put_key(record, request)?).build());
+        }
+        let Some(reasons) = self.transact(writes).await? else { return Ok(Created::New) };
+        // A key that is taken comes first: its photo was counted when it was made, whatever is left today.
+        if let (Some(request), Some(key)) = (idempotent, refused(&reasons, 2)) {
+            let key = key.ok_or_else(|| AwsError::new(OPERATION, "the taken key's item is missing"))?;
+            return replayed(key, record, request);
+        }
+        if let Some(found) = refused(&reasons, 1) {
+            // Two ids never meet: an earlier attempt, whose answer was lost, had succeeded.
+            return if found.as_ref() == Some(&photo) {
+                Ok(Created::New)
+            } else {
+                Err(AwsError::new(OPERATION, "the photo's id is taken"))
+            };
+        }
+        if let Some(found) = refused(&reasons, 0) {
+            let used = found.as_ref().map_or_else(Counter::default, counter);
+            // The item comes with the refusal. Should it not, a day is the safe thing to say.
+            return Ok(Created::QuotaExceeded(
+                self.quotas.refusal(used, size_bytes).unwrap_or(Exceeded::Photos),
+            ));
+        }
+        Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons))))
+    }
+
+    /// Takes a counted record to its end and gives its slot back, in one transaction. `None`: slots are not counted,
+    /// or this record was not, and it is to be settled without.
+    pub(crate) async fn settle_counted(
+        &self,
+        key: &OriginalKey,
+        settlement: &Settlement,
+    ) -> Result<Option<Settled>, AwsError> {
+        if self.quotas.pending == 0 {
+            return Ok(None);
+        }
+        let counted_for = day(key.photo_id);
+        let update = Update::builder()
+            .table_name(&self.table_name)
+            .set_key(Some(photo_key(key)))
+            .update_expression(&settlement.expression)
+            .condition_expression(format!("{} AND {QUOTA_DAY} = :quota_day", Settlement::CONDITION))
+            .set_expression_attribute_names(Some(settlement.names.clone()))
+            .set_expression_attribute_values(Some(settlement.values.clone()))
+            .expression_attribute_values(":quota_day", AttributeValue::S(counted_for.to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| AwsError::new(OPERATION, error))?;
+        let release = self.release(key, Release::Slot)?;
+        let writes = [update, release].map(|update| TransactWriteItem::builder().update(update).build());
+        let Some(reasons) = self.transact(writes.to_vec()).await? else { return Ok(Some(Settled::Now)) };
+        let Some(found) = refused(&reasons, 0) else {
+            return Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons))));
+        };
+        let Some(found) = found else { return Ok(Some(Settled::NoRecord)) };
+        let status = item::to_status(&found).map_err(|error| AwsError::new(OPERATION, error))?;
+        Ok((status != photo_domain::record::Status::Pending).then_some(Settled::Before(status)))
+    }
+
+    /// What gives back to an owner's day; for the transaction that takes a record out of `pending`, and only there.
+    pub fn release(&self, key: &OriginalKey, release: Release) -> Result<Update, AwsError> {
+        let mut takes = Vec::new();
+        // While slots are not limited nobody counts them. A limit that comes or goes in the middle of a day leaves
+        // that day's count off by the photos in flight; below nothing is read as nothing, and the next day is right.
+        if self.quotas.pending != 0 {
+            takes.push(("pending", 1));
+        }
+        if let Release::Everything { size_bytes } = release {
+            takes.extend([("photos", 1), ("bytes", size_bytes)]);
+        }
+        let sums: Vec<_> = takes.iter().map(|(name, _)| format!("#{name} :{name}")).collect();
+        // A counter that has expired comes back with what expires it again.
+        let expires = "SET expires_at = if_not_exists(expires_at, :expires)";
+        let expression =
+            if sums.is_empty() { expires.to_owned() } else { format!("{expires} ADD {}", sums.join(", ")) };
+        takes
+            .into_iter()
+            .fold(self.count(&key.owner, day(key.photo_id)), |update, (name, amount)| {
+                update
+                    .expression_attribute_names(format!("#{name}"), name)
+                    .expression_attribute_values(format!(":{name}"), AttributeValue::N(format!("-{amount}")))
+            })
+            .update_expression(expression)
+            .build()
+            .map_err(|error| AwsError::new(OPERATION, error))
+    }
+
+    /// What counts one more photo, if there is room.
+    fn reserve(&self, owner: &OwnerId, counted_for: Date, size_bytes: u64) -> Result<Update, AwsError> {
+        let mut conditions = Vec::new();
+        let mut sums = Vec::new();
+        let mut update = self.count(owner, counted_for);
+        // Each limit as what may be there already, and what is added.
+        for (name, limit, added) in [
+            ("photos", self.quotas.photos_per_day, 1),
+            ("bytes", self.quotas.bytes_per_day, size_bytes),
+            ("pending", self.quotas.pending, 1),
+        ] {
+            // A day's photos and bytes are worth knowing even where one of them alone is limited.
+            if limit != 0 || name != "pending" {
+                sums.push(format!("#{name} :{name}"));
+                update = update
+                    .expression_attribute_names(format!("#{name}"), name)
+                    .expression_attribute_values(format!(":{name}"), AttributeValue::N(added.to_string()));
+            }
+            if limit != 0 {
+                conditions.push(format!("(attribute_not_exists(#{name}) OR #{name} <= :most_{name})"));
+                let room = limit.saturating_sub(added);
+                update = update.expression_attribute_values(
+                    format!(":most_{name}"),
+                    AttributeValue::N(room.to_string()),
+                );
+            }
+        }
+        update
+            .update_expression(format!("SET expires_at = :expires ADD {}", sums.join(", ")))
+            .condition_expression(conditions.join(" AND "))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| AwsError::new(OPERATION, error))
+    }
+
+    fn count(&self, owner: &OwnerId, counted_for: Date) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        let key = HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(item::partition(owner))),
+            ("sk".to_owned(), AttributeValue::S(item::quota_sort_key(counted_for))),
+        ]);
+        let expires = OffsetDateTime::new_utc(counted_for, Time::MIDNIGHT) + KEPT;
+        Update::builder()
+            .table_name(&self.table_name)
+            .set_key(Some(key))
+            .expression_attribute_values(":expires", AttributeValue::N(expires.unix_timestamp().to_string()))
+    }
+
+    /// Writes all or nothing. `None`: all was written; otherwise why it was not, write by write.
+    async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<Option<Vec<CancellationReason>>, AwsError> {
+        let mut waits = CONFLICT_WAITS.iter();
+        loop {
+            // The SDK makes a token for each of these calls and sends it with each of its own retries: an attempt
+            // whose answer was lost does not count twice.
+            let sent = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
+            let error = match sent.send().await {
+                Ok(_) => return Ok(None),
+                Err(error) => error,
+            };
+            let reasons = cancellation(&error).map(<[_]>::to_vec);
+            let Some(reasons) = reasons else { return Err(AwsError::new(OPERATION, error)) };
+            let conflict = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));
+            let failed = reasons.iter().any(|reason| reason.code() == Some("ConditionalCheckFailed"));
+            if failed || !conflict {
+                return Ok(Some(reasons));
+            }
+            let Some(wait) = waits.next() else { return Err(AwsError::new(OPERATION, error)) };
+            tokio::time::sleep(jittered(*wait)).await;
+        }
+    }
+}
+
+fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
+    match error.as_service_error()? {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            Some(cancelled.cancellation_reasons())
+        }
+        _ => None,
+    }
+}
+
+/// Whether a write's condition refused it, and the item that it met.
+fn refused(reasons: &[CancellationReason], write: usize) -> Option<Option<Item>> {
+    let reason = reasons.get(write)?;
+    (reason.code() == Some("ConditionalCheckFailed"))
+        .then(|| reason.item.clone().filter(|item| !item.is_empty()))
+}
+
+fn codes(reasons: &[CancellationReason]) -> String {
+    reasons.iter().map(|reason| reason.code().unwrap_or("?")).collect::<Vec<_>>().join(", ")
+}
+
+fn counter(item: &Item) -> Counter {
+    // A counter below zero counts as none: it was made by the end of a photo whose day had expired.
+    let number = |name: &str| {
+        item.get(name)
+            .and_then(|value| value.as_n().ok())
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default()
+    };
+    Counter { photos: number("photos"), bytes: number("bytes"), pending: number("pending") }
+}
+
+/// Somewhere between nothing and a time. The standard library's hash keys are random.
+fn jittered(most: Duration) -> Duration {
+    let random = u32::try_from(RandomState::new().hash_one(0) >> 48).unwrap_or_default();
+    most * random / u32::from(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_never_longer_than_its_time_and_rarely_the_same() {
+        let most = Duration::from_millis(160);
+        let waits: Vec<_> = (0..50).map(|_| jittered(most)).collect();
+        assert!(waits.iter().all(|wait| *wait <= most), "{waits:?}");
+        assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
+    }
+
+    #[test]
+    fn a_counter_is_read_as_far_as_it_is_there() {
+        let item = Item::from([
+            ("photos".to_owned(), AttributeValue::N("3".to_owned())),
+            ("pending".to_owned(), AttributeValue::N("-1".to_owned())),
+        ]);
+        assert_eq!(counter(&item), Counter { photos: 3, bytes: 0, pending: 0 });
+    }
+}

@@ -1,0 +1,192 @@
+//! Quotas: one call that writes all or nothing, and what each refusal means.
+
+use photo_aws::replay::{Answer, Sent, store};
+use photo_aws::{Created, IdempotentRequest, PhotoStore, Settled};
+use photo_domain::quota::{Exceeded, Quotas, Release};
+use photo_domain::record::{Outcome, Status};
+use photo_domain::{FailureCode, IdempotencyKey};
+use serde_json::{Value, json};
+use time::macros::datetime;
+
+use crate::table::{body, cancelled, key, ok, record, taken};
+
+const ALL: Quotas = Quotas { photos_per_day: 10, bytes_per_day: 5000, pending: 3 };
+const OTHER_ID: &str = "01935b7c-0000-7000-8000-0000000000ff";
+
+fn counting(quotas: Quotas, answers: Vec<Answer>) -> (PhotoStore, Sent) {
+    let (store, sent) = store(answers);
+    (store.with_quotas(quotas), sent)
+}
+
+/// One reason for each write, in order: counter, photo, idempotency key.
+fn refused_for(codes: &[(&str, Value)]) -> Answer {
+    let reasons: Vec<_> = codes
+        .iter()
+        .map(
+            |(code, item)| {
+                if item.is_null() { json!({ "Code": code }) } else { json!({ "Code": code, "Item": item }) }
+            },
+        )
+        .collect();
+    cancelled(&json!(reasons))
+}
+
+fn counter(photos: u64, bytes: u64, pending: u64) -> Value {
+    let number = |value: u64| json!({ "N": value.to_string() });
+    json!({ "pk": { "S": "owner#x" }, "photos": number(photos), "bytes": number(bytes), "pending": number(pending) })
+}
+
+fn none() -> (&'static str, Value) {
+    ("None", Value::Null)
+}
+
+fn failed(item: Value) -> (&'static str, Value) {
+    ("ConditionalCheckFailed", item)
+}
+
+#[tokio::test]
+async fn a_counted_upload_is_one_call() {
+    let (store, sent) = counting(ALL, vec![ok()]);
+    assert_eq!(store.create(&record(), None).await.unwrap(), Created::New);
+    let sent = sent.all();
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].target.ends_with("TransactWriteItems"), "{}", sent[0].target);
+    let mut request = body(&sent[0]);
+    // The SDK's own: its retries carry the same one, so that none counts twice.
+    assert!(request["ClientRequestToken"].as_str().is_some_and(|token| !token.is_empty()));
+    request["ClientRequestToken"] = json!("[token]");
+    insta::assert_json_snapshot!(request);
+}
+
+#[tokio::test]
+async fn without_quotas_it_is_the_plain_write_that_it_was() {
+    let (store, sent) = counting(Quotas::default(), vec![ok(), ok()]);
+    store.create(&record(), None).await.unwrap();
+    store.settle(&key(), &failure(), datetime!(2026-11-24 12:01:00 UTC)).await.unwrap();
+    let targets: Vec<_> = sent.all().iter().map(|request| request.target.clone()).collect();
+    assert!(targets[0].ends_with("PutItem") && targets[1].ends_with("UpdateItem"), "{targets:?}");
+}
+
+#[tokio::test]
+async fn a_limit_that_is_off_has_no_condition_and_no_slot_to_give_back() {
+    let quotas = Quotas { photos_per_day: 10, ..Quotas::default() };
+    let (store, sent) = counting(quotas, vec![ok(), ok()]);
+    store.create(&record(), None).await.unwrap();
+    let update = &body(&sent.all()[0])["TransactItems"][0]["Update"];
+    assert_eq!(update["ConditionExpression"], "(attribute_not_exists(#photos) OR #photos <= :most_photos)");
+    assert!(!update["UpdateExpression"].as_str().unwrap().contains("pending"));
+    store.settle(&key(), &failure(), datetime!(2026-11-24 12:01:00 UTC)).await.unwrap();
+    assert!(sent.all()[1].target.ends_with("UpdateItem"), "settling costs what it always did");
+}
+
+#[tokio::test]
+async fn each_limit_that_is_reached_is_told_apart() {
+    for (used, expected) in [
+        (counter(10, 0, 0), Exceeded::Photos),
+        (counter(1, 4001, 0), Exceeded::Bytes),
+        (counter(5, 100, 3), Exceeded::Pending),
+        (Value::Null, Exceeded::Photos),
+    ] {
+        let (store, _) = counting(ALL, vec![refused_for(&[failed(used), none()])]);
+        assert_eq!(store.create(&record(), None).await.unwrap(), Created::QuotaExceeded(expected));
+    }
+}
+
+#[tokio::test]
+async fn what_no_day_has_room_for_is_refused_without_a_call() {
+    let (store, sent) = counting(Quotas { bytes_per_day: 999, ..ALL }, vec![]);
+    let created = store.create(&record(), None).await.unwrap();
+    assert_eq!((created, sent.all().len()), (Created::QuotaExceeded(Exceeded::Bytes), 0));
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_answered_though_the_quota_is_used_up() {
+    let key = IdempotencyKey::parse("k").unwrap();
+    let request = IdempotentRequest { key: &key, fingerprint: "f" };
+    let item = |photo_id: &str| {
+        let (_, text) = taken(photo_id, "f");
+        serde_json::from_str::<Value>(&text).unwrap()["CancellationReasons"][0]["Item"].clone()
+    };
+    let answer = refused_for(&[failed(counter(10, 0, 0)), none(), failed(item(OTHER_ID))]);
+    let (store, sent) = counting(ALL, vec![answer]);
+    let photo_id = OTHER_ID.parse().unwrap();
+    assert_eq!(
+        store.create(&record(), Some(request)).await.unwrap(),
+        Created::Replay { photo_id, same_request: true }
+    );
+    assert_eq!(sent.all().len(), 1, "what was cancelled has counted nothing");
+}
+
+#[tokio::test]
+async fn an_attempt_that_had_succeeded_is_found_and_does_not_count_again() {
+    let (first, sent) = counting(ALL, vec![ok()]);
+    first.create(&record(), None).await.unwrap();
+    let written = body(&sent.all()[0])["TransactItems"][1]["Put"]["Item"].clone();
+    let (again, _) = counting(ALL, vec![refused_for(&[failed(counter(10, 0, 0)), failed(written)])]);
+    assert_eq!(again.create(&record(), None).await.unwrap(), Created::New);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_meet_on_the_counter_are_tried_again_and_then_given_up() {
+    let conflict = || refused_for(&[("TransactionConflict", Value::Null), none()]);
+    let (store, sent) = counting(ALL, vec![conflict(), conflict(), ok()]);
+    assert_eq!(store.create(&record(), None).await.unwrap(), Created::New);
+    assert_eq!(sent.all().len(), 3);
+    let (store, sent) = counting(ALL, (0..20).map(|_| conflict()).collect());
+    assert!(store.create(&record(), None).await.is_err());
+    assert_eq!(sent.all().len(), 10);
+}
+
+fn failure() -> Outcome {
+    Outcome::Failed { code: FailureCode::CorruptImage, reason: "x".to_owned() }
+}
+
+#[tokio::test]
+async fn a_photo_s_end_gives_its_slot_back_in_the_same_transaction() {
+    let (store, sent) = counting(ALL, vec![ok()]);
+    let at = datetime!(2026-11-24 12:01:00 UTC);
+    assert_eq!(store.settle(&key(), &failure(), at).await.unwrap(), Settled::Now);
+    let sent = sent.all();
+    assert_eq!(sent.len(), 1);
+    let request = body(&sent[0]);
+    let [record, release] = request["TransactItems"].as_array().unwrap().as_slice() else {
+        panic!("two writes are expected")
+    };
+    assert_eq!(record["Update"]["ConditionExpression"], "#status = :pending AND quota_day = :quota_day");
+    assert_eq!(release["Update"]["Key"]["sk"]["S"], "quota#2024-11-24");
+    assert_eq!(release["Update"]["ExpressionAttributeValues"][":pending"]["N"], "-1");
+    assert!(
+        release["Update"]["ConditionExpression"].is_null(),
+        "a counter that has expired must not stop it"
+    );
+}
+
+#[tokio::test]
+async fn an_end_that_comes_twice_gives_nothing_back() {
+    let settled = json!({ "status": { "S": "ready" }, "quota_day": { "S": "2024-11-24" } });
+    let at = datetime!(2026-11-24 12:01:00 UTC);
+    let (store, sent) = counting(ALL, vec![refused_for(&[failed(settled), none()])]);
+    assert_eq!(store.settle(&key(), &failure(), at).await.unwrap(), Settled::Before(Status::Ready));
+    assert_eq!(sent.all().len(), 1);
+    let (store, _) = counting(ALL, vec![refused_for(&[failed(Value::Null), none()])]);
+    assert_eq!(store.settle(&key(), &failure(), at).await.unwrap(), Settled::NoRecord);
+}
+
+#[tokio::test]
+async fn a_record_from_before_the_quotas_is_settled_without_them() {
+    let uncounted = json!({ "status": { "S": "pending" } });
+    let (store, sent) = counting(ALL, vec![refused_for(&[failed(uncounted), none()]), ok()]);
+    let at = datetime!(2026-11-24 12:01:00 UTC);
+    assert_eq!(store.settle(&key(), &failure(), at).await.unwrap(), Settled::Now);
+    assert!(sent.all()[1].target.ends_with("UpdateItem"));
+}
+
+#[tokio::test]
+async fn an_upload_that_expires_gives_back_all_that_it_took() {
+    let (store, _) = counting(ALL, vec![]);
+    let update = store.release(&key(), Release::Everything { size_bytes: 1000 }).unwrap();
+    let values = update.expression_attribute_values().unwrap();
+    for (name, expected) in [(":photos", "-1"), (":bytes", "-1000"), (":pending", "-1")] {
+        assert_eq!(values[name].as_n().unwrap(), expected);
+    }
+}

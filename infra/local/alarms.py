@@ -1,0 +1,219 @@
+"""`make alarms`: the alarms of a stack and, on the local stack, CloudWatch's own part in them.
+
+AWS makes metrics of the functions' EMF lines, of the API's answers and of the queue, and evaluates alarms with their
+dimensions and with what missing data means. MiniStack 1.5.33 does none of this (it counts invocations, and compares
+whatever metric of the same name there is), so it is done here, through CloudWatch's API.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.local.console import Console, Failure
+from infra.local.target import Target
+
+FOLLOW_SECONDS = 10
+# CloudWatch takes this many in one call.
+DATA_PER_CALL = 500
+# What is older is of no alarm's business.
+LOOK_BACK_SECONDS = 3600
+COMPARISONS = {
+    "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
+    "GreaterThanThreshold": lambda value, threshold: value > threshold,
+    "LessThanThreshold": lambda value, threshold: value < threshold,
+    "LessThanOrEqualToThreshold": lambda value, threshold: value <= threshold,
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an alarm should be, and why."""
+
+    state: str
+    reason: str
+
+
+def show(console: Console, target: Target, *, seen_file: Path, raised: str | None, cleared: str | None,
+         follow: bool) -> None:
+    """Prints every alarm; on the local stack they are evaluated first."""
+    if raised or cleared:
+        rehearse(console, target, raised or cleared or "", "ALARM" if raised else "OK")
+        return
+    while True:
+        if target.local:
+            publish(target, seen_file)
+            evaluate_all(target)
+        alarms = of(target)
+        for alarm in sorted(alarms, key=lambda alarm: (alarm["StateValue"] == "OK", alarm["AlarmName"])):
+            console.plain(f"{alarm['StateValue']:<17} {short(target, alarm):<22} {alarm.get('StateReason', '')}")
+        if not follow:
+            return
+        console.plain()
+        time.sleep(FOLLOW_SECONDS)
+
+
+def of(target: Target) -> list[dict[str, Any]]:
+    """The alarms of a stack: those that are named after it."""
+    pages = target.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{target.name}-")
+    return [alarm for page in pages for alarm in page["MetricAlarms"]]
+
+
+def short(target: Target, alarm: dict[str, Any]) -> str:
+    """The name that the runbook has it under."""
+    return alarm["AlarmName"].removeprefix(f"{target.name}-")
+
+
+def rehearse(console: Console, target: Target, name: str, state: str) -> None:
+    """Sets an alarm's state by hand, with all that follows from it."""
+    names = {short(target, alarm): alarm["AlarmName"] for alarm in of(target)}
+    if name not in names:
+        raise Failure(f"there is no alarm {name!r}: {', '.join(sorted(names)) or 'none at all'}")
+    target.client("cloudwatch").set_alarm_state(AlarmName=names[name], StateValue=state, StateReason="set by hand")
+    console.say(f"{name} is {state} until the next evaluation")
+
+
+def evaluate_all(target: Target) -> None:
+    cloudwatch = target.client("cloudwatch")
+    now = time.time()
+    for alarm in of(target):
+        verdict = evaluate(alarm, values(cloudwatch, alarm, now), now)
+        if verdict and (verdict.state, verdict.reason) != (alarm["StateValue"], alarm.get("StateReason")):
+            cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue=verdict.state,
+                                       StateReason=verdict.reason)
+
+
+def values(cloudwatch: Any, alarm: dict[str, Any], now: float) -> dict[int, float]:
+    """The statistic that an alarm looks at, by the beginning of each of its periods."""
+    period = alarm["Period"]
+    asked = {"Statistics": [alarm["Statistic"]]} if "ExtendedStatistic" not in alarm else {
+        "ExtendedStatistics": [alarm["ExtendedStatistic"]]}
+    answer = cloudwatch.get_metric_statistics(
+        Namespace=alarm["Namespace"], MetricName=alarm["MetricName"], Dimensions=alarm.get("Dimensions", []),
+        StartTime=moment(first_period(alarm, now)), EndTime=moment(now + period), Period=period, **asked)
+    found = {}
+    for point in answer["Datapoints"]:
+        value = point.get("ExtendedStatistics", point).get(alarm.get("ExtendedStatistic") or alarm["Statistic"])
+        if value is not None:
+            found[int(point["Timestamp"].timestamp()) // period * period] = value
+    return found
+
+
+def first_period(alarm: dict[str, Any], now: float) -> int:
+    """The beginning of the first period that counts. The one that now is in is the last of them: who tries an alarm
+    on the local stack does not want to wait for its end."""
+    return int(now) // alarm["Period"] * alarm["Period"] - (alarm["EvaluationPeriods"] - 1) * alarm["Period"]
+
+
+def evaluate(alarm: dict[str, Any], found: dict[int, float], now: float) -> Verdict | None:
+    """What an alarm should be; `None` when it should stay as it is."""
+    missing = alarm.get("TreatMissingData", "missing")
+    breaches = COMPARISONS[alarm["ComparisonOperator"]]
+    first = first_period(alarm, now)
+    periods = [found.get(first + number * alarm["Period"]) for number in range(alarm["EvaluationPeriods"])]
+    present = [value for value in periods if value is not None]
+    if not present and missing == "ignore":
+        return None
+    if not present and missing == "missing":
+        return Verdict("INSUFFICIENT_DATA", "there is no data")
+    breaching = [value for value in present if breaches(value, alarm["Threshold"])]
+    count = len(breaching) + (len(periods) - len(present) if missing == "breaching" else 0)
+    needed = alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"])
+    shown = ", ".join("-" if value is None else f"{value:g}" for value in periods)
+    state = "ALARM" if count >= needed else "OK"
+    return Verdict(state, f"{count} of {needed} periods breach {alarm['Threshold']:g}: {shown}")
+
+
+def publish(target: Target, seen_file: Path) -> None:
+    """Makes metrics of what was logged since the last time, and of the queue as it is."""
+    try:
+        seen = set(json.loads(seen_file.read_text()))
+    except (OSError, ValueError):
+        seen = set()
+    data: dict[str, list[dict[str, Any]]] = {}
+    now_seen = set()
+    since = int((time.time() - LOOK_BACK_SECONDS) * 1000)
+    for group in target.log_groups.values():
+        counts: Counter[tuple[str, int, str]] = Counter()
+        for event in logged(target.client("logs"), group, since):
+            known = (event["logStreamName"], event["timestamp"], event["message"])
+            counts[known] += 1
+            mark = hashlib.sha256(json.dumps([group, *known, counts[known]]).encode()).hexdigest()[:20]
+            now_seen.add(mark)
+            if mark not in seen:
+                for namespace, datum in from_line(event["message"], target.outputs["ApiId"]):
+                    data.setdefault(namespace, []).append(datum)
+    data.setdefault("AWS/SQS", []).extend(from_queue(target))
+    for namespace, metrics in data.items():
+        for start in range(0, len(metrics), DATA_PER_CALL):
+            target.client("cloudwatch").put_metric_data(Namespace=namespace,
+                                                        MetricData=metrics[start:start + DATA_PER_CALL])
+    seen_file.write_text(json.dumps(sorted(now_seen)))
+
+
+def logged(logs: Any, group: str, since: int) -> Iterable[dict[str, Any]]:
+    for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since):
+        yield from page["events"]
+
+
+def from_line(message: str, api_id: str) -> Iterable[tuple[str, dict[str, Any]]]:
+    """The metrics in an EMF line, as CloudWatch Logs would make them; with them those of API Gateway, which has
+    none of its own here: a request's line carries status and time."""
+    try:
+        line = json.loads(message)
+        directives = line["_aws"]["CloudWatchMetrics"]
+        at = moment(line["_aws"]["Timestamp"] / 1000)
+    except (ValueError, TypeError, KeyError):
+        return
+    for directive in directives:
+        for names in directive["Dimensions"]:
+            dimensions = [{"Name": name, "Value": line[name]} for name in names]
+            for metric in directive["Metrics"]:
+                found = line[metric["Name"]]
+                yield directive["Namespace"], {
+                    "MetricName": metric["Name"], "Unit": metric["Unit"], "Timestamp": at, "Dimensions": dimensions,
+                    "Values": found if isinstance(found, list) else [found]}
+    if "status" in line and "duration_ms" in line:
+        api = [{"Name": "ApiId", "Value": api_id}]
+        for name, unit, value in (("Count", "Count", 1), ("5xx", "Count", int(line["status"] >= 500)),
+                                  ("4xx", "Count", int(400 <= line["status"] < 500)),
+                                  ("Latency", "Milliseconds", line["duration_ms"])):
+            yield "AWS/ApiGateway", {"MetricName": name, "Unit": unit, "Timestamp": at, "Dimensions": api,
+                                     "Values": [value]}
+
+
+def from_queue(target: Target) -> list[dict[str, Any]]:
+    """Depth and age of the failure queue, now."""
+    sqs, url = target.client("sqs"), target.outputs["FailureQueueUrl"]
+    depth, age = queue(sqs, url)
+    dimensions = [{"Name": "QueueName", "Value": url.rpartition("/")[2]}]
+    now = moment(time.time())
+    return [
+        {"MetricName": "ApproximateNumberOfMessagesVisible", "Unit": "Count", "Timestamp": now,
+         "Dimensions": dimensions, "Values": [depth]},
+        {"MetricName": "ApproximateAgeOfOldestMessage", "Unit": "Seconds", "Timestamp": now,
+         "Dimensions": dimensions, "Values": [age]},
+    ]
+
+
+def queue(sqs: Any, url: str) -> tuple[int, float]:
+    """How many messages wait, and how many seconds the oldest of those that can be seen has done so."""
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
+    depth = int(attributes["ApproximateNumberOfMessages"])
+    if not depth:
+        return 0, 0.0
+    seen = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0,
+                               AttributeNames=["SentTimestamp"]).get("Messages", [])
+    sent = [int(message["Attributes"]["SentTimestamp"]) / 1000 for message in seen]
+    return depth, max(0.0, time.time() - min(sent)) if sent else 0.0
+
+
+def moment(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)

@@ -1,0 +1,70 @@
+"""`make redrive`: gives the events of the failure queue to the thumbnail function again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from infra.local.console import Console, Failure
+from infra.local.target import Target
+
+DEFAULT_MAX = 100
+# A message that was taken is nobody else's for this long: longer than the function's timeout.
+TAKEN_SECONDS = 120
+
+
+def redrive(console: Console, target: Target, *, most: int, drop_unreadable: bool) -> int:
+    """Processes each waiting event once more, deletes the message of one that worked, and gives how many did not."""
+    sqs, url = target.client("sqs"), target.outputs["FailureQueueUrl"]
+    done = failed = dropped = 0
+    # Each is taken once: one that fails stays invisible until this run is over.
+    while done + failed + dropped < most:
+        taken = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1, VisibilityTimeout=TAKEN_SECONDS)
+        messages = taken.get("Messages", [])
+        if not messages:
+            break
+        message = messages[0]
+        event = event_of(message["Body"])
+        if event is None and drop_unreadable:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            dropped += 1
+            continue
+        problem = "no S3 event is in it (DROP=unreadable deletes such messages)" if event is None else process(
+            target, event)
+        if problem is None:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            done += 1
+        else:
+            failed += 1
+            console.plain(f"failed again {message['MessageId']}: {problem}")
+    console.say(f"{done} processed, {dropped} dropped, {failed} failed again and wait in the queue")
+    return failed
+
+
+def event_of(body: str) -> dict[str, Any] | None:
+    """The S3 event in a message of Lambda's failure destination."""
+    try:
+        event = json.loads(body)["requestPayload"]
+        return event if event["Records"] else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def process(target: Target, event: dict[str, Any]) -> str | None:
+    """Runs the function on an event and waits; what went wrong, if anything did."""
+    name = target.functions["thumbnail"]
+    answer = target.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    if not answer.get("FunctionError"):
+        return None
+    try:
+        return json.load(answer["Payload"]).get("errorMessage", "the function failed")
+    except ValueError:
+        return "the function failed"
+
+
+def most_from(text: str | None) -> int:
+    if not text:
+        return DEFAULT_MAX
+    if not text.isdigit() or int(text) < 1:
+        raise Failure(f"MAX is {text!r}: a number from 1 on is expected")
+    return int(text)

@@ -1,0 +1,96 @@
+"""The stack that a command looks at: the local one, or one on AWS (`STACK=name`)."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.local import aws, deploy, emulator, settings
+from infra.local.console import Failure
+
+# The functions whose name and log group are among the outputs, by what they are called here.
+ROLES = ("upload", "thumbnail", "reconcile")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A deployed stack."""
+
+    name: str
+    local: bool
+    # What the template puts out, by its name there.
+    outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
+    status: str
+    client: Callable[[str], Any] = field(repr=False)
+    api_url: str
+    # A token for the API, where one is at hand.
+    token: str | None = None
+
+    @property
+    def functions(self) -> dict[str, str]:
+        """The functions' names, by what they are for."""
+        return {role: self.outputs[f"{role.capitalize()}FunctionName"] for role in ROLES
+                if f"{role.capitalize()}FunctionName" in self.outputs}
+
+    @property
+    def log_groups(self) -> dict[str, str]:
+        return {role: self.outputs[f"{role.capitalize()}LogGroupName"] for role in ROLES
+                if f"{role.capitalize()}LogGroupName" in self.outputs}
+
+
+def find(environment: Mapping[str, str] = os.environ) -> Target:
+    """The stack that `STACK` names on AWS; without it, the one that `make up` started."""
+    name = environment.get("STACK", "")
+    return on_aws(name) if name else local()
+
+
+def local(place: settings.Place | None = None) -> Target:
+    place = place or settings.main_place()
+    if not emulator.recorded(place):
+        raise Failure("no local stack is running: start it with make up, or name one on AWS (STACK=name)")
+    stack = deploy.read(place)
+    if not stack:
+        raise Failure("the local stack is not deployed: make up finishes it")
+    client = functools.partial(aws.client, endpoint=stack["endpoint"])
+    return described(stack["stack_name"], client, local=True, api_url=stack["api_url"], token=stack.get("token"))
+
+
+def on_aws(name: str) -> Target:
+    """A stack of the account and region that the AWS CLI would use."""
+    session = boto3.session.Session()
+    if not session.region_name:
+        raise Failure("no region: set AWS_REGION, or AWS_PROFILE to a profile that has one")
+    made: dict[str, Any] = {}
+
+    def client(service: str) -> Any:
+        if service not in made:
+            made[service] = session.client(service, config=Config(connect_timeout=5, read_timeout=20,
+                                                                  retries={"max_attempts": 3}))
+        return made[service]
+
+    return described(name, client, local=False, token=os.environ.get("TOKEN") or None)
+
+
+def described(name: str, client: Callable[[str], Any], *, local: bool, api_url: str | None = None,
+              token: str | None = None) -> Target:
+    """A stack as CloudFormation describes it."""
+    where = "the local stack" if local else "AWS"
+    try:
+        stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        raise Failure(f"{where} has no stack {name}, or may not be asked: {error}") from error
+    except BotoCoreError as error:
+        raise Failure(f"{where} cannot be reached: {error}") from error
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
+    if "ApiUrl" not in outputs:
+        raise Failure(f"{name} is no stack of photodrop's, or was never deployed to its end ({stack['StackStatus']})")
+    parameters = {item["ParameterKey"]: item.get("ParameterValue", "") for item in stack.get("Parameters", [])}
+    return Target(name, local, outputs, parameters, stack["StackStatus"], client, api_url or outputs["ApiUrl"], token)

@@ -1,0 +1,148 @@
+"""The part of CloudWatch that `make alarms` plays on the local stack."""
+
+import datetime
+import io
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+from infra.local import alarms, redrive
+from infra.local.console import Failure
+from infra.tests.support import Recorder, target
+
+NOW = 1_795_521_630.0
+PERIOD = 60
+
+
+def alarm(**other):
+    return {"AlarmName": "photodrop-x", "Namespace": "photodrop", "MetricName": "M", "Statistic": "Sum", "Period": PERIOD,
+            "EvaluationPeriods": 3, "DatapointsToAlarm": 2, "Threshold": 5.0, "StateValue": "OK",
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold", "TreatMissingData": "notBreaching", **other}
+
+
+def state(values, **other):
+    """The verdict on the last three periods, oldest first; None is a period without data."""
+    bell = alarm(**other)
+    first = alarms.first_period(bell, NOW)
+    found = {first + number * PERIOD: value for number, value in enumerate(values) if value is not None}
+    verdict = alarms.evaluate(bell, found, NOW)
+    return verdict and verdict.state
+
+
+class Evaluation(unittest.TestCase):
+    def test_as_many_periods_as_asked_for_have_to_breach(self):
+        for values, expected in (([5, 5, 0], "ALARM"), ([5, 4, 4], "OK"), ([5, None, 6], "ALARM"), ([9, 9, 9], "ALARM")):
+            self.assertEqual(state(values), expected, values)
+
+    def test_missing_data_means_what_the_alarm_says(self):
+        nothing = [None, None, None]
+        for missing, expected in (("notBreaching", "OK"), ("breaching", "ALARM"), ("ignore", None),
+                                  ("missing", "INSUFFICIENT_DATA")):
+            self.assertEqual(state(nothing, TreatMissingData=missing), expected, missing)
+        self.assertEqual(state([0, None, None], TreatMissingData="breaching"), "ALARM")
+        self.assertEqual(state([0, 0, None], TreatMissingData="breaching"), "OK")
+
+    def test_an_alarm_on_too_little_rings_below_its_threshold(self):
+        below = {"ComparisonOperator": "LessThanThreshold", "Threshold": 1.0}
+        self.assertEqual(state([0, 0, 2], **below), "ALARM")
+        self.assertEqual(state([1, 1, 0], **below), "OK")
+
+    def test_the_statistic_asked_for_is_of_the_alarm_s_own_dimensions(self):
+        cloudwatch = Recorder(get_metric_statistics={"Datapoints": [
+            {"Timestamp": datetime.datetime.fromtimestamp(NOW // 60 * 60, datetime.timezone.utc),
+             "ExtendedStatistics": {"p99": 7.0}}]})
+        dimensions = [{"Name": "FunctionName", "Value": "photodrop-upload"}]
+        found = alarms.values(cloudwatch, alarm(ExtendedStatistic="p99", Dimensions=dimensions), NOW)
+        self.assertEqual(found, {int(NOW) // 60 * 60: 7.0})
+        ((_, asked),) = cloudwatch.calls
+        self.assertEqual((asked["Dimensions"], asked["ExtendedStatistics"]), (dimensions, ["p99"]))
+
+
+class Metrics(unittest.TestCase):
+    LINE = {"_aws": {"Timestamp": 1_795_521_600_000, "CloudWatchMetrics": [
+        {"Namespace": "photodrop", "Dimensions": [["Stack"], ["Stack", "Code"]],
+         "Metrics": [{"Name": "A", "Unit": "Count"}]}]}, "Stack": "s", "Code": "X", "A": [1, 2], "photo_id": "p"}
+
+    def test_a_line_gives_each_metric_under_each_of_its_dimension_sets(self):
+        made = list(alarms.from_line(json.dumps(self.LINE), "api"))
+        self.assertEqual([(space, datum["MetricName"], datum["Values"], [d["Name"] for d in datum["Dimensions"]])
+                          for space, datum in made],
+                         [("photodrop", "A", [1, 2], ["Stack"]), ("photodrop", "A", [1, 2], ["Stack", "Code"])])
+
+    def test_a_request_s_line_gives_the_api_s_metrics_too(self):
+        made = dict((datum["MetricName"], datum["Values"][0]) for space, datum in
+                    alarms.from_line(json.dumps({**self.LINE, "status": 503, "duration_ms": 12.5}), "api")
+                    if space == "AWS/ApiGateway")
+        self.assertEqual(made, {"Count": 1, "5xx": 1, "4xx": 0, "Latency": 12.5})
+
+    def test_other_lines_are_passed_over(self):
+        for line in ("START RequestId: 1", "{}", "[1]", '{"_aws": 1}', '{"level":"INFO"}'):
+            self.assertEqual(list(alarms.from_line(line, "api")), [], line)
+
+    def test_a_line_counts_once_however_often_it_is_read(self):
+        events = [{"logStreamName": "s", "timestamp": 1, "message": json.dumps(self.LINE)}] * 2
+        cloudwatch = Recorder(put_metric_data={})
+        clients = {"logs": Recorder(filter_log_events={"events": events}), "cloudwatch": cloudwatch,
+                   "sqs": Recorder(get_queue_attributes={"Attributes": {"ApproximateNumberOfMessages": "0"}})}
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(2):
+                alarms.publish(target(clients), Path(folder, "seen.json"))
+        sent = [asked["MetricData"] for _, asked in cloudwatch.calls if asked["Namespace"] == "photodrop"]
+        # Two groups with two equal lines, each under two sets of dimensions; the second reading finds nothing new.
+        self.assertEqual([len(data) for data in sent], [8])
+
+
+class Rehearsal(unittest.TestCase):
+    def test_an_alarm_is_set_by_its_short_name(self):
+        cloudwatch = Recorder(describe_alarms={"MetricAlarms": [alarm(AlarmName="photodrop-api-5xx")]}, set_alarm_state={})
+        console = io.StringIO()
+        alarms.rehearse(Silent(console), target({"cloudwatch": cloudwatch}), "api-5xx", "ALARM")
+        self.assertEqual(cloudwatch.calls[-1][1]["AlarmName"], "photodrop-api-5xx")
+        with self.assertRaisesRegex(Failure, "api-5xx"):
+            alarms.rehearse(Silent(console), target({"cloudwatch": cloudwatch}), "nonsense", "ALARM")
+
+
+class Redrive(unittest.TestCase):
+    EVENT = {"Records": [{"s3": {}}]}
+
+    def run_with(self, bodies, answers, **options):
+        messages = [{"Messages": [{"MessageId": str(n), "ReceiptHandle": f"r{n}", "Body": body}]}
+                    for n, body in enumerate(bodies)]
+        sqs = Recorder(receive_message=[*messages, {}], delete_message={})
+        functions = Recorder(invoke=answers)
+        failed = redrive.redrive(Silent(io.StringIO()), target({"sqs": sqs, "lambda": functions}),
+                                 **{"most": 10, "drop_unreadable": False, **options})
+        return failed, [asked["ReceiptHandle"] for name, asked in sqs.calls if name == "delete_message"], functions.calls
+
+    def test_a_message_goes_when_its_event_worked_and_stays_when_it_did_not(self):
+        body = json.dumps({"requestPayload": self.EVENT})
+        broken = {"FunctionError": "Unhandled", "Payload": io.BytesIO(b'{"errorMessage": "S3 is down"}')}
+        failed, deleted, invoked = self.run_with([body, body], [{}, broken])
+        self.assertEqual((failed, deleted), (1, ["r0"]))
+        self.assertEqual(json.loads(invoked[0][1]["Payload"]), self.EVENT)
+
+    def test_what_is_no_event_stays_unless_it_is_to_be_dropped(self):
+        self.assertEqual(self.run_with(['{"requestPayload": {}}', "x"], []), (2, [], []))
+        self.assertEqual(self.run_with(['{"requestPayload": {}}'], [], drop_unreadable=True), (0, ["r0"], []))
+
+    def test_no_more_are_taken_than_asked_for(self):
+        body = json.dumps({"requestPayload": self.EVENT})
+        self.assertEqual(self.run_with([body, body], [{}, {}], most=1)[1], ["r0"])
+        for text in ("0", "x", "-1"):
+            with self.assertRaises(Failure):
+                redrive.most_from(text)
+
+
+class Silent:
+    def __init__(self, page):
+        self.page = page
+
+    def say(self, text=""):
+        self.page.write(f"{text}\n")
+
+    plain = say
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,172 @@
+"""Alarms, their topic, the dashboard and the runbook belong together."""
+
+import json
+import re
+import unittest
+from typing import Any
+
+from infra.local.settings import ROOT
+from infra.tests.test_template import DOCUMENT, FUNCTIONS, ROLES, resources, statements
+
+ALARMS = resources("AWS::CloudWatch::Alarm")
+RUNBOOK = (ROOT / "docs" / "RUNBOOK.md").read_text()
+METRICS = (ROOT / "docs" / "METRICS.md").read_text()
+# Where every alarm goes: the stack's own topic or the given one.
+TOPIC = [{"Fn::If": ["OwnAlarmTopic", {"Ref": "AlarmTopic"}, {"Ref": "AlarmTopicArn"}]}]
+SHARE_OF_TIMEOUT = 0.8
+
+
+def short_name(alarm: dict[str, Any]) -> str:
+    return alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+
+
+def dimensions(alarm: dict[str, Any]) -> dict[str, Any]:
+    return {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions", [])}
+
+
+def section(name: str) -> str:
+    """An alarm's entry in the runbook."""
+    found = re.search(rf"^### {re.escape(name)}\n(.*?)(?=^##|\Z)", RUNBOOK, re.M | re.S)
+    return found.group(1) if found else ""
+
+
+class EveryAlarm(unittest.TestCase):
+    def test_it_tells_someone_when_it_rings_and_when_it_is_over(self) -> None:
+        for name, alarm in ALARMS.items():
+            with self.subTest(name):
+                self.assertEqual(alarm["AlarmActions"], TOPIC)
+                self.assertEqual(alarm["OKActions"], TOPIC)
+
+    def test_its_description_leads_to_its_page_of_the_runbook(self) -> None:
+        for name, alarm in ALARMS.items():
+            with self.subTest(name):
+                text = alarm["AlarmDescription"]["Fn::Sub"]
+                self.assertTrue(text.endswith(" ${RunbookUrl}#" + short_name(alarm)), text)
+
+    def test_the_runbook_has_an_entry_for_each_and_for_no_other(self) -> None:
+        entries = re.search(r"^## Alarms\n(.*?)(?=^## )", RUNBOOK, re.M | re.S)
+        assert entries
+        self.assertEqual(sorted(re.findall(r"^### (.+)$", entries.group(1), re.M)),
+                         sorted(short_name(alarm) for alarm in ALARMS.values()))
+
+    def test_each_entry_says_what_it_means_where_to_look_what_to_do_and_how_to_see_it_done(self) -> None:
+        for alarm in ALARMS.values():
+            name = short_name(alarm)
+            for part in ("**Means**", "**Look**", "**Do**", "**Verify**", "**Here**"):
+                with self.subTest(name, part=part):
+                    self.assertIn(part, section(name))
+
+    def test_what_missing_data_means_is_decided(self) -> None:
+        for name, alarm in ALARMS.items():
+            with self.subTest(name):
+                wanted = {"StuckPendingAlarm": "ignore", "ReconcileMissingAlarm": "breaching"}.get(name, "notBreaching")
+                self.assertEqual(alarm["TreatMissingData"], wanted)
+                self.assertLessEqual(int(alarm["DatapointsToAlarm"]), int(alarm["EvaluationPeriods"]))
+
+    def test_a_percentile_of_a_few_requests_rings_for_nobody(self) -> None:
+        for name, alarm in ALARMS.items():
+            if "ExtendedStatistic" in alarm:
+                self.assertEqual(alarm["EvaluateLowSampleCountPercentile"], "ignore", name)
+
+    def test_a_metric_of_ours_is_asked_for_as_it_is_written(self) -> None:
+        """A dimension too many or too few and an alarm never sees any data."""
+        rows = dict(re.findall(r"^\| `(\w+)` \| \w+ \| ([\w, ;]+) \|", METRICS, re.M))
+        for name, alarm in ALARMS.items():
+            if alarm.get("Namespace") != "photodrop":
+                continue
+            with self.subTest(name):
+                asked = dimensions(alarm)
+                self.assertEqual(", ".join(asked), rows[alarm["MetricName"]])
+                self.assertEqual(asked["Stack"], {"Ref": "AWS::StackName"})
+
+
+class EveryFunction(unittest.TestCase):
+    """What a function added to the template has to bring along."""
+
+    def of(self, function: str) -> dict[str, dict[str, Any]]:
+        short = function.removesuffix("Function").lower()
+        mine = {}
+        for alarm in ALARMS.values():
+            asked = dimensions(alarm)
+            if asked.get("FunctionName") == {"Ref": function} or asked.get("Function") == short:
+                mine[alarm["MetricName"]] = alarm
+        return mine
+
+    def test_it_has_alarms_for_errors_throttles_duration_memory_and_cpu(self) -> None:
+        for function in FUNCTIONS:
+            with self.subTest(function):
+                wanted = {"Errors", "Throttles", "Duration", "MemoryUtilization", "CpuUtilization"}
+                self.assertLessEqual(wanted, set(self.of(function)))
+
+    def test_its_duration_rings_before_its_timeout(self) -> None:
+        for function, properties in FUNCTIONS.items():
+            with self.subTest(function):
+                alarm = self.of(function)["Duration"]
+                self.assertEqual(alarm["ExtendedStatistic"], "p99")
+                self.assertEqual(int(alarm["Threshold"]), int(properties["Timeout"]) * 1000 * SHARE_OF_TIMEOUT)
+
+    def test_it_is_traced_and_may_send_traces(self) -> None:
+        self.assertEqual(DOCUMENT["Globals"]["Function"]["Tracing"], {"Ref": "Tracing"})
+        for name, role in ROLES.items():
+            actions = [action for statement in statements(role) for action in statement["Action"]
+                       if statement["Sid"] == "Trace"]
+            self.assertEqual(actions, ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], name)
+
+    def test_its_concurrency_can_be_limited_by_a_parameter(self) -> None:
+        for function, properties in FUNCTIONS.items():
+            short = function.removesuffix("Function")
+            self.assertEqual(properties["ReservedConcurrentExecutions"],
+                             {"Fn::If": [f"{short}Reserved", {"Ref": f"{short}ReservedConcurrency"},
+                                         {"Ref": "AWS::NoValue"}]}, function)
+
+
+class TheTopic(unittest.TestCase):
+    def test_it_is_encrypted_by_a_key_that_lets_cloudwatch_publish(self) -> None:
+        (topic,) = resources("AWS::SNS::Topic").values()
+        self.assertEqual(topic["KmsMasterKeyId"], {"Fn::GetAtt": ["AlarmKey", "Arn"]})
+        (key,) = resources("AWS::KMS::Key").values()
+        cloudwatch = [s for s in key["KeyPolicy"]["Statement"] if s["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
+        self.assertEqual(cloudwatch[0]["Action"], ["kms:Decrypt", "kms:GenerateDataKey*"])
+        (policy,) = resources("AWS::SNS::TopicPolicy").values()
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        self.assertEqual((statement["Principal"], statement["Action"]),
+                         ({"Service": "cloudwatch.amazonaws.com"}, "sns:Publish"))
+        self.assertIn("aws:SourceAccount", statement["Condition"]["StringEquals"])
+
+
+class TheDashboard(unittest.TestCase):
+    def setUp(self) -> None:
+        (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
+        self.text = dashboard["DashboardBody"]["Fn::Sub"]
+        # What is put in is a name or a number.
+        self.body = json.loads(re.sub(r"\$\{[^}]*\}", "1", self.text))
+
+    def test_it_is_within_the_limits_of_cloudwatch_and_nothing_overlaps(self) -> None:
+        taken: set[tuple[int, int]] = set()
+        for widget in self.body["widgets"]:
+            cells = {(widget["x"] + dx, widget["y"] + dy)
+                     for dx in range(widget["width"]) for dy in range(widget["height"])}
+            self.assertFalse(cells & taken, widget["properties"])
+            self.assertLessEqual(max(x for x, _ in cells), 23)
+            taken |= cells
+
+    def test_every_alarm_is_on_it(self) -> None:
+        for name in ALARMS:
+            # It exists on AWS alone, and a dashboard cannot name what may not be there.
+            if name != "TableErrorsAlarm":
+                self.assertIn("${" + name + ".Arn}", self.text)
+
+    def test_its_metrics_are_ones_that_are_written(self) -> None:
+        ours = set(re.findall(r"^\| `(\w+)` \|", METRICS, re.M))
+        for widget in self.body["widgets"]:
+            namespace = ""
+            for metric in widget["properties"].get("metrics", []):
+                if not isinstance(metric[0], str):
+                    continue
+                namespace = metric[0] if metric[0] not in {".", "..."} else namespace
+                if namespace == "photodrop" and metric[0] != "...":
+                    self.assertIn(metric[1], ours)
+
+
+if __name__ == "__main__":
+    unittest.main()
