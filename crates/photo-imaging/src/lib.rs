@@ -30,6 +30,7 @@ mod probe;
 mod raster;
 mod render;
 mod resize;
+mod timing;
 
 pub use error::ImagingError;
 pub use format::{Format, OutputFormat};
@@ -37,3 +38,4 @@ pub use limits::Limits;
 pub use options::{Fit, InvalidVariant, RenderOptions, VariantSpec};
 pub use probe::{Probed, probe};
 pub use render::{Original, Rendered, Variant};
+pub use timing::StageTimes;
