@@ -69,8 +69,15 @@ help:
 #: make fmt      formats the Rust code
 #: make build    builds the functions for this machine's architecture and checks the glibc that they need
 #: make latency  measures 100 requests for an upload on the running local stack: median and p99
+#: make bench    measures thumbnails beside sharp (installed from npm) and writes docs/PERFORMANCE.md; some 10 minutes
+#:               (QUICK=1: three photos, under 2 minutes; PHOTOS="my/*.jpg", ROUNDS=9); these only print
 #: make help     prints this
 
 .PHONY: latency
 latency:
 	@cargo build --quiet --locked --workspace --bin latency && target/debug/latency
+
+.PHONY: bench
+bench:
+	@test -n "$(PYTHON)" || { echo "make $@: Python 3.10+ is needed, found $$(python3 --version 2>/dev/null || echo none)" >&2; exit 1; }
+	@PYTHONDONTWRITEBYTECODE=1 PHOTOS='$(PHOTOS)' ROUNDS='$(ROUNDS)' QUICK='$(QUICK)' $(PYTHON) bench/run.py

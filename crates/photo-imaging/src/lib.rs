@@ -30,10 +30,12 @@ mod probe;
 mod raster;
 mod render;
 mod resize;
+mod timing;
 
 pub use error::ImagingError;
 pub use format::{Format, OutputFormat};
 pub use limits::Limits;
 pub use options::{Fit, InvalidVariant, RenderOptions, VariantSpec};
 pub use probe::{Probed, probe};
-pub use render::{Original, Rendered, Timings, Variant};
+pub use render::{Original, Rendered, Variant};
+pub use timing::StageTimes;

@@ -3,7 +3,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use image::metadata::Orientation;
 
@@ -21,6 +20,7 @@ use crate::pool;
 use crate::probe::{Probed, swaps_sides};
 use crate::raster::{Channels, Raster};
 use crate::resize::{Crop, resize};
+use crate::timing::{Laps, StageTimes};
 
 /// What became of a photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,15 +33,6 @@ pub struct Rendered {
     pub dominant_color: [u8; 3],
     /// In the order of the options.
     pub variants: Vec<Variant>,
-}
-
-/// How long the two halves of the work took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timings {
-    /// Decoding, reducing to what the largest variant needs, colours and orientation.
-    pub decode: Duration,
-    /// Sizing and encoding all variants, and the placeholder.
-    pub encode: Duration,
 }
 
 /// The photo that came in.
@@ -101,12 +92,13 @@ impl Probed<'_> {
         self.render_timed(options).map(|(rendered, _)| rendered)
     }
 
-    /// The same, and how long it took.
+    /// As [`Probed::render`], and how long each stage took.
     ///
     /// # Errors
-    /// As [`Probed::render`].
-    pub fn render_timed(self, options: &RenderOptions) -> Result<(Rendered, Timings), ImagingError> {
-        let began = Instant::now();
+    /// Those of [`Probed::render`].
+    pub fn render_timed(self, options: &RenderOptions) -> Result<(Rendered, StageTimes), ImagingError> {
+        let mut laps = Laps::start();
+        let mut times = StageTimes::default();
         let original = Original { format: self.format(), width: self.width(), height: self.height() };
         let limits = self.limits;
         let placements: Vec<_> =
@@ -115,12 +107,14 @@ impl Probed<'_> {
 
         limits.check_deadline("decode")?;
         let decoded = guarded("decoding", || self.decode())?;
+        times.decode = laps.lap();
         limits.check_deadline("resize")?;
         let reduced = decoded.reduce(target)?;
+        times.reduce = laps.lap();
         let upright = guarded("converting colours", || Ok(reduced.into_srgb()))?.into_upright();
-        let decode = began.elapsed();
-        let rendered = upright.variants(original, &placements, options, &limits)?;
-        Ok((rendered, Timings { decode, encode: began.elapsed().saturating_sub(decode) }))
+        times.color = laps.lap();
+        let rendered = upright.variants(original, &placements, options, &limits, &mut times)?;
+        Ok((rendered, times))
     }
 }
 
@@ -165,7 +159,9 @@ impl Upright {
         placements: &[Placement],
         options: &RenderOptions,
         limits: &Limits,
+        times: &mut StageTimes,
     ) -> Result<Rendered, ImagingError> {
+        let mut laps = Laps::start();
         let has_alpha = self.raster.channels().has_alpha();
         let mut ladder = Ladder { original, whole: vec![Arc::new(self.raster)] };
         let mut order: Vec<usize> = (0..placements.len()).collect();
@@ -191,19 +187,22 @@ impl Upright {
             };
         }
         let small = ladder.placeholder()?;
+        times.resize = laps.lap();
+        let thumbhash = placeholder::thumbhash(&small);
+        let dominant_color = placeholder::dominant_color(&small, options.background);
+        times.placeholder = laps.lap();
 
         let jobs: Vec<_> =
             options.variants.iter().zip(picture_of).map(|(v, p)| (v, &*pictures[p].raster)).collect();
-        let variants = pool::map(&jobs, options.threads, |(spec, raster)| {
+        let encoded = pool::map(&jobs, options.threads, |(spec, raster)| {
             limits.check_deadline("encode")?;
-            guarded("encoding", || encode_variant(spec, raster, options.webp_method))
+            let mut laps = Laps::start();
+            let variant = guarded("encoding", || encode_variant(spec, raster, options.webp_method))?;
+            Ok((variant, laps.lap()))
         })?;
-        Ok(Rendered {
-            original,
-            thumbhash: placeholder::thumbhash(&small),
-            dominant_color: placeholder::dominant_color(&small, options.background),
-            variants,
-        })
+        let (variants, encode) = encoded.into_iter().unzip();
+        times.encode = encode;
+        Ok(Rendered { original, thumbhash, dominant_color, variants })
     }
 }
 
@@ -330,10 +329,15 @@ mod tests {
         let placements = [place(64, 64, Fit::Inside { longest_side: 32 })];
         let (picture, original) = upright();
         let limits = Limits::default().with_deadline(Instant::now());
-        let refused = picture.variants(original, &placements, &options, &limits).map(drop);
+        let refused =
+            picture.variants(original, &placements, &options, &limits, &mut StageTimes::default()).map(drop);
         assert_eq!(refused.map_err(|e| e.code()), Err("PROCESSING_TIMEOUT"));
         let (picture, original) = upright();
-        assert!(picture.variants(original, &placements, &options, &Limits::default()).is_ok());
+        assert!(
+            picture
+                .variants(original, &placements, &options, &Limits::default(), &mut StageTimes::default())
+                .is_ok()
+        );
     }
 
     #[test]

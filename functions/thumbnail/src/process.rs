@@ -142,8 +142,8 @@ impl Pipeline {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let measured = Document::new()
             .value(metrics::ORIGINAL_BYTES, size_bytes as f64)
-            .time(metrics::DECODE_TIME, timings.decode)
-            .time(metrics::ENCODE_TIME, timings.encode)
+            .time(metrics::DECODE_TIME, timings.decoding())
+            .time(metrics::ENCODE_TIME, timings.encoding())
             .property("format", rendering.format.as_str())
             .property("width", rendering.width)
             .property("height", rendering.height)

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use photo_domain::{ContentType, FailureCode, VariantFormat, VariantName};
-use photo_imaging::{Limits, RenderOptions, Timings, probe};
+use photo_imaging::{Limits, RenderOptions, StageTimes, probe};
 
 use crate::config::Config;
 use crate::error::Failure;
@@ -24,7 +24,7 @@ pub struct Rendering {
     /// The variants: sizes in configuration order, each in all formats.
     pub variants: Vec<RenderedVariant>,
     /// How long decoding and encoding took.
-    pub timings: Timings,
+    pub timings: StageTimes,
 }
 
 /// One variant in memory.
