@@ -121,6 +121,8 @@ pub struct RenderOptions {
     pub background: [u8; 3],
     /// libwebp's effort, 0 (fast) to 6 (small); more is taken as 6.
     pub webp_method: u8,
+    /// rav1e's speed for AVIF, 1 (small) to 10 (fast); 0 is taken as 1 and more as 10.
+    pub avif_speed: u8,
     /// Threads that encode at the same time, this one included; 0 is taken as 1. Output does not depend on it.
     pub threads: usize,
 }
@@ -129,10 +131,19 @@ impl RenderOptions {
     /// libwebp's own default effort.
     pub const DEFAULT_WEBP_METHOD: u8 = 4;
 
+    /// A second or so of one CPU for a picture of 1280 px.
+    pub const DEFAULT_AVIF_SPEED: u8 = 8;
+
     /// These variants on white, with the default effort, on one thread.
     #[must_use]
     pub fn new(variants: Vec<VariantSpec>) -> Self {
-        Self { variants, background: [255; 3], webp_method: Self::DEFAULT_WEBP_METHOD, threads: 1 }
+        Self {
+            variants,
+            background: [255; 3],
+            webp_method: Self::DEFAULT_WEBP_METHOD,
+            avif_speed: Self::DEFAULT_AVIF_SPEED,
+            threads: 1,
+        }
     }
 }
 

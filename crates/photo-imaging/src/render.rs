@@ -175,7 +175,7 @@ impl Upright {
             options.variants.iter().zip(picture_of).map(|(v, p)| (v, &*pictures[p].raster)).collect();
         let variants = pool::map(&jobs, options.threads, |(spec, raster)| {
             limits.check_deadline("encode")?;
-            guarded("encoding", || encode_variant(spec, raster, options.webp_method))
+            guarded("encoding", || encode_variant(spec, raster, options))
         })?;
         Ok(Rendered {
             original,
@@ -270,10 +270,15 @@ fn pad(raster: &Raster, (width, height): (u32, u32), background: [u8; 3]) -> Res
         .ok_or_else(|| ImagingError::Internal("empty canvas".to_owned()))
 }
 
-fn encode_variant(spec: &VariantSpec, raster: &Raster, webp_method: u8) -> Result<Variant, ImagingError> {
+fn encode_variant(
+    spec: &VariantSpec,
+    raster: &Raster,
+    options: &RenderOptions,
+) -> Result<Variant, ImagingError> {
     let bytes = match spec.format() {
         OutputFormat::Jpeg => encode::jpeg(raster, spec.quality())?,
-        OutputFormat::WebP => encode::webp(raster, spec.quality(), webp_method)?,
+        OutputFormat::WebP => encode::webp(raster, spec.quality(), options.webp_method)?,
+        OutputFormat::Avif => encode::avif(raster, spec.quality(), options.avif_speed)?,
     };
     Ok(Variant {
         name: spec.name().to_owned(),
