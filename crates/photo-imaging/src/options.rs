@@ -112,6 +112,17 @@ impl VariantSpec {
     }
 }
 
+/// What becomes of an animation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Animation {
+    /// Its first frame, in every variant.
+    #[default]
+    FirstFrame,
+    /// WebP variants move; those of formats without animation here, and those of an animation beyond
+    /// [`crate::Limits::max_animation_pixels`] or the decoder's memory, are the first frame.
+    Keep,
+}
+
 /// All that is wanted of one photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderOptions {
@@ -123,6 +134,8 @@ pub struct RenderOptions {
     pub webp_method: u8,
     /// rav1e's speed for AVIF, 1 (small) to 10 (fast); 0 is taken as 1 and more as 10.
     pub avif_speed: u8,
+    /// What becomes of an animation.
+    pub animation: Animation,
     /// Threads that encode at the same time, this one included; 0 is taken as 1. Output does not depend on it.
     pub threads: usize,
 }
@@ -142,6 +155,7 @@ impl RenderOptions {
             background: [255; 3],
             webp_method: Self::DEFAULT_WEBP_METHOD,
             avif_speed: Self::DEFAULT_AVIF_SPEED,
+            animation: Animation::FirstFrame,
             threads: 1,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use image::metadata::Orientation;
 
+use crate::animation::Kept;
 use crate::color;
 use crate::decode::Decoded;
 use crate::encode;
@@ -93,13 +94,29 @@ impl Probed<'_> {
         let placements: Vec<_> =
             options.variants.iter().map(|v| place(original.width, original.height, v.fit())).collect();
         let target = largest(original, &placements);
+        let kept = Kept::of(&self, options, &placements);
 
         limits.check_deadline("decode")?;
         let decoded = guarded("decoding", || self.decode())?;
         limits.check_deadline("resize")?;
         let reduced = decoded.reduce(target)?;
         let upright = guarded("converting colours", || Ok(reduced.into_srgb()))?.into_upright();
-        upright.variants(original, &placements, options, &limits)
+        let Some(kept) = kept else { return upright.variants(original, &placements, options, &limits) };
+
+        let stands = |i: &usize| !kept.variants.contains(i);
+        let still: Vec<usize> = (0..placements.len()).filter(stands).collect();
+        let still_placements: Vec<_> = still.iter().map(|&i| placements[i]).collect();
+        let still_options = RenderOptions {
+            variants: still.iter().map(|&i| options.variants[i].clone()).collect(),
+            ..options.clone()
+        };
+        let mut rendered = upright.variants(original, &still_placements, &still_options, &limits)?;
+        let moving = kept.render(&self, original, target, &placements, options)?;
+        let mut all: Vec<_> = still.into_iter().zip(rendered.variants).collect();
+        all.extend(kept.variants.into_iter().zip(moving));
+        all.sort_by_key(|(index, _)| *index);
+        rendered.variants = all.into_iter().map(|(_, variant)| variant).collect();
+        Ok(rendered)
     }
 }
 
@@ -146,7 +163,7 @@ impl Upright {
         limits: &Limits,
     ) -> Result<Rendered, ImagingError> {
         let has_alpha = self.raster.channels().has_alpha();
-        let mut ladder = Ladder { original, whole: vec![Arc::new(self.raster)] };
+        let mut ladder = Ladder::new(original, Arc::new(self.raster));
         let mut order: Vec<usize> = (0..placements.len()).collect();
         let need = |i: usize| {
             let (w, h) = placements[i].needs(original.width, original.height);
@@ -194,13 +211,18 @@ struct Picture {
 }
 
 /// The whole photo in falling sizes.
-struct Ladder {
+pub(crate) struct Ladder {
     original: Original,
     whole: Vec<Arc<Raster>>,
 }
 
 impl Ladder {
-    fn make(
+    /// `upright` is at least as large as every placement needs it.
+    pub(crate) fn new(original: Original, upright: Arc<Raster>) -> Self {
+        Self { original, whole: vec![upright] }
+    }
+
+    pub(crate) fn make(
         &mut self,
         placement: &Placement,
         flat: bool,
@@ -290,7 +312,10 @@ fn encode_variant(
 }
 
 /// Turns a panic into an error. Only for steps that leave nothing behind for others to find half done.
-fn guarded<T>(step: &'static str, run: impl FnOnce() -> Result<T, ImagingError>) -> Result<T, ImagingError> {
+pub(crate) fn guarded<T>(
+    step: &'static str,
+    run: impl FnOnce() -> Result<T, ImagingError>,
+) -> Result<T, ImagingError> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(ImagingError::Panicked { step }))
 }
 
