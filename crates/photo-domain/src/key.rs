@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! originals bucket    photos/{owner}/{photo_id}/original
-//! thumbnails bucket   photos/{owner}/{photo_id}/{variant}.{jpg|webp}
+//! thumbnails bucket   photos/{owner}/{photo_id}/{variant}.{jpg|webp|avif|png|gif}
 //! ```
 //!
 //! The owner comes first so that a busy service spreads over many S3 prefixes, each with its own

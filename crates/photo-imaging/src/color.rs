@@ -50,7 +50,7 @@ fn product(a: u8, b: u8) -> u8 {
     u8::try_from(rounded).unwrap_or(u8::MAX)
 }
 
-fn without_needless_alpha(raster: Raster) -> Raster {
+pub(crate) fn without_needless_alpha(raster: Raster) -> Raster {
     if raster.channels() == Channels::Rgba
         && raster.data().iter().skip(3).step_by(4).all(|&alpha| alpha == 255)
     {

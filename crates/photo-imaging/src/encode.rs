@@ -1,5 +1,9 @@
 //! Pixels to files. Nothing but pixels goes in, so no EXIF, XMP or profile can come out.
 
+mod avif;
+
+pub(crate) use avif::avif;
+
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder};
 use webp::{PixelLayout, WebPConfig};
 

@@ -69,15 +69,18 @@ pub enum OutputFormat {
     Jpeg,
     /// Lossy WebP; alpha is kept.
     WebP,
+    /// AVIF, 8 bits, 4:4:4; alpha is kept. Slow to make.
+    Avif,
 }
 
 impl OutputFormat {
-    /// Lower-case name: `jpeg`, `webp`.
+    /// Lower-case name: `jpeg`, `webp`, `avif`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Jpeg => "jpeg",
             Self::WebP => "webp",
+            Self::Avif => "avif",
         }
     }
 
@@ -87,14 +90,15 @@ impl OutputFormat {
         match self {
             Self::Jpeg => "image/jpeg",
             Self::WebP => "image/webp",
+            Self::Avif => "image/avif",
         }
     }
 
-    /// The longest side in px that the file format can say (JPEG: 16 bits, WebP: 14 bits).
+    /// The longest side in px that the file format can say (JPEG and AV1: 16 bits, WebP: 14 bits).
     #[must_use]
     pub const fn max_side(self) -> u32 {
         match self {
-            Self::Jpeg => 65_535,
+            Self::Jpeg | Self::Avif => 65_535,
             Self::WebP => 16_383,
         }
     }

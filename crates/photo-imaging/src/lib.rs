@@ -15,6 +15,7 @@
 //! Everything that a photo's sender chooses is held against [`Limits`] from the header, before a pixel is decoded; every
 //! decoder is memory-safe. What is wrong with a photo is an [`ImagingError`] with a stable code.
 
+mod animation;
 mod color;
 mod decode;
 mod encode;
@@ -35,7 +36,7 @@ mod timing;
 pub use error::ImagingError;
 pub use format::{Format, OutputFormat};
 pub use limits::Limits;
-pub use options::{Fit, InvalidVariant, RenderOptions, VariantSpec};
+pub use options::{Animation, Fit, InvalidVariant, RenderOptions, VariantSpec};
 pub use probe::{Probed, probe};
 pub use render::{Original, Rendered, Variant};
 pub use timing::StageTimes;

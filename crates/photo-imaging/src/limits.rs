@@ -18,6 +18,9 @@ pub struct Limits {
     pub max_frames: u32,
     /// Most pixels in all frames, frames × width × height.
     pub max_frame_pixels: u64,
+    /// Most pixels to be encoded of an animation that is kept, frames × pixels, summed over its variants. A larger one
+    /// becomes its first frame.
+    pub max_animation_pixels: u64,
     /// Most memory in bytes that decoding may take, by an estimate from the header.
     pub max_decoder_bytes: u64,
     /// No step is begun after this.
@@ -31,7 +34,7 @@ const MIB: u64 = 1 << 20;
 const RESERVED_MIB: u64 = 128;
 
 impl Default for Limits {
-    /// 32 MiB, 50 MP, 16384 px a side, 1000 frames, 2000 MP in all frames, the decoder memory of a function of
+    /// 32 MiB, 50 MP, 16384 px a side, 1000 frames, 2000 MP in all frames, 200 MP of an animation that is kept, the decoder memory of a function of
     /// 1769 MiB (where Lambda gives one whole vCPU), no deadline.
     fn default() -> Self {
         Self {
@@ -40,6 +43,7 @@ impl Default for Limits {
             max_side: 16_384,
             max_frames: 1000,
             max_frame_pixels: 2_000_000_000,
+            max_animation_pixels: 200_000_000,
             max_decoder_bytes: decoder_bytes(1769),
             deadline: None,
         }

@@ -112,6 +112,17 @@ impl VariantSpec {
     }
 }
 
+/// What becomes of an animation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Animation {
+    /// Its first frame, in every variant.
+    #[default]
+    FirstFrame,
+    /// WebP variants move; those of formats without animation here, and those of an animation beyond
+    /// [`crate::Limits::max_animation_pixels`] or the decoder's memory, are the first frame.
+    Keep,
+}
+
 /// All that is wanted of one photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderOptions {
@@ -121,6 +132,10 @@ pub struct RenderOptions {
     pub background: [u8; 3],
     /// libwebp's effort, 0 (fast) to 6 (small); more is taken as 6.
     pub webp_method: u8,
+    /// rav1e's speed for AVIF, 1 (small) to 10 (fast); 0 is taken as 1 and more as 10.
+    pub avif_speed: u8,
+    /// What becomes of an animation.
+    pub animation: Animation,
     /// Threads that encode at the same time, this one included; 0 is taken as 1. Output does not depend on it.
     pub threads: usize,
 }
@@ -129,10 +144,20 @@ impl RenderOptions {
     /// libwebp's own default effort.
     pub const DEFAULT_WEBP_METHOD: u8 = 4;
 
+    /// A second or so of one CPU for a picture of 1280 px.
+    pub const DEFAULT_AVIF_SPEED: u8 = 8;
+
     /// These variants on white, with the default effort, on one thread.
     #[must_use]
     pub fn new(variants: Vec<VariantSpec>) -> Self {
-        Self { variants, background: [255; 3], webp_method: Self::DEFAULT_WEBP_METHOD, threads: 1 }
+        Self {
+            variants,
+            background: [255; 3],
+            webp_method: Self::DEFAULT_WEBP_METHOD,
+            avif_speed: Self::DEFAULT_AVIF_SPEED,
+            animation: Animation::FirstFrame,
+            threads: 1,
+        }
     }
 }
 

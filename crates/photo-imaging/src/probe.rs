@@ -1,10 +1,10 @@
 //! The first stage: what the header says, held against the limits. Nothing is decoded here.
 
 mod cursor;
-mod gif;
+pub(crate) mod gif;
 mod jpeg;
 mod png;
-mod webp;
+pub(crate) mod webp;
 
 use image::metadata::Orientation;
 

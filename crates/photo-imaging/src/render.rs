@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use image::metadata::Orientation;
 
+use crate::animation::Kept;
 use crate::color;
 use crate::decode::Decoded;
 use crate::encode;
@@ -104,6 +105,7 @@ impl Probed<'_> {
         let placements: Vec<_> =
             options.variants.iter().map(|v| place(original.width, original.height, v.fit())).collect();
         let target = largest(original, &placements);
+        let kept = Kept::of(&self, options, &placements);
 
         limits.check_deadline("decode")?;
         let decoded = guarded("decoding", || self.decode())?;
@@ -113,7 +115,26 @@ impl Probed<'_> {
         times.reduce = laps.lap();
         let upright = guarded("converting colours", || Ok(reduced.into_srgb()))?.into_upright();
         times.color = laps.lap();
-        let rendered = upright.variants(original, &placements, options, &limits, &mut times)?;
+        let Some(kept) = kept else {
+            let rendered = upright.variants(original, &placements, options, &limits, &mut times)?;
+            return Ok((rendered, times));
+        };
+
+        let stands = |i: &usize| !kept.variants.contains(i);
+        let still: Vec<usize> = (0..placements.len()).filter(stands).collect();
+        let still_placements: Vec<_> = still.iter().map(|&i| placements[i]).collect();
+        let still_options = RenderOptions {
+            variants: still.iter().map(|&i| options.variants[i].clone()).collect(),
+            ..options.clone()
+        };
+        let mut rendered = upright.variants(original, &still_placements, &still_options, &limits, &mut times)?;
+        laps.lap();
+        let moving = kept.render(&self, original, target, &placements, options)?;
+        times.animation = laps.lap();
+        let mut all: Vec<_> = still.into_iter().zip(rendered.variants).collect();
+        all.extend(kept.variants.into_iter().zip(moving));
+        all.sort_by_key(|(index, _)| *index);
+        rendered.variants = all.into_iter().map(|(_, variant)| variant).collect();
         Ok((rendered, times))
     }
 }
@@ -163,7 +184,7 @@ impl Upright {
     ) -> Result<Rendered, ImagingError> {
         let mut laps = Laps::start();
         let has_alpha = self.raster.channels().has_alpha();
-        let mut ladder = Ladder { original, whole: vec![Arc::new(self.raster)] };
+        let mut ladder = Ladder::new(original, Arc::new(self.raster));
         let mut order: Vec<usize> = (0..placements.len()).collect();
         let need = |i: usize| {
             let (w, h) = placements[i].needs(original.width, original.height);
@@ -197,7 +218,7 @@ impl Upright {
         let encoded = pool::map(&jobs, options.threads, |(spec, raster)| {
             limits.check_deadline("encode")?;
             let mut laps = Laps::start();
-            let variant = guarded("encoding", || encode_variant(spec, raster, options.webp_method))?;
+            let variant = guarded("encoding", || encode_variant(spec, raster, options))?;
             Ok((variant, laps.lap()))
         })?;
         let (variants, encode) = encoded.into_iter().unzip();
@@ -214,13 +235,18 @@ struct Picture {
 }
 
 /// The whole photo in falling sizes.
-struct Ladder {
+pub(crate) struct Ladder {
     original: Original,
     whole: Vec<Arc<Raster>>,
 }
 
 impl Ladder {
-    fn make(
+    /// `upright` is at least as large as every placement needs it.
+    pub(crate) fn new(original: Original, upright: Arc<Raster>) -> Self {
+        Self { original, whole: vec![upright] }
+    }
+
+    pub(crate) fn make(
         &mut self,
         placement: &Placement,
         flat: bool,
@@ -290,10 +316,15 @@ fn pad(raster: &Raster, (width, height): (u32, u32), background: [u8; 3]) -> Res
         .ok_or_else(|| ImagingError::Internal("empty canvas".to_owned()))
 }
 
-fn encode_variant(spec: &VariantSpec, raster: &Raster, webp_method: u8) -> Result<Variant, ImagingError> {
+fn encode_variant(
+    spec: &VariantSpec,
+    raster: &Raster,
+    options: &RenderOptions,
+) -> Result<Variant, ImagingError> {
     let bytes = match spec.format() {
         OutputFormat::Jpeg => encode::jpeg(raster, spec.quality())?,
-        OutputFormat::WebP => encode::webp(raster, spec.quality(), webp_method)?,
+        OutputFormat::WebP => encode::webp(raster, spec.quality(), options.webp_method)?,
+        OutputFormat::Avif => encode::avif(raster, spec.quality(), options.avif_speed)?,
     };
     Ok(Variant {
         name: spec.name().to_owned(),
@@ -305,7 +336,10 @@ fn encode_variant(spec: &VariantSpec, raster: &Raster, webp_method: u8) -> Resul
 }
 
 /// Turns a panic into an error. Only for steps that leave nothing behind for others to find half done.
-fn guarded<T>(step: &'static str, run: impl FnOnce() -> Result<T, ImagingError>) -> Result<T, ImagingError> {
+pub(crate) fn guarded<T>(
+    step: &'static str,
+    run: impl FnOnce() -> Result<T, ImagingError>,
+) -> Result<T, ImagingError> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(ImagingError::Panicked { step }))
 }
 

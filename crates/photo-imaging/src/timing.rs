@@ -15,8 +15,10 @@ pub struct StageTimes {
     pub resize: Duration,
     /// The `ThumbHash` and the dominant colour.
     pub placeholder: Duration,
-    /// Each variant's encoding, in the order of the options.
+    /// Each still variant's encoding, in the order of the options.
     pub encode: Vec<Duration>,
+    /// All frames of all variants that keep the animation, from bytes to files.
+    pub animation: Duration,
 }
 
 impl StageTimes {
@@ -29,7 +31,7 @@ impl StageTimes {
     /// From there to the files. Encoders that ran at the same time count each.
     #[must_use]
     pub fn encoding(&self) -> Duration {
-        self.resize + self.placeholder + self.encode.iter().sum::<Duration>()
+        self.resize + self.placeholder + self.encode.iter().sum::<Duration>() + self.animation
     }
 }
 

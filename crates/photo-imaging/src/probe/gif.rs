@@ -3,6 +3,7 @@
 use image::metadata::Orientation;
 
 use super::Header;
+use crate::animation::Survey;
 use super::cursor::Cursor;
 use crate::error::ImagingError;
 use crate::format::Format;
@@ -56,6 +57,38 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
         split_scans: false,
         damage,
     })
+}
+
+/// What all frames take, and how often they are shown. `None` if the file is damaged.
+pub(crate) fn survey(bytes: &[u8]) -> Option<Survey> {
+    let mut cursor = Cursor::new(bytes);
+    let (width, height) = screen(&mut cursor)?;
+    let canvas = u64::from(width) * u64::from(height);
+    // Without the extension it is shown once.
+    let mut loops = 1;
+    let mut largest = 0;
+    loop {
+        match cursor.u8() {
+            None | Some(0x3b) => break,
+            Some(0x21) => {
+                let rest = cursor.rest();
+                // Application extension; the loop count is that of the repetitions after the first time.
+                if let [0xff, 11, name @ ..] = rest
+                    && let Some([3, 1, low, high, ..]) = name.strip_prefix(b"NETSCAPE2.0")
+                {
+                    let repeats = u16::from_le_bytes([*low, *high]);
+                    loops = if repeats == 0 { 0 } else { repeats.saturating_add(1) };
+                }
+                cursor.u8()?;
+                skip_sub_blocks(&mut cursor)?;
+            }
+            Some(0x2c) => largest = frame(&mut cursor)?.max(largest),
+            Some(0x00) => {}
+            Some(_) => return None,
+        }
+    }
+    // What was before, what is shown, its copy for the resizer and what comes back; the frame itself.
+    Some(Survey { loops, decoder_bytes: (canvas * 4 + largest) * 4 })
 }
 
 fn screen(cursor: &mut Cursor<'_>) -> Option<(u32, u32)> {

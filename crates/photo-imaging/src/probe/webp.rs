@@ -4,6 +4,7 @@ use image::metadata::Orientation;
 
 use super::cursor::Cursor;
 use super::{Header, orientation_of};
+use crate::animation::Survey;
 use crate::error::ImagingError;
 use crate::format::Format;
 
@@ -110,6 +111,119 @@ fn bitstream_size(kind: [u8; 4], data: &[u8]) -> Result<(u32, u32), ImagingError
         _ => return Err(corrupt("bad bitstream header")),
     };
     Ok(size)
+}
+
+/// A frame of an animation.
+pub(crate) struct Frame<'a> {
+    pub(crate) left: u32,
+    pub(crate) top: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) duration_ms: u32,
+    /// Mixed with what is there instead of replacing it.
+    pub(crate) blends: bool,
+    /// What it covers is cleared after it was shown.
+    pub(crate) disposes: bool,
+    alpha: Option<&'a [u8]>,
+    bitstream: ([u8; 4], &'a [u8]),
+}
+
+impl<'a> Frame<'a> {
+    fn parse(data: &'a [u8]) -> Option<Self> {
+        let (width, height) = frame_size(data).ok()?;
+        let mut cursor = Cursor::new(data);
+        let (left, top) = (cursor.u24_le()? * 2, cursor.u24_le()? * 2);
+        cursor.take(6)?;
+        let duration_ms = cursor.u24_le()?;
+        let flags = cursor.u8()?;
+        let mut alpha = None;
+        loop {
+            let (kind, data) = chunk(&mut cursor)?;
+            match &kind {
+                b"ALPH" => alpha = Some(data),
+                b"VP8 " | b"VP8L" => {
+                    let bitstream = (kind, data);
+                    let (blends, disposes) = (flags & 2 == 0, flags & 1 != 0);
+                    return Some(Self {
+                        left, top, width, height, duration_ms, blends, disposes, alpha, bitstream,
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The same picture as a file of its own.
+    pub(crate) fn as_file(&self) -> Option<Vec<u8>> {
+        let mut body = b"WEBP".to_vec();
+        // Lossless pictures have their alpha inside.
+        if let (Some(alpha), b"VP8 ") = (self.alpha, &self.bitstream.0) {
+            let [w0, w1, w2, _] = (self.width - 1).to_le_bytes();
+            let [h0, h1, h2, _] = (self.height - 1).to_le_bytes();
+            put(&mut body, *b"VP8X", &[0x10, 0, 0, 0, w0, w1, w2, h0, h1, h2])?;
+            put(&mut body, *b"ALPH", alpha)?;
+        }
+        put(&mut body, self.bitstream.0, self.bitstream.1)?;
+        let mut file = Vec::with_capacity(body.len() + 8);
+        put(&mut file, *b"RIFF", &body)?;
+        Some(file)
+    }
+}
+
+fn put(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Option<()> {
+    out.extend_from_slice(&kind);
+    out.extend_from_slice(&u32::try_from(data.len()).ok()?.to_le_bytes());
+    out.extend_from_slice(data);
+    if data.len() % 2 == 1 {
+        out.push(0);
+    }
+    Some(())
+}
+
+/// Every frame of an animation. `None` if one of them is damaged or does not fit the canvas.
+pub(crate) fn frames(bytes: &[u8]) -> Option<Vec<Frame<'_>>> {
+    walk(bytes).map(|(frames, _)| frames)
+}
+
+/// What all frames take, and how often they are shown. `None` as for [`frames`].
+pub(crate) fn survey(bytes: &[u8]) -> Option<Survey> {
+    let (frames, loops) = walk(bytes)?;
+    let mut cursor = Cursor::new(bytes);
+    cursor.take(12)?;
+    let (width, height) = canvas_size(cursor)?;
+    let canvas = u64::from(width) * u64::from(height);
+    let largest = frames.iter().map(|f| u64::from(f.width) * u64::from(f.height)).max()?;
+    // The canvas, its copy and what the resizer reads; a frame's planes, its pixels and its file.
+    Some(Survey { loops, decoder_bytes: (canvas * 3 + largest * 3) * 4 })
+}
+
+fn walk(bytes: &[u8]) -> Option<(Vec<Frame<'_>>, u16)> {
+    let mut cursor = Cursor::new(bytes);
+    cursor.take(12)?;
+    let (width, height) = canvas_size(Cursor::new(cursor.rest()))?;
+    let mut frames = Vec::new();
+    let mut loops = 0;
+    while let Some((kind, data)) = chunk(&mut cursor) {
+        match &kind {
+            b"ANIM" => loops = data.get(4..6).map_or(0, |n| u16::from_le_bytes([n[0], n[1]])),
+            b"ANMF" => {
+                let frame = Frame::parse(data)?;
+                if frame.left + frame.width > width || frame.top + frame.height > height {
+                    return None;
+                }
+                frames.push(frame);
+            }
+            _ => {}
+        }
+    }
+    Some((frames, loops))
+}
+
+fn canvas_size(mut chunks: Cursor<'_>) -> Option<(u32, u32)> {
+    match chunk(&mut chunks)? {
+        (kind, data) if &kind == b"VP8X" => extended_size(data),
+        _ => None,
+    }
 }
 
 /// Size of a frame of an animation, which its bitstream must agree with.

@@ -1,0 +1,131 @@
+//! Animations that are kept: every frame is composed on the whole canvas, resized like a photo, and of the result the
+//! part that changed is encoded.
+//!
+//! Frame by frame, so that memory does not grow with their number and the deadline is seen between two of them: that is
+//! what libwebp's own animation encoder, which takes all frames at once, cannot do.
+
+mod frames;
+mod writer;
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use crate::color;
+use crate::encode;
+use crate::error::ImagingError;
+use crate::format::{Format, OutputFormat};
+use crate::options::{Animation, RenderOptions, VariantSpec};
+use crate::orient;
+use crate::plan::Placement;
+use crate::pool;
+use crate::probe::{Probed, swaps_sides};
+use crate::probe::{gif, webp};
+use crate::render::{Ladder, Original, Variant, guarded};
+use crate::resize::resize;
+use writer::Writer;
+
+/// What a look at the structure tells of an animation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// How often it is shown; 0 is for ever.
+    pub(crate) loops: u16,
+    /// What decoding all of it takes, in bytes.
+    pub(crate) decoder_bytes: u64,
+}
+
+/// The variants of an animation that move: which, and what the file says.
+pub(crate) struct Kept {
+    survey: Survey,
+    /// Indices of the options' variants, largest first.
+    pub(crate) variants: Vec<usize>,
+}
+
+impl Kept {
+    /// `None` if nothing is to move: stills, formats without animation, animations of which a later frame is beyond the
+    /// limits. Those become their first frame, as all do by default.
+    pub(crate) fn of(
+        probed: &Probed<'_>,
+        options: &RenderOptions,
+        placements: &[Placement],
+    ) -> Option<Self> {
+        if options.animation != Animation::Keep || probed.header.frames < 2 {
+            return None;
+        }
+        let survey = match probed.header.format {
+            Format::Gif => gif::survey(probed.bytes),
+            Format::WebP => webp::survey(probed.bytes),
+            Format::Jpeg | Format::Png => None,
+        }?;
+        let area = |&i: &usize| {
+            let (width, height) = placements[i].canvas;
+            u64::from(width) * u64::from(height)
+        };
+        let moves = |&i: &usize| options.variants[i].format() == OutputFormat::WebP;
+        let mut variants: Vec<usize> = (0..placements.len()).filter(moves).collect();
+        let encoded_pixels =
+            u64::from(probed.header.frames).saturating_mul(variants.iter().map(area).sum::<u64>());
+        let limits = &probed.limits;
+        if variants.is_empty()
+            || encoded_pixels > limits.max_animation_pixels
+            || survey.decoder_bytes > limits.max_decoder_bytes
+        {
+            return None;
+        }
+        variants.sort_by_key(|i| Reverse(area(i)));
+        Some(Self { survey, variants })
+    }
+
+    /// Decodes all frames and makes the variants that move, in the order of `self.variants`. `target` is the upright
+    /// size from which all of them can be made.
+    pub(crate) fn render(
+        &self,
+        probed: &Probed<'_>,
+        original: Original,
+        (width, height): (u32, u32),
+        placements: &[Placement],
+        options: &RenderOptions,
+    ) -> Result<Vec<Variant>, ImagingError> {
+        let (limits, orientation) = (&probed.limits, probed.header.orientation);
+        let stored = if swaps_sides(orientation) { (height, width) } else { (width, height) };
+        let mut source = guarded("decoding", || frames::open(&probed.header, probed.bytes))?;
+        let mut writers: Vec<Writer> = self.variants.iter().map(|&i| Writer::new(placements[i].canvas)).collect();
+        loop {
+            limits.check_deadline("next frame")?;
+            let Some(frame) = guarded("decoding", || source.frames.next().transpose())? else { break };
+            let upright = guarded("converting colours", || {
+                let reduced = if (frame.raster.width(), frame.raster.height()) == stored {
+                    frame.raster
+                } else {
+                    resize(&frame.raster, None, stored.0, stored.1)?
+                };
+                Ok(orient::upright(color::to_srgb(reduced, source.icc.as_deref()), orientation))
+            })?;
+            let mut ladder = Ladder::new(original, Arc::new(upright));
+            let mut parts = Vec::with_capacity(writers.len());
+            for (writer, &i) in writers.iter_mut().zip(&self.variants) {
+                let picture = ladder.make(&placements[i], false, options.background)?;
+                parts.push((writer.changed(&picture)?, &options.variants[i]));
+            }
+            let encoded = pool::map(&parts, options.threads, |(part, spec)| {
+                limits.check_deadline("encode")?;
+                guarded("encoding", || encode::webp(&part.raster, spec.quality(), options.webp_method))
+            })?;
+            for ((writer, (part, _)), file) in writers.iter_mut().zip(&parts).zip(&encoded) {
+                writer.push(part, file, frame.duration_ms)?;
+            }
+        }
+        let finished = writers.into_iter().zip(&self.variants);
+        finished.map(|(writer, &i)| self.finish(writer, &options.variants[i])).collect()
+    }
+
+    fn finish(&self, writer: Writer, spec: &VariantSpec) -> Result<Variant, ImagingError> {
+        let (width, height) = writer.canvas();
+        Ok(Variant {
+            name: spec.name().to_owned(),
+            format: OutputFormat::WebP,
+            width,
+            height,
+            bytes: writer.finish(self.survey.loops)?,
+        })
+    }
+}
