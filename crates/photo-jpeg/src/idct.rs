@@ -13,86 +13,125 @@ use wide::{f32x4, i16x8, i32x4, i32x8, u8x16};
 /// Coefficients times quantisation / 8, the middle grey added to the first; at `8 * u + v`, where u counts waves across.
 pub(crate) type Block = [f32; 64];
 
-/// Writes the samples of a block into `out`, whose rows are `stride` apart.
-pub(crate) type Inverse = fn(block: &Block, out: &mut [u8], stride: usize);
+/// Sums of the waves across, or down: vectors of four lanes, in two halves.
+type Halves = [[f32x4; 8]; 2];
 
-/// The transforms of one size: of any block, and of one with nothing but the lowest 4 × 4 coefficients.
+/// The first step: waves across are summed up; a half holds four columns for each wave down.
+type Across = fn(block: &Block, turned: &mut Halves);
+
+/// The second step: waves down are summed up and written.
+type Down = fn(turned: &Halves, wide: bool, out: &mut [u8], stride: usize);
+
+/// How blocks become samples of one size: any blocks, and those with nothing but the lowest 4 × 4 coefficients.
 #[derive(Clone, Copy)]
 pub(crate) struct Transform {
-    pub(crate) full: Inverse,
-    pub(crate) sparse: Inverse,
+    full: (Across, Down),
+    sparse: (Across, Down),
+    width: usize,
+    height: usize,
 }
 
 /// Blocks whose last coefficient is at most this far along the zigzag fit into 4 × 4.
 pub(crate) const LAST_SPARSE: usize = 9;
 
+/// Rows of samples are written eight at a time, whatever the width of a block.
+pub(crate) const WRITTEN: usize = 8;
+
 /// The transform to blocks of `width` × `height` samples, 1 to 8 each.
 pub(crate) fn transform(width: usize, height: usize) -> Transform {
-    macro_rules! of_width {
-        ($($w:literal)*) => {
-            match width {
-                $($w => of_height!($w; 1 2 3 4 5 6 7 8),)*
-                _ => of_height!(8; 1 2 3 4 5 6 7 8),
+    // The steps are functions of their own: 64 pairs of sides would be 128 functions otherwise.
+    macro_rules! steps {
+        ($step:ident, $side:expr, $($extra:literal)?) => {
+            match $side {
+                1 => $step::<1, 1 $(, $extra)?>,
+                2 => $step::<2, 2 $(, $extra)?>,
+                3 => $step::<3, 3 $(, $extra)?>,
+                4 => $step::<4, 4 $(, $extra)?>,
+                5 => $step::<5, 5 $(, $extra)?>,
+                6 => $step::<6, 6 $(, $extra)?>,
+                7 => $step::<7, 7 $(, $extra)?>,
+                _ => $step::<8, 8 $(, $extra)?>,
+            }
+        };
+        (sparse $step:ident, $side:expr, $($extra:literal)?) => {
+            match $side {
+                1 => $step::<1, 1 $(, $extra)?>,
+                2 => $step::<2, 2 $(, $extra)?>,
+                3 => $step::<3, 3 $(, $extra)?>,
+                4 => $step::<4, 4 $(, $extra)?>,
+                5 => $step::<5, 4 $(, $extra)?>,
+                6 => $step::<6, 4 $(, $extra)?>,
+                7 => $step::<7, 4 $(, $extra)?>,
+                _ => $step::<8, 4 $(, $extra)?>,
             }
         };
     }
-    macro_rules! of_height {
-        ($w:literal; $($h:literal)*) => {
-            match height {
-                $($h => Transform { full: inverse::<$w, $h, $w, $h>, sparse: inverse::<$w, $h, { least($w) }, { least($h) }> },)*
-                _ => Transform { full: inverse::<$w, 8, $w, 8>, sparse: inverse::<$w, 8, { least($w) }, 4> },
-            }
-        };
+    let whole: Across = if height > 4 { steps!(across, width, 2) } else { steps!(across, width, 1) };
+    Transform {
+        full: (whole, steps!(down, height,)),
+        sparse: (steps!(sparse across, width, 1), steps!(sparse down, height,)),
+        width,
+        height,
     }
-    of_width!(1 2 3 4 5 6 7)
 }
 
-const fn least(side: usize) -> usize {
-    if side < 4 { side } else { 4 }
+impl Transform {
+    /// Writes the samples of a block into `out`, whose rows are `stride` apart and go on for [`WRITTEN`] samples.
+    /// `last` is the last coefficient along the zigzag that is not zero.
+    #[inline(always)]
+    pub(crate) fn write(&self, block: &Block, last: usize, out: &mut [u8], stride: usize) {
+        if last == 0 {
+            return fill(block[0], out, stride, self.height);
+        }
+        let (across, down) = if last <= LAST_SPARSE { self.sparse } else { self.full };
+        let mut turned = [[f32x4::ZERO; 8]; 2];
+        across(block, &mut turned);
+        down(&turned, self.width > 4, out, stride);
+    }
 }
 
 /// A block without anything but its mean.
-pub(crate) fn fill(mean: f32, out: &mut [u8], stride: usize, width: usize, height: usize) {
+#[inline(always)]
+fn fill(mean: f32, out: &mut [u8], stride: usize, height: usize) {
     // Saturates.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let sample = mean.round_ties_even() as u8;
-    for row in out.chunks_mut(stride).take(height) {
-        if let Some(row) = row.get_mut(..width) {
-            row.fill(sample);
+    for y in 0..height {
+        if let Some(row) = out.get_mut(y * stride..).and_then(|rest| rest.first_chunk_mut::<WRITTEN>()) {
+            *row = [sample; WRITTEN];
         }
     }
 }
 
-/// `W` × `H` samples from the `U` × `V` lowest coefficients.
-fn inverse<const W: usize, const H: usize, const U: usize, const V: usize>(
-    block: &Block,
-    out: &mut [u8],
-    stride: usize,
-) {
-    let zero = f32x4::ZERO;
-    // Across: vectors hold four vertical frequencies. Then turned, so that they hold four columns.
-    let mut turned = [[zero; 8]; 2];
-    for half in 0..V.div_ceil(4) {
-        let mut input = [zero; 8];
-        for u in 0..U {
+/// `W` columns from `U` waves; of waves down, the first or both `HALVES`.
+fn across<const W: usize, const U: usize, const HALVES: usize>(block: &Block, turned: &mut Halves) {
+    for half in 0..HALVES {
+        let mut input = [f32x4::ZERO; 8];
+        for (u, input) in input.iter_mut().enumerate().take(U) {
             let at = 8 * u + 4 * half;
-            input[u] = f32x4::new([block[at], block[at + 1], block[at + 2], block[at + 3]]);
+            *input = f32x4::new([block[at], block[at + 1], block[at + 2], block[at + 3]]);
         }
-        let across = points::<W, U>(&input);
-        for part in 0..W.div_ceil(4) {
-            let [a, b, c, d] = [across[4 * part], across[4 * part + 1], across[4 * part + 2], across[4 * part + 3]];
-            turned[part][4 * half..4 * half + 4].copy_from_slice(&f32x4::transpose([a, b, c, d]));
+        let [a, b, c, d, e, f, g, h] = points::<W, U>(&input);
+        turned[0][4 * half..4 * half + 4].copy_from_slice(&f32x4::transpose([a, b, c, d]));
+        if W > 4 {
+            turned[1][4 * half..4 * half + 4].copy_from_slice(&f32x4::transpose([e, f, g, h]));
         }
     }
+}
+
+/// `H` rows from `V` waves; `wide` if there are more than four columns.
+fn down<const H: usize, const V: usize>(turned: &Halves, wide: bool, out: &mut [u8], stride: usize) {
     let left = points::<H, V>(&turned[0]);
-    let right = if W > 4 { points::<H, V>(&turned[1]) } else { [zero; 8] };
-    let rows: &mut [u8] = &mut out[..(H - 1) * stride + W];
+    let right = if wide { points::<H, V>(&turned[1]) } else { [f32x4::ZERO; 8] };
     for pair in 0..H.div_ceil(2) {
         let (y, next) = (2 * pair, (2 * pair + 1).min(7));
         let samples = pack([left[y], right[y]], [left[next], right[next]]);
-        rows[y * stride..y * stride + W].copy_from_slice(&samples[..W]);
-        if y + 1 < H {
-            rows[(y + 1) * stride..(y + 1) * stride + W].copy_from_slice(&samples[8..8 + W]);
+        for (y, samples) in [y, next].into_iter().zip(samples.as_chunks::<WRITTEN>().0) {
+            if y < H
+                && let Some(row) = out.get_mut(y * stride..).and_then(|rest| rest.first_chunk_mut())
+            {
+                *row = *samples;
+            }
         }
     }
 }
@@ -280,15 +319,16 @@ mod tests {
                     }
                     block[0] = 128.3;
                     let expected = reference(&block, width, height);
-                    let Transform { full, sparse } = transform(width, height);
-                    let ways: &[Inverse] = if reach == 4 { &[full, sparse] } else { &[full] };
-                    for way in ways {
+                    for last in if reach == 4 { 9..=10 } else { 63..=63 } {
                         let stride = 11;
                         let mut out = vec![7; stride * 8];
-                        way(&block, &mut out, stride);
+                        transform(width, height).write(&block, last, &mut out, stride);
                         for y in 0..8 {
                             for x in 0..stride {
                                 let actual = out[y * stride + x];
+                                if (width..WRITTEN).contains(&x) && y < height {
+                                    continue;
+                                }
                                 if x >= width || y >= height {
                                     assert_eq!(actual, 7, "{width} x {height}: wrote ({x}, {y})");
                                     continue;
@@ -309,10 +349,12 @@ mod tests {
     #[test]
     fn a_flat_block_is_flat() {
         for (mean, expected) in [(-3.0, 0), (0.4, 0), (127.6, 128), (254.5, 254), (300.0, 255), (f32::NAN, 0)] {
-            let mut out = [9; 24];
-            fill(mean, &mut out, 8, 5, 2);
-            assert_eq!(out[..13], [expected, expected, expected, expected, expected, 9, 9, 9, expected, expected, expected, expected, expected]);
-            assert_eq!(out[13..], [9; 11]);
+            let mut out = [9; 30];
+            let mut block = [0.0; 64];
+            block[0] = mean;
+            transform(5, 2).write(&block, 0, &mut out, 10);
+            assert!(out[..5].iter().chain(&out[10..15]).all(|&sample| sample == expected), "{mean}: {out:?}");
+            assert_eq!(out[18..], [9; 12]);
         }
     }
 
@@ -321,7 +363,7 @@ mod tests {
         for value in [f32::MAX, -1e30, 3e9, f32::INFINITY, f32::NAN] {
             let mut out = [0; 64];
             for width in 1..=8 {
-                (transform(width, 8).full)(&[value; 64], &mut out, 8);
+                transform(width, 8).write(&[value; 64], 63, &mut out, 8);
             }
         }
     }

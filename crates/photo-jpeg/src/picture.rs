@@ -1,6 +1,7 @@
 //! Decoded samples.
 
 use crate::frame::{Color, Layout};
+use crate::idct::WRITTEN;
 use crate::upsample::Rows;
 
 /// A decoded picture: one plane for each component, at the resolution that it is stored in times its scale.
@@ -121,7 +122,9 @@ pub(crate) struct Strip {
 }
 
 impl Strip {
-    pub(crate) fn new(stride: usize, height: usize) -> Self {
+    pub(crate) fn new(width: usize, height: usize) -> Self {
+        // A block at the right edge is written as if it were the widest.
+        let stride = width + WRITTEN;
         Self { samples: vec![0; stride * height], stride }
     }
 

@@ -5,7 +5,7 @@ use crate::coefficients::{Coefficients, NOWHERE};
 use crate::decode::{Decoder, Scan, Selected};
 use crate::error::Error;
 use crate::huffman::{HAS_VALUE, LOOK, Table};
-use crate::idct::{LAST_SPARSE, fill, transform};
+use crate::idct::transform;
 use crate::picture::{Plane, Strip};
 use crate::tables::factors;
 
@@ -391,18 +391,14 @@ impl Coefficients {
                 let (out, stride) = strip.at(x * width, 0);
                 let nonzero = self.nonzero[index] & self.wanted;
                 let columns = values.chunks_exact(height).zip(steps.chunks_exact(height));
-                if nonzero == 0 {
-                    fill(f32::from(values[0]) * steps[0] + 128.0, out, stride, width, height);
-                    continue;
-                }
                 for (column, (values, steps)) in block.as_chunks_mut::<8>().0.iter_mut().zip(columns) {
                     for ((out, &value), &step) in column.iter_mut().zip(values).zip(steps) {
                         *out = f32::from(value) * step;
                     }
                 }
                 block[0] += 128.0;
-                let sparse = nonzero >> (LAST_SPARSE + 1) == 0;
-                (if sparse { inverse.sparse } else { inverse.full })(&block, out, stride);
+                let last = (nonzero | 1).ilog2() as usize;
+                inverse.write(&block, last, out, stride);
             }
             strip.store(plane, y * height);
         }

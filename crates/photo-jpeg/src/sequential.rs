@@ -4,7 +4,7 @@ use crate::bits::Bits;
 use crate::decode::{Decoder, Scan};
 use crate::error::Error;
 use crate::huffman::{BAD_CODE, ENDS_BLOCK, HAS_VALUE, LOOK, Table};
-use crate::idct::{Block, LAST_SPARSE, Transform, fill, transform};
+use crate::idct::{Block, Transform, transform};
 use crate::picture::Strip;
 use crate::tables::{ZIGZAG, factors, reach};
 
@@ -120,12 +120,7 @@ impl Part<'_> {
                 let last = self.decoding.block(bits, block)?;
                 let at = (unit_x * self.h + x) * self.width;
                 let (out, stride) = self.strip.at(at, y * self.height);
-                if last == 0 {
-                    fill(block[0], out, stride, self.width, self.height);
-                    continue;
-                }
-                let inverse = if last <= LAST_SPARSE { self.transform.sparse } else { self.transform.full };
-                inverse(block, out, stride);
+                self.transform.write(block, last, out, stride);
                 *block = [0.0; 64];
             }
         }
