@@ -8,7 +8,7 @@ use image::metadata::Orientation;
 
 use crate::animation::Kept;
 use crate::color;
-use crate::decode::Decoded;
+use crate::decode::{Decoded, Source};
 use crate::encode;
 use crate::error::ImagingError;
 use crate::format::{Format, OutputFormat};
@@ -104,11 +104,13 @@ impl Probed<'_> {
         let limits = self.limits;
         let placements: Vec<_> =
             options.variants.iter().map(|v| place(original.width, original.height, v.fit())).collect();
-        let target = largest(original, &placements);
+        let (width, height) = largest(original, &placements);
         let kept = Kept::of(&self, options, &placements);
+        let turned = swaps_sides(self.header.orientation);
+        let target = if turned { (height, width) } else { (width, height) };
 
         limits.check_deadline("decode")?;
-        let decoded = guarded("decoding", || self.decode())?;
+        let decoded = guarded("decoding", || self.decode(target))?;
         times.decode = laps.lap();
         limits.check_deadline("resize")?;
         let reduced = decoded.reduce(target)?;
@@ -129,7 +131,7 @@ impl Probed<'_> {
         };
         let mut rendered = upright.variants(original, &still_placements, &still_options, &limits, &mut times)?;
         laps.lap();
-        let moving = kept.render(&self, original, target, &placements, options)?;
+        let moving = kept.render(&self, original, (width, height), &placements, options)?;
         times.animation = laps.lap();
         let mut all: Vec<_> = still.into_iter().zip(rendered.variants).collect();
         all.extend(kept.variants.into_iter().zip(moving));
@@ -149,13 +151,13 @@ fn largest(original: Original, placements: &[Placement]) -> (u32, u32) {
 }
 
 impl Decoded {
+    /// To a stored width and height in px.
     fn reduce(self, (width, height): (u32, u32)) -> Result<Reduced, ImagingError> {
-        let Self { raster, icc, orientation } = self;
-        let (width, height) = if swaps_sides(orientation) { (height, width) } else { (width, height) };
-        let raster = if (raster.width(), raster.height()) == (width, height) {
-            raster
-        } else {
-            resize(&raster, None, width, height)?
+        let Self { source, icc, orientation } = self;
+        let raster = match source {
+            Source::Planes(planes) => planes.into_raster(width, height)?,
+            Source::Pixels(raster) if (raster.width(), raster.height()) == (width, height) => raster,
+            Source::Pixels(raster) => resize(&raster, None, width, height)?,
         };
         Ok(Reduced { raster, icc, orientation })
     }
