@@ -48,7 +48,7 @@ help:
 #:               (PHOTODROP_PORT=4566, PHOTODROP_PARAMETERS="Variants=small:200 JpegQuality=85"); again: updates it;
 #:               a parameter keeps its value until it is given another or the stack is stopped
 #: make status   shows the stack, its functions, the failure queue, photos and objects
-#: make logs     prints the functions' logs of the last hour (ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail)
+#: make logs     prints the functions' logs of the last hour (ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail|reconcile)
 #: make token    prints a fresh token of the demo user and writes it into .local/stack.json
 #: make down     stops the local stack; what it held is gone
 #: make test     runs every check and the end-to-end tests, on a stack of their own (PHOTODROP_TEST_PORT=4577)

@@ -101,7 +101,7 @@ def status(console: Console) -> None:
 
 
 def logs(console: Console) -> None:
-    """Prints the functions' logs of the last hour. ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail."""
+    """Prints the functions' logs of the last hour. ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail|reconcile."""
     _, stack = running_stack()
     from infra.local import observe
 
@@ -180,7 +180,7 @@ def deny(console: Console) -> None:
 
 
 def build_functions(console: Console) -> None:
-    """Builds both functions for this machine's architecture and checks their glibc."""
+    """Builds the functions for this machine's architecture and checks their glibc."""
     tools.check_rust()
     check.functions(console)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from infra.local.aws import client
 from infra.local.console import Console, Failure
+from infra.local.settings import FUNCTIONS
 
 FOLLOW_SECONDS = 1
 # The first look of `make logs` goes this far back.
@@ -25,7 +26,7 @@ def status(console: Console, stack: dict[str, Any]) -> None:
     summary = client("cloudformation", endpoint).describe_stacks(StackName=stack["stack_name"])["Stacks"][0]
     console.plain(f"stack        {stack['stack_name']}: {summary['StackStatus']} at {stack['api_url']}")
     functions = client("lambda", endpoint)
-    for name in (stack["upload_function"], stack["thumbnail_function"]):
+    for name in (stack["upload_function"], stack["thumbnail_function"], stack["reconcile_function"]):
         found = functions.get_function_configuration(FunctionName=name)
         console.plain(f"function     {name}: {found['State']}, {found['MemorySize']} MiB, {found['Timeout']} s, "
                       f"changed {found['LastModified'][:19]}")
@@ -66,9 +67,9 @@ def bucket_contents(s3: Any, bucket: str) -> tuple[int, int]:
 
 def logs(console: Console, stack: dict[str, Any], *, function: str | None, errors: bool, follow: bool) -> None:
     """What the functions wrote, oldest first; with `follow` also what they go on to write."""
-    groups = {"upload": stack["upload_log_group"], "thumbnail": stack["thumbnail_log_group"]}
+    groups = {name: stack[f"{name}_log_group"] for name in FUNCTIONS}
     if function is not None and function not in groups:
-        raise Failure(f"FUNCTION is {function!r}: upload or thumbnail is expected")
+        raise Failure(f"FUNCTION is {function!r}: {", ".join(FUNCTIONS)} is expected")
     chosen = {name: group for name, group in groups.items() if function in (None, name)}
     watcher = client("logs", stack["endpoint"])
     since = int((time.time() - LOOK_BACK_SECONDS) * 1000)

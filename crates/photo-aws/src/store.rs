@@ -9,12 +9,18 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, Status};
-use photo_domain::{IdempotencyKey, OriginalKey};
+use photo_domain::{IdempotencyKey, OriginalKey, Step, upkeep};
 use time::OffsetDateTime;
 
 use crate::AwsError;
+use crate::change::{Change, text};
 use crate::item::{self, IdempotencyItem, Item};
+
+mod upkeep_calls;
+
+pub use upkeep_calls::{DUE_INDEX, Known};
 
 /// How long an idempotency key stands for its photo.
 pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_hours(24);
@@ -67,6 +73,14 @@ pub enum Settled {
     Before(Status),
     /// There is no such record: the photo was deleted, or its upload was abandoned too long ago.
     NoRecord,
+}
+
+/// How a conditional update ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Changed {
+    Applied,
+    /// The condition did not hold: the status that was found instead, if there is a record.
+    Refused(Option<Status>),
 }
 
 impl PhotoStore {
@@ -176,58 +190,65 @@ impl PhotoStore {
 
     /// Reads a record as the last write left it.
     pub async fn get(&self, key: &OriginalKey) -> Result<Option<PhotoRecord>, AwsError> {
-        const OPERATION: &str = "dynamodb:GetItem";
-        let output = self
-            .client
+        let item = self.get_item(key).await?;
+        item.map(|item| item::to_record(item).map_err(|error| AwsError::new("dynamodb:GetItem", error)))
+            .transpose()
+    }
+
+    async fn get_item(&self, key: &OriginalKey) -> Result<Option<Item>, AwsError> {
+        self.client
             .get_item()
             .table_name(&self.table_name)
             .set_key(Some(photo_key(key)))
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| AwsError::new(OPERATION, error))?;
-        output
-            .item
-            .map(|item| item::to_record(item).map_err(|error| AwsError::new(OPERATION, error)))
-            .transpose()
+            .map(|output| output.item)
+            .map_err(|error| AwsError::new("dynamodb:GetItem", error))
     }
 
-    /// Takes a pending record to its end; the first of several callers wins.
+    /// Takes a record to its end; the first of several callers wins. The same write notes that the event of it is
+    /// still to be sent, so no crash can lose it: see [`PhotoStore::announced`].
     pub async fn settle(
         &self,
         key: &OriginalKey,
         outcome: &Outcome,
         at: OffsetDateTime,
     ) -> Result<Settled, AwsError> {
-        const OPERATION: &str = "dynamodb:UpdateItem";
-        let attributes = item::from_outcome(outcome, at).map_err(|error| AwsError::new(OPERATION, error))?;
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.table_name)
-            .set_key(Some(photo_key(key)))
-            // The legal transition of `Status::may_become`, decided by the table.
-            .condition_expression("#status = :pending")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":pending", AttributeValue::S(Status::Pending.as_str().to_owned()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut assignments = Vec::with_capacity(attributes.len());
-        for (number, (name, value)) in attributes.into_iter().enumerate() {
-            assignments.push(format!("#a{number} = :a{number}"));
-            update = update
-                .expression_attribute_names(format!("#a{number}"), name)
-                .expression_attribute_values(format!(":a{number}"), value);
+        let attributes =
+            item::from_outcome(outcome).map_err(|error| AwsError::new("dynamodb:UpdateItem", error))?;
+        let step = match outcome {
+            Outcome::Ready(_) => Step::Succeed,
+            Outcome::Failed { .. } => Step::Fail,
+        };
+        let mut change = Change::step(step, at).set_all(attributes);
+        let unsent = step.announces().map(|what| Unsent { what, at });
+        if let Some(Unsent { what, at }) = unsent {
+            change = change
+                .set("unsent_event", text(what.as_str()))
+                .set("unsent_event_at", text(item::timestamp(at)))
+                .due(key.photo_id, at + upkeep::ANNOUNCE_GRACE);
         }
         // A settled photo is kept: the TTL is for abandoned uploads.
-        let expression = format!("SET {} REMOVE expires_at", assignments.join(", "));
-        match update.update_expression(expression).send().await {
-            Ok(_) => Ok(Settled::Now),
+        match self.change(key, change.remove(&["expires_at"])).await? {
+            Changed::Applied => Ok(Settled::Now),
+            Changed::Refused(None) => Ok(Settled::NoRecord),
+            Changed::Refused(Some(status)) => Ok(Settled::Before(status)),
+        }
+    }
+
+    /// Makes one conditional update.
+    async fn change(&self, key: &OriginalKey, change: Change) -> Result<Changed, AwsError> {
+        const OPERATION: &str = "dynamodb:UpdateItem";
+        let update = self.client.update_item().table_name(&self.table_name).set_key(Some(photo_key(key)));
+        match change.onto(update).send().await {
+            Ok(_) => Ok(Changed::Applied),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 let UpdateItemError::ConditionalCheckFailedException(failure) = error.into_err() else {
-                    return Ok(Settled::NoRecord);
+                    return Ok(Changed::Refused(None));
                 };
-                let Some(found) = failure.item else { return Ok(Settled::NoRecord) };
-                Ok(Settled::Before(item::to_status(&found).map_err(|error| AwsError::new(OPERATION, error))?))
+                let status = failure.item.map(|found| item::to_status(&found)).transpose();
+                Ok(Changed::Refused(status.map_err(|error| AwsError::new(OPERATION, error))?))
             }
             Err(error) => Err(AwsError::new(OPERATION, error)),
         }
