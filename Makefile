@@ -54,7 +54,7 @@ help:
 #:               (PHOTODROP_PORT=4566, PHOTODROP_PARAMETERS="Variants=small:200 JpegQuality=85"); again: updates it;
 #:               a parameter keeps its value until it is given another or the stack is stopped
 #: make status   shows the stack, its functions, the failure queue, alarms, photos and objects
-#: make logs     prints the functions' logs of the last hour (ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail)
+#: make logs     prints the functions' logs of the last hour (ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail|reconcile)
 #: make alarms   shows every alarm, evaluated (RAISE=name and CLEAR=name set one by hand, FOLLOW=1)
 #: make doctor   asks the stack what an operator would ask; its exit code tells (JSON=1, TOKEN=...)
 #: make redrive  gives the events of the failure queue to the thumbnail function again (MAX=100, DROP=unreadable)

@@ -15,7 +15,7 @@ BUILT = LOCAL / "build"
 
 
 def functions(console: Console, architecture: str) -> None:
-    """Compiles both functions in one go, with cargo's own progress on the terminal.
+    """Compiles the functions in one go, with cargo's own progress on the terminal.
 
     The workspace's default members settle the features, as in the `sam build` that follows: it finds
     everything compiled.

@@ -113,7 +113,7 @@ def status(console: Console) -> None:
 
 
 def logs(console: Console) -> None:
-    """Prints the functions' logs of the last hour. ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail, STACK=name on AWS."""
+    """Prints the functions' logs of the last hour. ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail|reconcile, STACK=name on AWS."""
     found = looked_at()
     from infra.local import observe
 
@@ -221,7 +221,7 @@ def deny(console: Console) -> None:
 
 
 def build_functions(console: Console) -> None:
-    """Builds both functions for this machine's architecture and checks their glibc."""
+    """Builds the functions for this machine's architecture and checks their glibc."""
     tools.check_rust()
     check.functions(console)
 

@@ -30,7 +30,8 @@ def fingerprint(process: Process, parameters: dict[str, str]) -> str:
 def deploy(console: Console, place: Place, process: Process, architecture: str) -> dict[str, Any]:
     """Deploys the template with `sam deploy` unless it is there already, and gives the stack's description."""
     endpoint = settings.endpoint(process.port)
-    parameters = {"Architecture": architecture, "AwsEndpointUrl": endpoint, **settings.extra_parameters()}
+    parameters = {"Architecture": architecture, "AwsEndpointUrl": endpoint, **place.parameters,
+                  **settings.extra_parameters()}
     wanted = fingerprint(process, parameters)
     before = read(place)
     if before and before.get("fingerprint") == wanted:
@@ -90,9 +91,13 @@ def describe(place: Place, endpoint: str) -> dict[str, Any]:
         "table_name": outputs["TableName"],
         "upload_function": outputs["UploadFunctionName"],
         "thumbnail_function": outputs["ThumbnailFunctionName"],
+        "reconcile_function": outputs["ReconcileFunctionName"],
         "upload_log_group": outputs["UploadLogGroupName"],
         "thumbnail_log_group": outputs["ThumbnailLogGroupName"],
+        "reconcile_log_group": outputs["ReconcileLogGroupName"],
         "failure_queue_url": outputs["FailureQueueUrl"],
+        "parking_queue_url": outputs["ParkingQueueUrl"],
+        "event_bus_name": outputs["EventBusName"],
         "user_pool_id": outputs.get("UserPoolId"),
         "user_pool_client_id": outputs.get("UserPoolClientId"),
     }

@@ -15,7 +15,7 @@ VENV = LOCAL / "venv"
 TOOLS = LOCAL / "tools"
 REQUIREMENTS = ROOT / "infra" / "requirements.txt"
 TEMPLATE = ROOT / "template.yaml"
-FUNCTIONS = ("upload", "thumbnail")
+FUNCTIONS = ("upload", "thumbnail", "reconcile")
 
 REGION = "us-east-1"
 # MiniStack's root user; it is nobody's account.
@@ -34,6 +34,12 @@ class Place:
     # Whether the user asked for this very port.
     port_is_given: bool
     name: str
+    # Template parameters of its own, as pairs.
+    own_parameters: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        return dict(self.own_parameters)
 
     @property
     def endpoint(self) -> str:
@@ -71,7 +77,8 @@ def main_place() -> Place:
 def test_place() -> Place:
     """The stack of `make test`: apart from the other in folder, port and name."""
     port, given = port_from("PHOTODROP_TEST_PORT", DEFAULT_TEST_PORT)
-    return Place(LOCAL / "test", port, given, "photodrop-test")
+    # The tests run the reconcile function themselves, when they mean to.
+    return Place(LOCAL / "test", port, given, "photodrop-test", (("ReconcileEnabled", "false"),))
 
 
 def architecture() -> str:

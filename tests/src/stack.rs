@@ -26,12 +26,18 @@ pub struct Stack {
     pub upload_function: String,
     /// The thumbnail function's name.
     pub thumbnail_function: String,
+    /// The reconcile function's name.
+    pub reconcile_function: String,
     /// The upload function's log group.
     pub upload_log_group: String,
     /// The thumbnail function's log group.
     pub thumbnail_log_group: String,
     /// Where events go that could not be processed.
     pub failure_queue_url: String,
+    /// Where messages are kept aside.
+    pub parking_queue_url: String,
+    /// Where photos are announced.
+    pub event_bus_name: String,
     /// The user pool.
     pub user_pool_id: String,
     /// The user pool's client.

@@ -23,13 +23,15 @@ impl Timeouts {
     pub const PIPELINE: Self = Self { attempt: Duration::from_secs(15), operation: Duration::from_secs(40) };
 }
 
-/// The clients of both services.
+/// The clients of both services, and what others are made of.
 #[derive(Clone, Debug)]
 pub struct Clients {
     /// DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// S3.
     pub s3: aws_sdk_s3::Client,
+    /// What all clients share: region, credentials, endpoint, timeouts and connections.
+    pub shared: aws_config::SdkConfig,
 }
 
 impl Clients {
@@ -55,6 +57,32 @@ impl Clients {
         // A bucket's name is part of the host name on AWS. A local endpoint has no such names.
         let path_style = config.endpoint_url().is_some();
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build();
-        Self { dynamodb: aws_sdk_dynamodb::Client::new(&config), s3: aws_sdk_s3::Client::from_conf(s3) }
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            shared: config,
+        }
+    }
+
+    /// The event bus called `name`.
+    #[cfg(feature = "events")]
+    #[must_use]
+    pub fn event_bus(&self, name: String) -> crate::EventBus {
+        crate::EventBus::new(aws_sdk_eventbridge::Client::new(&self.shared), name)
+    }
+
+    /// The queues at these URLs.
+    #[cfg(feature = "reconcile")]
+    #[must_use]
+    pub fn queues<const N: usize>(&self, urls: [String; N]) -> [crate::Queue; N] {
+        let client = aws_sdk_sqs::Client::new(&self.shared);
+        urls.map(|url| crate::Queue::new(client.clone(), url))
+    }
+
+    /// The thumbnail function.
+    #[cfg(feature = "reconcile")]
+    #[must_use]
+    pub fn thumbnail_function(&self, name: String) -> crate::ThumbnailFunction {
+        crate::ThumbnailFunction::new(aws_sdk_lambda::Client::new(&self.shared), name)
     }
 }

@@ -7,13 +7,17 @@
 //! | `owner#{owner}` | `photo#{photo_id}` | a photo's record |
 //! | `owner#{owner}` | `idempotency#{SHA-256 of the key}` | which photo an idempotency key stands for |
 //! | `owner#{owner}` | `quota#{day}` | what the owner has taken of a day |
+//! | `system#reconcile` | `checkpoint#{bucket}` | how far a bucket's listing has come |
+//!
+//! A photo for which something is still to be done has `due_at`, and with it a place in the sparse index `due`.
 
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, Processed, State, Status, StoredVariant};
 use photo_domain::{
-    Checksum, FileName, Metadata, OwnerId, PhotoId, UploadRequest, VariantFormat, VariantName,
+    Checksum, FileName, Metadata, OwnerId, PhotoId, UploadRequest, VariantFormat, VariantName, upkeep,
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -73,6 +77,42 @@ struct PhotoItem {
     metadata: BTreeMap<String, String>,
     #[serde(flatten)]
     outcome: OutcomeAttributes,
+    #[serde(flatten)]
+    upkeep: UpkeepAttributes,
+}
+
+/// What the reconcile function goes by.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct UpkeepAttributes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_shard: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsent_event: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsent_event_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_at: Option<String>,
+}
+
+/// A record with what is still to be done for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracked {
+    /// The record.
+    pub record: PhotoRecord,
+    /// When it is to be looked after; none if there is nothing to do.
+    pub due_at: Option<OffsetDateTime>,
+    /// How often it was processed again.
+    pub attempts: u32,
+    /// The event that is still to be sent.
+    pub unsent: Option<Unsent>,
+    /// When its owner deleted it.
+    pub deleted_at: Option<OffsetDateTime>,
+    /// The last write.
+    pub updated_at: OffsetDateTime,
 }
 
 /// What settling a photo adds to its item.
@@ -131,7 +171,10 @@ impl OutcomeAttributes {
 
     fn into_outcome(self, status: Status) -> Result<Option<Outcome>, BadItem> {
         Ok(match status {
-            Status::Pending => None,
+            Status::Pending | Status::Expired => None,
+            Status::Deleting if self.variants.is_some() => self.into_outcome(Status::Ready)?,
+            Status::Deleting if self.failure_code.is_some() => self.into_outcome(Status::Failed)?,
+            Status::Deleting => None,
             Status::Ready => Some(Outcome::Ready(Processed {
                 format: parsed("format", &required("format", self.format)?)?,
                 width: required("width", self.width)?,
@@ -174,10 +217,13 @@ impl VariantItem {
 /// Writes a whole record.
 pub(crate) fn from_record(record: &PhotoRecord) -> Result<Item, serde_dynamo::Error> {
     let request = &record.request;
-    let (expires_at, outcome) = match &record.state {
-        State::Pending { expires_at } => (Some(expires_at.unix_timestamp()), OutcomeAttributes::default()),
-        State::Settled(outcome) => (None, OutcomeAttributes::of(outcome)),
+    let expires_at = match &record.state {
+        State::Pending { expires_at } | State::Expired { expires_at } => Some(expires_at.unix_timestamp()),
+        State::Settled(_) | State::Deleting(_) => None,
     };
+    // From its first moment on somebody looks after it.
+    let due_at = matches!(record.state, State::Pending { .. })
+        .then(|| (record.created_at + upkeep::UPLOAD_WINDOW).unix_timestamp());
     serde_dynamo::to_item(PhotoItem {
         pk: partition(&record.owner),
         sk: photo_sort_key(record.photo_id),
@@ -192,27 +238,55 @@ pub(crate) fn from_record(record: &PhotoRecord) -> Result<Item, serde_dynamo::Er
         checksum_sha256: request.checksum.map(|checksum| checksum.to_string()),
         file_name: request.file_name.as_ref().map(|name| name.as_str().to_owned()),
         metadata: request.metadata.entries().clone(),
-        outcome,
+        outcome: record.outcome().map(OutcomeAttributes::of).unwrap_or_default(),
+        upkeep: UpkeepAttributes {
+            due_shard: Some(shard(record.photo_id)),
+            due_at,
+            ..UpkeepAttributes::default()
+        },
     })
 }
 
+/// A photo's partition in the index of due records.
+pub(crate) fn shard(photo_id: PhotoId) -> String {
+    upkeep::shard(photo_id).to_string()
+}
+
 /// The attributes that settling a record sets.
-pub(crate) fn from_outcome(outcome: &Outcome, at: OffsetDateTime) -> Result<Item, serde_dynamo::Error> {
-    let mut item: Item = serde_dynamo::to_item(OutcomeAttributes::of(outcome))?;
-    item.insert("status".to_owned(), AttributeValue::S(outcome.status().as_str().to_owned()));
-    item.insert("updated_at".to_owned(), AttributeValue::S(timestamp(at)));
-    Ok(item)
+pub(crate) fn from_outcome(outcome: &Outcome) -> Result<Item, serde_dynamo::Error> {
+    serde_dynamo::to_item(OutcomeAttributes::of(outcome))
 }
 
 /// Reads a whole record.
 pub(crate) fn to_record(item: Item) -> Result<PhotoRecord, BadItem> {
+    to_tracked(item).map(|tracked| tracked.record)
+}
+
+/// Reads a whole record with what is still to be done for it.
+pub(crate) fn to_tracked(item: Item) -> Result<Tracked, BadItem> {
     let item: PhotoItem = serde_dynamo::from_item(item).map_err(|error| bad("item", &error))?;
     let status: Status = parsed("status", &item.status)?;
-    let state = match item.outcome.into_outcome(status)? {
-        Some(outcome) => State::Settled(outcome),
-        None => State::Pending { expires_at: unix_time(required("expires_at", item.expires_at)?)? },
+    let upkeep = item.upkeep;
+    let unsent = match (upkeep.unsent_event, upkeep.unsent_event_at) {
+        (Some(what), Some(at)) => {
+            Some(Unsent { what: parsed("unsent_event", &what)?, at: moment("unsent_event_at", &at)? })
+        }
+        _ => None,
     };
-    Ok(PhotoRecord {
+    let outcome = item.outcome.into_outcome(status)?;
+    let state = match (status, outcome) {
+        (Status::Deleting, outcome) => State::Deleting(outcome),
+        (_, Some(outcome)) => State::Settled(outcome),
+        (status, None) => {
+            let expires_at = unix_time("expires_at", required("expires_at", item.expires_at)?)?;
+            if status == Status::Expired {
+                State::Expired { expires_at }
+            } else {
+                State::Pending { expires_at }
+            }
+        }
+    };
+    let record = PhotoRecord {
         photo_id: parsed("photo_id", &item.photo_id)?,
         owner: OwnerId::from_subject(&item.owner).map_err(|error| bad("owner", &error))?,
         request: UploadRequest {
@@ -228,9 +302,16 @@ pub(crate) fn to_record(item: Item) -> Result<PhotoRecord, BadItem> {
                 .transpose()?,
             metadata: Metadata::new(item.metadata).map_err(|error| bad("metadata", &error))?,
         },
-        created_at: OffsetDateTime::parse(&item.created_at, &Rfc3339)
-            .map_err(|error| bad("created_at", &error))?,
+        created_at: moment("created_at", &item.created_at)?,
         state,
+    };
+    Ok(Tracked {
+        record,
+        due_at: upkeep.due_at.map(|seconds| unix_time("due_at", seconds)).transpose()?,
+        attempts: upkeep.attempts.unwrap_or(0),
+        unsent,
+        deleted_at: upkeep.deleted_at.map(|at| moment("deleted_at", &at)).transpose()?,
+        updated_at: moment("updated_at", &item.updated_at)?,
     })
 }
 
@@ -271,8 +352,12 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
     text.parse().map_err(|error| bad(attribute, &error))
 }
 
-fn unix_time(seconds: i64) -> Result<OffsetDateTime, BadItem> {
-    OffsetDateTime::from_unix_timestamp(seconds).map_err(|error| bad("expires_at", &error))
+fn unix_time(attribute: &'static str, seconds: i64) -> Result<OffsetDateTime, BadItem> {
+    OffsetDateTime::from_unix_timestamp(seconds).map_err(|error| bad(attribute, &error))
+}
+
+fn moment(attribute: &'static str, text: &str) -> Result<OffsetDateTime, BadItem> {
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|error| bad(attribute, &error))
 }
 
 #[cfg(test)]
@@ -346,7 +431,18 @@ mod tests {
 
     #[test]
     fn every_record_reads_back_what_it_wrote() {
-        for record in [pending(), settled(ready()), settled(failed())] {
+        let expired = State::Expired { expires_at: datetime!(2026-12-09 12:00:00 UTC) };
+        let states = [
+            pending().state,
+            expired,
+            State::Settled(ready()),
+            State::Settled(failed()),
+            State::Deleting(Some(ready())),
+            State::Deleting(Some(failed())),
+            State::Deleting(None),
+        ];
+        for state in states {
+            let record = PhotoRecord { state, ..pending() };
             assert_eq!(to_record(from_record(&record).unwrap()).unwrap(), record);
         }
     }
@@ -369,9 +465,8 @@ mod tests {
 
     #[test]
     fn settling_writes_the_documented_attributes() {
-        let at = datetime!(2026-11-24 12:00:05 UTC);
-        insta::assert_json_snapshot!("ready", plain(&from_outcome(&ready(), at).unwrap()));
-        insta::assert_json_snapshot!("failed", plain(&from_outcome(&failed(), at).unwrap()));
+        insta::assert_json_snapshot!("ready", plain(&from_outcome(&ready()).unwrap()));
+        insta::assert_json_snapshot!("failed", plain(&from_outcome(&failed()).unwrap()));
     }
 
     #[test]
@@ -379,9 +474,18 @@ mod tests {
         for outcome in [ready(), failed()] {
             let mut item = from_record(&pending()).unwrap();
             item.remove("expires_at");
-            item.extend(from_outcome(&outcome, datetime!(2026-11-24 12:00:05 UTC)).unwrap());
+            item.insert("status".to_owned(), AttributeValue::S(outcome.status().as_str().to_owned()));
+            item.extend(from_outcome(&outcome).unwrap());
             assert_eq!(to_record(item).unwrap(), settled(outcome));
         }
+    }
+
+    #[test]
+    fn a_new_upload_is_due_when_its_window_ends_and_a_settled_one_is_not() {
+        let tracked = to_tracked(from_record(&pending()).unwrap()).unwrap();
+        assert_eq!(tracked.due_at, Some(datetime!(2026-11-24 12:15:00 UTC)));
+        assert_eq!((tracked.attempts, tracked.unsent), (0, None));
+        assert_eq!(to_tracked(from_record(&settled(ready())).unwrap()).unwrap().due_at, None);
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! | --- | --- |
 //! | [`config`] | the environment as typed values, every mistake reported at once |
 //! | [`clients`] | SDK clients with the timeouts that the request path and the pipeline need |
-//! | [`store`] | the DynamoDB table: create, get and settle a photo |
+//! | [`store`] | the DynamoDB table: create, get and settle a photo; find those that are due |
 //! | [`quota`] | what each owner has taken, counted in the record's own transaction |
-//! | [`objects`] | the S3 buckets: presign, read an original, write a variant |
+//! | [`objects`] | the S3 buckets: presign, read an original, write a variant; list and remove |
+//! | `events` | the EventBridge bus, with the feature `events` |
+//! | `queues`, `invoke` | the failure queue and the thumbnail function, with the feature `reconcile` |
 //! | [`telemetry`] | JSON logs |
 //! | [`metrics`] | CloudWatch metrics by lines of the log (EMF) |
 //! | [`usage`] | memory and CPU time of an invocation |
@@ -14,11 +16,18 @@
 //!
 //! Every error here is about AWS, never about the photo: trying again later may help.
 
+mod change;
 pub mod clients;
 pub mod config;
+#[cfg(feature = "events")]
+pub mod events;
+#[cfg(feature = "reconcile")]
+pub mod invoke;
 mod item;
 pub mod metrics;
 pub mod objects;
+#[cfg(feature = "reconcile")]
+pub mod queues;
 pub mod quota;
 #[cfg(feature = "test-util")]
 pub mod replay;
@@ -28,8 +37,15 @@ pub mod usage;
 
 pub use clients::{Clients, Timeouts};
 pub use config::{ConfigError, Environment, Storage};
-pub use objects::{Objects, OriginalTag, PresignedUpload, ReadError};
-pub use store::{Created, IdempotentRequest, PhotoStore, Settled};
+#[cfg(feature = "events")]
+pub use events::EventBus;
+#[cfg(feature = "reconcile")]
+pub use invoke::ThumbnailFunction;
+pub use item::Tracked;
+pub use objects::{Bucket, FoundObject, Objects, OriginalTag, PresignedUpload, ReadError};
+#[cfg(feature = "reconcile")]
+pub use queues::{Message, Queue};
+pub use store::{Created, IdempotentRequest, Known, PhotoStore, Settled};
 
 /// A call to AWS that did not succeed; the photo is not to blame, and a later try may succeed.
 #[derive(Debug, thiserror::Error)]

@@ -13,6 +13,10 @@ use time::OffsetDateTime;
 
 use crate::AwsError;
 
+mod listing;
+
+pub use listing::{Bucket, FoundObject, Page};
+
 /// What browsers and shared caches are told of a variant: its bytes never change under its key, and it
 /// is for those alone who were given its URL.
 const VARIANT_CACHE_CONTROL: &str = "private, max-age=31536000, immutable";

@@ -4,9 +4,11 @@
 //! A request stays at one write call: the transaction puts the record (and the idempotency key) and adds to the
 //! counter under the condition that there is room. What cancels it has written nothing, so a replay counts nothing.
 //!
-//! The counter goes down in the transaction that takes the record from `pending` to its end, under the same
-//! condition: an event that comes twice finds the record settled and gives nothing back. A record says by
-//! `quota_day` that it was counted; one from before quotas were turned on is settled without them.
+//! The counter goes down in the transaction that takes the record out of `pending`, under the same condition: an event
+//! that comes twice finds the record settled and gives nothing back. A record says by `quota_day` that it holds a slot,
+//! and that write removes the attribute; one that has none, such as one from before quotas were turned on or an expired
+//! one that arrives after all, is changed without a transaction. A delete is one write in the request path: the slot of
+//! a photo that was pending is given back when the reconcile function removes the record.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -15,7 +17,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
 };
 use photo_domain::quota::{Counter, Exceeded, Quotas, Release, day};
 use photo_domain::record::PhotoRecord;
@@ -23,14 +26,18 @@ use photo_domain::{OriginalKey, OwnerId};
 use time::{Date, OffsetDateTime, Time};
 
 use crate::AwsError;
+use crate::change::Change;
 use crate::config::Environment;
 use crate::item::{self, Item};
-use crate::store::{Created, IdempotentRequest, PhotoStore, Settled, Settlement, photo_key, replayed};
+use crate::store::{Changed, Created, IdempotentRequest, PhotoStore, photo_key, replayed};
 
 const OPERATION: &str = "dynamodb:TransactWriteItems";
 
 /// The attribute by which a record says for which day it was counted.
 const QUOTA_DAY: &str = "quota_day";
+
+/// Whether a record still holds what it was counted for; the write that gives it back removes the attribute.
+const HOLDS: &str = "quota_day = :quota_day";
 
 /// How long a day's counter is kept after it: longer than an event can wait in the failure queue (14 days), so that a
 /// late end still finds it.
@@ -112,37 +119,86 @@ impl PhotoStore {
         Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons))))
     }
 
-    /// Takes a counted record to its end and gives its slot back, in one transaction. `None`: slots are not counted,
-    /// or this record was not, and it is to be settled without.
-    pub(crate) async fn settle_counted(
+    /// Makes a change by which a record is pending no more, and gives back what it held, in one transaction. What a
+    /// record that holds nothing needs is the change alone.
+    pub(crate) async fn change_and_release(
         &self,
         key: &OriginalKey,
-        settlement: &Settlement,
-    ) -> Result<Option<Settled>, AwsError> {
-        if self.quotas.pending == 0 {
-            return Ok(None);
+        change: Change,
+        release: Release,
+    ) -> Result<Changed, AwsError> {
+        if !self.gives_back(release) {
+            return self.change(key, change).await;
         }
-        let counted_for = day(key.photo_id);
+        let held = [(":quota_day", AttributeValue::S(day(key.photo_id).to_string()))];
+        let written = change.clone().only_if(HOLDS, &held).remove(&[QUOTA_DAY]).written();
         let update = Update::builder()
             .table_name(&self.table_name)
             .set_key(Some(photo_key(key)))
-            .update_expression(&settlement.expression)
-            .condition_expression(format!("{} AND {QUOTA_DAY} = :quota_day", Settlement::CONDITION))
-            .set_expression_attribute_names(Some(settlement.names.clone()))
-            .set_expression_attribute_values(Some(settlement.values.clone()))
-            .expression_attribute_values(":quota_day", AttributeValue::S(counted_for.to_string()))
+            .update_expression(written.expression)
+            .condition_expression(written.condition)
+            .set_expression_attribute_names(Some(written.names))
+            .set_expression_attribute_values(Some(written.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(|error| AwsError::new(OPERATION, error))?;
-        let release = self.release(key, Release::Slot)?;
-        let writes = [update, release].map(|update| TransactWriteItem::builder().update(update).build());
-        let Some(reasons) = self.transact(writes.to_vec()).await? else { return Ok(Some(Settled::Now)) };
+        let write = TransactWriteItem::builder().update(update).build();
+        match self.release_with(key, write, release).await? {
+            Some(changed) => Ok(changed),
+            None => self.change(key, change).await,
+        }
+    }
+
+    /// Removes a record by a transaction that gives back what it still holds. `None`: it holds nothing.
+    pub(crate) async fn remove_and_release(
+        &self,
+        key: &OriginalKey,
+        change: &Change,
+    ) -> Result<Option<Changed>, AwsError> {
+        if !self.gives_back(Release::Slot) {
+            return Ok(None);
+        }
+        let held = [(":quota_day", AttributeValue::S(day(key.photo_id).to_string()))];
+        let written = change.clone().only_if(HOLDS, &held).written();
+        let delete = Delete::builder()
+            .table_name(&self.table_name)
+            .set_key(Some(photo_key(key)))
+            .condition_expression(written.condition)
+            .set_expression_attribute_names(Some(written.names))
+            .set_expression_attribute_values(Some(written.values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| AwsError::new(OPERATION, error))?;
+        self.release_with(key, TransactWriteItem::builder().delete(delete).build(), Release::Slot).await
+    }
+
+    fn gives_back(&self, release: Release) -> bool {
+        match release {
+            Release::Slot => self.quotas.pending != 0,
+            Release::Everything { .. } => !self.quotas.are_off(),
+        }
+    }
+
+    /// `None`: the record holds nothing.
+    async fn release_with(
+        &self,
+        key: &OriginalKey,
+        write: TransactWriteItem,
+        release: Release,
+    ) -> Result<Option<Changed>, AwsError> {
+        let release = TransactWriteItem::builder().update(self.release(key, release)?).build();
+        let Some(reasons) = self.transact(vec![write, release]).await? else {
+            return Ok(Some(Changed::Applied));
+        };
         let Some(found) = refused(&reasons, 0) else {
             return Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons))));
         };
-        let Some(found) = found else { return Ok(Some(Settled::NoRecord)) };
+        let Some(found) = found else { return Ok(Some(Changed::Refused(None))) };
+        if !found.contains_key(QUOTA_DAY) {
+            return Ok(None);
+        }
         let status = item::to_status(&found).map_err(|error| AwsError::new(OPERATION, error))?;
-        Ok((status != photo_domain::record::Status::Pending).then_some(Settled::Before(status)))
+        Ok(Some(Changed::Refused(Some(status))))
     }
 
     /// What gives back to an owner's day; for the transaction that takes a record out of `pending`, and only there.

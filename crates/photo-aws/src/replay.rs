@@ -104,6 +104,56 @@ pub fn objects_holding(original: Vec<u8>, answers: Vec<Answer>) -> (Objects, Sen
     objects_with(answers, Some(original))
 }
 
+/// An event bus whose requests get `answers`.
+#[cfg(feature = "events")]
+#[must_use]
+pub fn event_bus(answers: Vec<Answer>) -> (crate::EventBus, Sent) {
+    let (client, sent) = http(answers, None);
+    let config = aws_sdk_eventbridge::Config::builder()
+        .region(aws_sdk_eventbridge::config::Region::new("eu-central-1"))
+        .credentials_provider(credentials())
+        .retry_config(aws_sdk_eventbridge::config::retry::RetryConfig::disabled())
+        .http_client(infallible_client_fn(client))
+        .build();
+    (crate::EventBus::new(aws_sdk_eventbridge::Client::from_conf(config), "photodrop".to_owned()), sent)
+}
+
+/// EventBridge's answer to an event that it takes.
+#[cfg(feature = "events")]
+#[must_use]
+pub fn event_taken() -> Answer {
+    (200, r#"{"FailedEntryCount":0,"Entries":[{"EventId":"1"}]}"#.to_owned())
+}
+
+/// A queue whose requests get `answers`.
+#[cfg(feature = "reconcile")]
+#[must_use]
+pub fn queue(answers: Vec<Answer>) -> (crate::Queue, Sent) {
+    let (client, sent) = http(answers, None);
+    let config = aws_sdk_sqs::Config::builder()
+        .region(aws_sdk_sqs::config::Region::new("eu-central-1"))
+        .credentials_provider(credentials())
+        .retry_config(aws_sdk_sqs::config::retry::RetryConfig::disabled())
+        .http_client(infallible_client_fn(client))
+        .build();
+    let url = "https://sqs.eu-central-1.amazonaws.com/123456789012/queue".to_owned();
+    (crate::Queue::new(aws_sdk_sqs::Client::from_conf(config), url), sent)
+}
+
+/// A thumbnail function whose invocations get `answers`.
+#[cfg(feature = "reconcile")]
+#[must_use]
+pub fn thumbnail_function(answers: Vec<Answer>) -> (crate::ThumbnailFunction, Sent) {
+    let (client, sent) = http(answers, None);
+    let config = aws_sdk_lambda::Config::builder()
+        .region(aws_sdk_lambda::config::Region::new("eu-central-1"))
+        .credentials_provider(credentials())
+        .retry_config(aws_sdk_lambda::config::retry::RetryConfig::disabled())
+        .http_client(infallible_client_fn(client))
+        .build();
+    (crate::ThumbnailFunction::new(aws_sdk_lambda::Client::from_conf(config), "thumbnail".to_owned()), sent)
+}
+
 fn objects_with(answers: Vec<Answer>, original: Option<Vec<u8>>) -> (Objects, Sent) {
     let (client, sent) = http(answers, original);
     let config = aws_sdk_s3::Config::builder()

@@ -9,13 +9,19 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
-use photo_domain::quota::{Exceeded, Quotas};
+use photo_domain::event::Unsent;
+use photo_domain::quota::{Exceeded, Quotas, Release};
 use photo_domain::record::{Outcome, PhotoRecord, Status};
-use photo_domain::{IdempotencyKey, OriginalKey};
+use photo_domain::{IdempotencyKey, OriginalKey, Step, upkeep};
 use time::OffsetDateTime;
 
 use crate::AwsError;
+use crate::change::{Change, text};
 use crate::item::{self, IdempotencyItem, Item};
+
+mod upkeep_calls;
+
+pub use upkeep_calls::{DUE_INDEX, Known};
 
 /// How long an idempotency key stands for its photo.
 pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_hours(24);
@@ -71,6 +77,14 @@ pub enum Settled {
     Before(Status),
     /// There is no such record: the photo was deleted, or its upload was abandoned too long ago.
     NoRecord,
+}
+
+/// How a conditional update ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changed {
+    Applied,
+    /// The condition did not hold: the status that was found instead, if there is a record.
+    Refused(Option<Status>),
 }
 
 impl PhotoStore {
@@ -184,52 +198,75 @@ impl PhotoStore {
 
     /// Reads a record as the last write left it.
     pub async fn get(&self, key: &OriginalKey) -> Result<Option<PhotoRecord>, AwsError> {
-        const OPERATION: &str = "dynamodb:GetItem";
-        let output = self
-            .client
+        let item = self.get_item(key).await?;
+        item.map(|item| item::to_record(item).map_err(|error| AwsError::new("dynamodb:GetItem", error)))
+            .transpose()
+    }
+
+    async fn get_item(&self, key: &OriginalKey) -> Result<Option<Item>, AwsError> {
+        self.client
             .get_item()
             .table_name(&self.table_name)
             .set_key(Some(photo_key(key)))
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| AwsError::new(OPERATION, error))?;
-        output
-            .item
-            .map(|item| item::to_record(item).map_err(|error| AwsError::new(OPERATION, error)))
-            .transpose()
+            .map(|output| output.item)
+            .map_err(|error| AwsError::new("dynamodb:GetItem", error))
     }
 
-    /// Takes a pending record to its end; the first of several callers wins.
+    /// Takes a record to its end; the first of several callers wins. The same write notes that the event of it is
+    /// still to be sent, so no crash can lose it: see [`PhotoStore::announced`].
     pub async fn settle(
         &self,
         key: &OriginalKey,
         outcome: &Outcome,
         at: OffsetDateTime,
     ) -> Result<Settled, AwsError> {
-        const OPERATION: &str = "dynamodb:UpdateItem";
-        let settlement = Settlement::of(outcome, at)?;
-        if let Some(settled) = self.settle_counted(key, &settlement).await? {
-            return Ok(settled);
+        let attributes =
+            item::from_outcome(outcome).map_err(|error| AwsError::new("dynamodb:UpdateItem", error))?;
+        let step = match outcome {
+            Outcome::Ready(_) => Step::Succeed,
+            Outcome::Failed { .. } => Step::Fail,
+        };
+        let mut change = Change::step(step, at).set_all(attributes);
+        let unsent = step.announces().map(|what| Unsent { what, at });
+        if let Some(Unsent { what, at }) = unsent {
+            change = change
+                .set("unsent_event", text(what.as_str()))
+                .set("unsent_event_at", text(item::timestamp(at)))
+                .due(key.photo_id, at + upkeep::ANNOUNCE_GRACE);
         }
+        // A settled photo is kept: the TTL is for abandoned uploads.
+        match self.change_and_release(key, change.remove(&["expires_at"]), Release::Slot).await? {
+            Changed::Applied => Ok(Settled::Now),
+            Changed::Refused(None) => Ok(Settled::NoRecord),
+            Changed::Refused(Some(status)) => Ok(Settled::Before(status)),
+        }
+    }
+
+    /// Makes one conditional update.
+    pub(crate) async fn change(&self, key: &OriginalKey, change: Change) -> Result<Changed, AwsError> {
+        const OPERATION: &str = "dynamodb:UpdateItem";
+        let written = change.written();
         let update = self
             .client
             .update_item()
             .table_name(&self.table_name)
             .set_key(Some(photo_key(key)))
-            .update_expression(settlement.expression)
-            .condition_expression(Settlement::CONDITION)
-            .set_expression_attribute_names(Some(settlement.names))
-            .set_expression_attribute_values(Some(settlement.values))
+            .update_expression(written.expression)
+            .condition_expression(written.condition)
+            .set_expression_attribute_names(Some(written.names))
+            .set_expression_attribute_values(Some(written.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match update.send().await {
-            Ok(_) => Ok(Settled::Now),
+            Ok(_) => Ok(Changed::Applied),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 let UpdateItemError::ConditionalCheckFailedException(failure) = error.into_err() else {
-                    return Ok(Settled::NoRecord);
+                    return Ok(Changed::Refused(None));
                 };
-                let Some(found) = failure.item else { return Ok(Settled::NoRecord) };
-                Ok(Settled::Before(item::to_status(&found).map_err(|error| AwsError::new(OPERATION, error))?))
+                let status = failure.item.map(|found| item::to_status(&found)).transpose();
+                Ok(Changed::Refused(status.map_err(|error| AwsError::new(OPERATION, error))?))
             }
             Err(error) => Err(AwsError::new(OPERATION, error)),
         }
@@ -246,35 +283,6 @@ impl PhotoStore {
             .await
             .map(drop)
             .map_err(|error| AwsError::new("dynamodb:GetItem", error))
-    }
-}
-
-/// The update that takes a record from `pending` to an outcome.
-pub(crate) struct Settlement {
-    pub(crate) expression: String,
-    pub(crate) names: HashMap<String, String>,
-    pub(crate) values: HashMap<String, AttributeValue>,
-}
-
-impl Settlement {
-    /// The legal transition of `Status::may_become`, decided by the table.
-    pub(crate) const CONDITION: &'static str = "#status = :pending";
-
-    fn of(outcome: &Outcome, at: OffsetDateTime) -> Result<Self, AwsError> {
-        let attributes =
-            item::from_outcome(outcome, at).map_err(|error| AwsError::new("dynamodb:UpdateItem", error))?;
-        let mut names = HashMap::from([("#status".to_owned(), "status".to_owned())]);
-        let pending = AttributeValue::S(Status::Pending.as_str().to_owned());
-        let mut values = HashMap::from([(":pending".to_owned(), pending)]);
-        let mut assignments = Vec::with_capacity(attributes.len());
-        for (number, (name, value)) in attributes.into_iter().enumerate() {
-            assignments.push(format!("#a{number} = :a{number}"));
-            names.insert(format!("#a{number}"), name);
-            values.insert(format!(":a{number}"), value);
-        }
-        // A settled photo is kept: the TTL is for abandoned uploads.
-        let expression = format!("SET {} REMOVE expires_at", assignments.join(", "));
-        Ok(Self { expression, names, values })
     }
 }
 

@@ -26,11 +26,13 @@ pub enum FailureCode {
     OriginalMissing,
     /// The decoder or an encoder gave up for a reason of its own.
     ProcessingFailed,
+    /// It was tried again and again for a day and never came to an end.
+    RetriesExhausted,
 }
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NotAnImage,
         Self::UnsupportedType,
         Self::TypeMismatch,
@@ -41,6 +43,7 @@ impl FailureCode {
         Self::ProcessingTimeout,
         Self::OriginalMissing,
         Self::ProcessingFailed,
+        Self::RetriesExhausted,
     ];
 
     /// The code as clients and records have it.
@@ -57,6 +60,7 @@ impl FailureCode {
             Self::ProcessingTimeout => "PROCESSING_TIMEOUT",
             Self::OriginalMissing => "ORIGINAL_MISSING",
             Self::ProcessingFailed => "PROCESSING_FAILED",
+            Self::RetriesExhausted => "RETRIES_EXHAUSTED",
         }
     }
 }

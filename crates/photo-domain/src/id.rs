@@ -36,6 +36,17 @@ impl PhotoId {
         // Past the year 9999, which `time` does not know, no id of ours was made.
         OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
+
+    /// When it was made, in milliseconds of the Unix epoch: the first 48 bits of a UUID version 7.
+    #[must_use]
+    pub fn unix_milliseconds(self) -> u64 {
+        self.0.as_bytes()[..6].iter().fold(0, |time, byte| time << 8 | u64::from(*byte))
+    }
+
+    /// The last of its random bytes.
+    pub(crate) const fn last_byte(self) -> u8 {
+        self.0.as_bytes()[15]
+    }
 }
 
 impl fmt::Display for PhotoId {
@@ -141,6 +152,12 @@ mod tests {
     fn ids_made_later_sort_later() {
         let ids: Vec<_> = (0..100).map(|_| PhotoId::generate()).collect();
         assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn an_id_knows_when_it_was_made() {
+        let id: PhotoId = "01935b7c-0000-7000-8000-000000000001".parse().unwrap();
+        assert_eq!(id.unix_milliseconds(), 0x0193_5b7c_0000);
     }
 
     #[test]

@@ -37,6 +37,25 @@ impl fmt::Display for OriginalKey {
 #[error("not the key of an original: {PREFIX}/{{owner}}/{{photo_id}}/{ORIGINAL} is expected")]
 pub struct ForeignKey;
 
+impl OriginalKey {
+    /// What the keys of everything of this photo begin with, in both buckets; no other photo's key does.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        format!("{PREFIX}/{}/{}/", self.owner.encoded(), self.photo_id)
+    }
+
+    /// The photo that a variant's key belongs to, whatever the variant is called.
+    pub fn of_variant(key: &str) -> Result<Self, ForeignKey> {
+        let (folder, name) = key.rsplit_once('/').ok_or(ForeignKey)?;
+        let (stem, extension) = name.rsplit_once('.').ok_or(ForeignKey)?;
+        let known = VariantFormat::ALL.iter().any(|format| format.extension() == extension);
+        if known && VariantName::parse(stem).is_ok() {
+            return format!("{folder}/{ORIGINAL}").parse();
+        }
+        Err(ForeignKey)
+    }
+}
+
 impl FromStr for OriginalKey {
     type Err = ForeignKey;
 
@@ -128,6 +147,27 @@ mod tests {
                 let key = VariantKey { original: &original, name: &name, format }.to_string();
                 assert_eq!(key.parse::<OriginalKey>(), Err(ForeignKey));
             }
+        }
+    }
+
+    #[test]
+    fn a_variant_s_key_tells_its_photo() {
+        let original = original();
+        let name = VariantName::parse("small").unwrap();
+        for format in VariantFormat::ALL {
+            let key = VariantKey { original: &original, name: &name, format }.to_string();
+            assert!(key.starts_with(&original.prefix()));
+            assert_eq!(OriginalKey::of_variant(&key), Ok(original.clone()));
+        }
+        for key in [
+            original.to_string(),
+            format!("{}x/small.jpg", original.prefix()),
+            format!("photos/a/{ID}/small.png"),
+            format!("photos/a/{ID}/.jpg"),
+            format!("photos/a/{ID}/Small.jpg"),
+            "small.jpg".to_owned(),
+        ] {
+            assert_eq!(OriginalKey::of_variant(&key), Err(ForeignKey), "{key}");
         }
     }
 

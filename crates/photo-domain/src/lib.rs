@@ -8,11 +8,15 @@
 //! | [`id`] | [`PhotoId`] and [`OwnerId`] |
 //! | [`key`] | the only place where object keys are formatted or parsed |
 //! | [`media`] | content types, variant formats and variant names |
-//! | [`record`] | the photo's record, its status and the legal transitions |
+//! | [`record`] | the photo's record and its status |
+//! | [`step`] | every write to a record: in which status it may happen, and what it leads to |
+//! | [`upkeep`] | when a record is looked after, and how often |
+//! | [`event`] | what is announced when a photo is ready, failed or deleted |
 //! | [`failure`] | the stable codes of photos that can never be made |
 //! | [`quota`] | how much one owner may take |
 //! | [`request`] | what a client may ask for: sizes, checksums, metadata, idempotency keys |
 
+pub mod event;
 pub mod failure;
 pub mod id;
 pub mod key;
@@ -20,10 +24,14 @@ pub mod media;
 pub mod quota;
 pub mod record;
 pub mod request;
+pub mod step;
+pub mod upkeep;
 
+pub use event::{Announcement, CompletionEvent};
 pub use failure::FailureCode;
 pub use id::{OwnerId, PhotoId};
 pub use key::{OriginalKey, VariantKey};
 pub use media::{ContentType, VariantFormat, VariantName};
 pub use record::{Outcome, PhotoRecord, Processed, StoredVariant};
 pub use request::{Checksum, FileName, IdempotencyKey, Metadata, UploadRequest};
+pub use step::Step;

@@ -1,19 +1,22 @@
 //! A photo's record: what was asked for, and how far it has come.
 //!
 //! ```text
-//! pending ──▶ ready
-//!    └──────▶ failed{code}
+//! pending ──▶ ready ───────┐
+//!    │  ╲──▶ failed{code} ─┤
+//!    ▼     ╱               ├──▶ deleting ──▶ (gone)
+//! expired ─────────────────┘
 //! ```
 //!
-//! `ready` and `failed` are final. The one legal step is made by a conditional write
-//! (`status = pending`), so the first of several writers wins and the others find it done,
-//! whatever order they run in.
+//! Which write may happen in which status is [`Step`]'s to say, for the table's conditions and for the model
+//! check alike. Each step is one conditional write, so the first of several writers wins and the others find it
+//! done, whatever order they run in.
 
 use std::fmt;
 use std::str::FromStr;
 
 use time::OffsetDateTime;
 
+use crate::step::Step;
 use crate::{ContentType, FailureCode, OwnerId, PhotoId, UploadRequest, VariantFormat, VariantName};
 
 /// How far a photo has come.
@@ -25,11 +28,15 @@ pub enum Status {
     Ready,
     /// The photo can never have thumbnails; the failure code says why.
     Failed,
+    /// The bytes did not come in time. Should they come after all, they are processed as ever.
+    Expired,
+    /// Its owner deleted it; what is left of it is being removed. To clients it is gone.
+    Deleting,
 }
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Ready, Self::Failed];
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Ready, Self::Failed, Self::Expired, Self::Deleting];
 
     /// The word in records and in the API.
     #[must_use]
@@ -38,13 +45,15 @@ impl Status {
             Self::Pending => "pending",
             Self::Ready => "ready",
             Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Deleting => "deleting",
         }
     }
 
-    /// Whether a record may go from this status to `next`.
+    /// Whether some [`Step`] takes a record from this status to `next`.
     #[must_use]
-    pub const fn may_become(self, next: Self) -> bool {
-        matches!((self, next), (Self::Pending, Self::Ready | Self::Failed))
+    pub fn may_become(self, next: Self) -> bool {
+        self != next && Step::ALL.iter().any(|step| step.to() == Some(next) && step.from().contains(&self))
     }
 }
 
@@ -93,8 +102,15 @@ pub enum State {
         /// When an abandoned upload's record is dropped by the table's TTL.
         expires_at: OffsetDateTime,
     },
+    /// Nothing came in time.
+    Expired {
+        /// When the record is dropped by the table's TTL.
+        expires_at: OffsetDateTime,
+    },
     /// Done.
     Settled(Outcome),
+    /// Being removed, with what it had come to before.
+    Deleting(Option<Outcome>),
 }
 
 /// How a photo ended.
@@ -128,7 +144,18 @@ impl PhotoRecord {
     pub const fn status(&self) -> Status {
         match &self.state {
             State::Pending { .. } => Status::Pending,
+            State::Expired { .. } => Status::Expired,
             State::Settled(outcome) => outcome.status(),
+            State::Deleting(_) => Status::Deleting,
+        }
+    }
+
+    /// What it has come to; a photo that is being deleted still knows.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<&Outcome> {
+        match &self.state {
+            State::Settled(outcome) | State::Deleting(Some(outcome)) => Some(outcome),
+            State::Pending { .. } | State::Expired { .. } | State::Deleting(None) => None,
         }
     }
 }
@@ -174,11 +201,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_photo_settles_once_and_stays_settled() {
+    fn a_photo_settles_once_may_come_late_and_a_deleted_one_never_comes_back() {
+        use Status::{Deleting, Expired, Failed, Pending, Ready};
+        let legal = [
+            (Pending, Ready),
+            (Pending, Failed),
+            (Pending, Expired),
+            (Expired, Ready),
+            (Expired, Failed),
+            (Pending, Deleting),
+            (Ready, Deleting),
+            (Failed, Deleting),
+            (Expired, Deleting),
+        ];
         for from in Status::ALL {
             for to in Status::ALL {
-                let legal = from == Status::Pending && to != Status::Pending;
-                assert_eq!(from.may_become(to), legal, "{from} to {to}");
+                assert_eq!(from.may_become(to), legal.contains(&(from, to)), "{from} to {to}");
             }
         }
     }

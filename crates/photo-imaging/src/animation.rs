@@ -43,11 +43,7 @@ pub(crate) struct Kept {
 impl Kept {
     /// `None` if nothing is to move: stills, formats without animation, animations of which a later frame is beyond the
     /// limits. Those become their first frame, as all do by default.
-    pub(crate) fn of(
-        probed: &Probed<'_>,
-        options: &RenderOptions,
-        placements: &[Placement],
-    ) -> Option<Self> {
+    pub(crate) fn of(probed: &Probed<'_>, options: &RenderOptions, placements: &[Placement]) -> Option<Self> {
         if options.animation != Animation::Keep || probed.header.frames < 2 {
             return None;
         }
@@ -88,7 +84,8 @@ impl Kept {
         let (limits, orientation) = (&probed.limits, probed.header.orientation);
         let stored = if swaps_sides(orientation) { (height, width) } else { (width, height) };
         let mut source = guarded("decoding", || frames::open(&probed.header, probed.bytes))?;
-        let mut writers: Vec<Writer> = self.variants.iter().map(|&i| Writer::new(placements[i].canvas)).collect();
+        let mut writers: Vec<Writer> =
+            self.variants.iter().map(|&i| Writer::new(placements[i].canvas)).collect();
         loop {
             limits.check_deadline("next frame")?;
             let Some(frame) = guarded("decoding", || source.frames.next().transpose())? else { break };

@@ -129,7 +129,8 @@ impl Probed<'_> {
             variants: still.iter().map(|&i| options.variants[i].clone()).collect(),
             ..options.clone()
         };
-        let mut rendered = upright.variants(original, &still_placements, &still_options, &limits, &mut times)?;
+        let mut rendered =
+            upright.variants(original, &still_placements, &still_options, &limits, &mut times)?;
         laps.lap();
         let moving = kept.render(&self, original, (width, height), &placements, options)?;
         times.animation = laps.lap();

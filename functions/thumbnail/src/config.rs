@@ -16,6 +16,8 @@ const MIB_PER_VCPU: usize = 1769;
 pub struct Config {
     /// `PHOTODROP_TABLE_NAME`, `PHOTODROP_ORIGINALS_BUCKET`, `PHOTODROP_THUMBNAILS_BUCKET`.
     pub storage: Storage,
+    /// `PHOTODROP_EVENT_BUS_NAME`: where photos are announced.
+    pub event_bus_name: String,
     /// `PHOTODROP_MAX_UPLOAD_BYTES`: no more of an original is read.
     pub max_upload_bytes: u64,
     /// `PHOTODROP_MAX_PIXELS`: of the original.
@@ -115,6 +117,7 @@ impl Config {
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut env = Environment::new(lookup);
         let storage = Storage::read(&mut env);
+        let event_bus_name = env.text("PHOTODROP_EVENT_BUS_NAME");
         let max_upload_bytes = env.number("PHOTODROP_MAX_UPLOAD_BYTES", 1..=u64::from(u32::MAX));
         let max_pixels = env.number("PHOTODROP_MAX_PIXELS", 1..=1_000_000_000);
         let max_side = env.number("PHOTODROP_MAX_SIDE", 1..=65_535);
@@ -147,6 +150,7 @@ impl Config {
         let config = (|| {
             Some(Self {
                 storage: storage?,
+                event_bus_name: event_bus_name?,
                 max_upload_bytes: max_upload_bytes?,
                 max_pixels: max_pixels?,
                 max_side: max_side?,
@@ -179,6 +183,7 @@ pub(crate) mod tests {
             "PHOTODROP_TABLE_NAME" => "photos",
             "PHOTODROP_ORIGINALS_BUCKET" => "originals",
             "PHOTODROP_THUMBNAILS_BUCKET" => "thumbnails",
+            "PHOTODROP_EVENT_BUS_NAME" => "photodrop",
             "PHOTODROP_MAX_UPLOAD_BYTES" => "33554432",
             "PHOTODROP_MAX_PIXELS" => "50000000",
             "PHOTODROP_MAX_SIDE" => "16384",
@@ -242,6 +247,6 @@ pub(crate) mod tests {
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 15);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 16);
     }
 }

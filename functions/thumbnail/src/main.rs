@@ -13,11 +13,12 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let config = Config::read(&config::process_environment)
         .inspect_err(|error| tracing::error!(%error, "the function cannot start"))?;
-    let Clients { dynamodb, s3 } = Clients::load(Timeouts::PIPELINE).await;
+    let clients = Clients::load(Timeouts::PIPELINE).await;
     let storage = config.storage.clone();
     let pipeline = Arc::new(Pipeline {
-        store: PhotoStore::new(dynamodb, storage.table_name).with_quotas(config.quotas),
-        objects: Objects::new(s3, storage.originals_bucket, storage.thumbnails_bucket),
+        bus: clients.event_bus(config.event_bus_name.clone()),
+        store: PhotoStore::new(clients.dynamodb, storage.table_name).with_quotas(config.quotas),
+        objects: Objects::new(clients.s3, storage.originals_bucket, storage.thumbnails_bucket),
         config,
     });
     run(service_fn(move |event: LambdaEvent<Notification>| {

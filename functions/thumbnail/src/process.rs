@@ -7,9 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use photo_aws::metrics::{self, Document};
 use photo_aws::objects::NewVariant;
 use photo_aws::usage::Meter;
-use photo_aws::{AwsError, Objects, OriginalTag, PhotoStore, Settled, error_chain};
+use photo_aws::{AwsError, EventBus, Objects, OriginalTag, PhotoStore, Settled, error_chain};
+use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, Processed, State, StoredVariant};
-use photo_domain::{OriginalKey, VariantKey};
+use photo_domain::{Announcement, CompletionEvent, OriginalKey, VariantKey};
 use time::OffsetDateTime;
 use tracing::Instrument as _;
 
@@ -27,6 +28,8 @@ pub struct Pipeline {
     pub store: PhotoStore,
     /// The buckets.
     pub objects: Objects,
+    /// Where photos are announced.
+    pub bus: EventBus,
 }
 
 impl Pipeline {
@@ -75,9 +78,17 @@ impl Pipeline {
         let Some(record) = self.store.get(key).await? else {
             return self.orphaned(key).await;
         };
-        if matches!(record.state, State::Settled(_)) {
-            tracing::info!(status = record.status().as_str(), "settled before: duplicate event");
-            return Ok(());
+        match record.state {
+            // An expired upload that has come after all is as good as one in time.
+            State::Pending { .. } | State::Expired { .. } => {}
+            State::Settled(_) => {
+                tracing::info!(status = record.status().as_str(), "settled before: duplicate event");
+                return Ok(());
+            }
+            State::Deleting(_) => {
+                tracing::info!("deleted: the reconcile function removes what has come");
+                return Ok(());
+            }
         }
         match self.make(created, &record, deadline).await {
             Ok((processed, measured)) => {
@@ -86,14 +97,14 @@ impl Pipeline {
                 if let Some(arrived_at) = created.arrived_at {
                     measured = age(measured, metrics::AGE_FROM_ARRIVAL, arrived_at, now);
                 }
-                self.settle(key, Outcome::Ready(processed), measured).await
+                self.settle(key, record, Outcome::Ready(processed), measured).await
             }
             Err(Failure::Permanent { code, reason }) => {
                 // Tagged before it is settled: once settled, a duplicate event does not come this far.
                 self.objects.tag_original(key, OriginalTag::Failed).await?;
                 tracing::warn!(code = code.as_str(), reason, "photo failed");
                 let measured = Document::new().count(metrics::FAILURES_BY_CODE).code(code.as_str());
-                self.settle(key, Outcome::Failed { code, reason }, measured).await
+                self.settle(key, record, Outcome::Failed { code, reason }, measured).await
             }
             Err(Failure::Stale) => {
                 tracing::info!("the original was replaced after this event: left to the newer event");
@@ -162,8 +173,15 @@ impl Pipeline {
     }
 
     /// Writes the end of a photo; what was measured on the way counts when this call is the one that wrote it.
-    async fn settle(&self, key: &OriginalKey, outcome: Outcome, measured: Document) -> Result<(), AwsError> {
-        match self.store.settle(key, &outcome, OffsetDateTime::now_utc()).await? {
+    async fn settle(
+        &self,
+        key: &OriginalKey,
+        record: PhotoRecord,
+        outcome: Outcome,
+        measured: Document,
+    ) -> Result<(), AwsError> {
+        let at = OffsetDateTime::now_utc().truncate_to_millisecond();
+        match self.store.settle(key, &outcome, at).await? {
             Settled::Now => {
                 tracing::info!(status = outcome.status().as_str(), "photo settled");
                 let ready = matches!(outcome, Outcome::Ready(_));
@@ -171,14 +189,37 @@ impl Pipeline {
                     .value(metrics::PHOTOS_READY, f64::from(u8::from(ready)))
                     .value(metrics::PHOTOS_FAILED, f64::from(u8::from(!ready)))
                     .emit();
+                let what = if ready { Announcement::Ready } else { Announcement::Failed };
+                let settled = PhotoRecord { state: State::Settled(outcome), ..record };
+                self.announce(key, &settled, Unsent { what, at }).await;
                 Ok(())
             }
             Settled::Before(status) => {
+                // Of a photo that was deleted meanwhile, the variants just written are removed with the rest.
                 tracing::info!(status = status.as_str(), "settled meanwhile: duplicate event");
                 Ok(())
             }
             // Deleted while it was processed.
             Settled::NoRecord => self.orphaned(key).await,
+        }
+    }
+
+    /// Announces a settled photo. The record has noted that it is to be announced, so whatever fails here, the
+    /// reconcile function makes good: the photo itself is done.
+    async fn announce(&self, key: &OriginalKey, record: &PhotoRecord, unsent: Unsent) {
+        let event = CompletionEvent::of(record, unsent);
+        let told = match self.bus.announce(&event).await {
+            Ok(()) => self.store.announced(key, unsent.at).await,
+            Err(error) => Err(error),
+        };
+        match told {
+            Ok(()) => tracing::info!(event_id = event.event_id, "photo announced"),
+            Err(error) => tracing::warn!(
+                operation = error.operation,
+                error = error_chain(&error),
+                event_id = event.event_id,
+                "not announced: left to the reconcile function"
+            ),
         }
     }
 

@@ -10,7 +10,7 @@ use photo_aws::metrics::{Document, QUOTA_REFUSALS, UPLOADS_CREATED};
 use photo_aws::usage::{self, Meter};
 use photo_aws::{AwsError, Created, IdempotentRequest, Objects, PhotoStore, error_chain, telemetry};
 use photo_domain::record::{PhotoRecord, State};
-use photo_domain::{OriginalKey, OwnerId, PhotoId};
+use photo_domain::{OriginalKey, OwnerId, PhotoId, upkeep};
 use serde_json::json;
 use time::OffsetDateTime;
 use tracing::Instrument as _;
@@ -89,6 +89,7 @@ impl App {
         match route {
             Route::CreateUpload => self.create_upload(request).await,
             Route::GetPhoto(photo_id) => self.get_photo(request, photo_id).await,
+            Route::DeletePhoto(photo_id) => self.delete_photo(request, photo_id).await,
             Route::Health => Ok(health()),
             Route::Ready => Ok(self.ready().await),
         }
@@ -142,7 +143,7 @@ impl App {
         telemetry::photo(photo_id);
         tracing::info!("idempotency key replayed");
         // The photo is gone while its key still stands: a new photo under the old key would be a surprise.
-        let found = self.store.get(&OriginalKey { owner, photo_id }).await?;
+        let found = self.visible(&OriginalKey { owner, photo_id }).await?;
         let mut response = self.created(&found.ok_or(ApiError::IdempotencyConflict)?, now).await?;
         response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         Ok(response)
@@ -155,7 +156,7 @@ impl App {
                 let expiry = self.config.upload_url_expiry;
                 Some(Upload::from(self.objects.presign_upload(&key, &record.request, now, expiry).await?))
             }
-            State::Settled(_) => None,
+            State::Expired { .. } | State::Settled(_) | State::Deleting(_) => None,
         };
         let photo_id = record.photo_id;
         let created = CreatedUpload { photo_id, status: record.status().as_str(), upload };
@@ -171,7 +172,7 @@ impl App {
         // What is no id names no photo. The owner is part of the key: another's photo is not found either.
         let photo_id: PhotoId = photo_id.parse().map_err(|_| ApiError::NotFound)?;
         telemetry::photo(photo_id);
-        let record = self.store.get(&OriginalKey { owner, photo_id }).await?.ok_or(ApiError::NotFound)?;
+        let record = self.visible(&OriginalKey { owner, photo_id }).await?.ok_or(ApiError::NotFound)?;
         let now = OffsetDateTime::now_utc().truncate_to_millisecond();
         let expiry = self.config.download_url_expiry;
         let urls = try_join_all(
@@ -183,6 +184,26 @@ impl App {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         Ok(response)
+    }
+
+    /// One conditional write. What is to be removed is removed by the reconcile function; to the client the photo
+    /// is gone with this answer. One that is gone already, and one that never was, is as good.
+    async fn delete_photo(&self, request: &Request, photo_id: &str) -> Result<Response<Body>, ApiError> {
+        let owner = request::owner(request)?;
+        let photo_id: PhotoId = photo_id.parse().map_err(|_| ApiError::NotFound)?;
+        let now = OffsetDateTime::now_utc().truncate_to_millisecond();
+        let upload_ends_at = created_at(photo_id).unwrap_or(now) + upkeep::UPLOAD_WINDOW;
+        let marked = self.store.mark_deleted(&OriginalKey { owner, photo_id }, upload_ends_at, now).await?;
+        tracing::info!(%photo_id, marked, "photo deleted");
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        Ok(response)
+    }
+
+    /// A photo as its owner may see it: one that is being deleted is gone.
+    async fn visible(&self, key: &OriginalKey) -> Result<Option<PhotoRecord>, ApiError> {
+        let found = self.store.get(key).await?;
+        Ok(found.filter(|record| !matches!(record.state, State::Deleting(_))))
     }
 
     /// Whether photos can be taken now: the table and both buckets answer.
@@ -200,6 +221,13 @@ impl App {
         });
         json(if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
     }
+}
+
+/// When a photo's upload was asked for: its id tells. None for an id from outside the calendar.
+fn created_at(photo_id: PhotoId) -> Option<OffsetDateTime> {
+    let nanoseconds = i128::from(photo_id.unix_milliseconds()) * 1_000_000;
+    // An id that claims to be of the future is no reason to wait for it.
+    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok().map(|at| at.min(OffsetDateTime::now_utc()))
 }
 
 /// The process answers: no storage is asked.

@@ -11,7 +11,7 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let config = Config::read(&config::process_environment)
         .inspect_err(|error| tracing::error!(%error, "the function cannot start"))?;
-    let Clients { dynamodb, s3 } = Clients::load(Timeouts::REQUEST).await;
+    let Clients { dynamodb, s3, .. } = Clients::load(Timeouts::REQUEST).await;
     let storage = config.storage.clone();
     let app = Arc::new(App {
         store: PhotoStore::new(dynamodb, storage.table_name).with_quotas(config.quotas),

@@ -12,6 +12,8 @@ pub enum Route<'a> {
     CreateUpload,
     /// `GET /api/v4/photo/{photo_id}`, the id not yet checked.
     GetPhoto(&'a str),
+    /// `DELETE /api/v4/photo/{photo_id}`, the id not yet checked.
+    DeletePhoto(&'a str),
     /// `GET /health`
     Health,
     /// `GET /health/ready`
@@ -25,6 +27,7 @@ impl Route<'_> {
         match self {
             Self::CreateUpload => "POST /api/v4/photo/upload",
             Self::GetPhoto(_) => "GET /api/v4/photo/{photo_id}",
+            Self::DeletePhoto(_) => "DELETE /api/v4/photo/{photo_id}",
             Self::Health => "GET /health",
             Self::Ready => "GET /health/ready",
         }
@@ -45,21 +48,21 @@ pub enum NoRoute {
 
 /// Finds the route of a request.
 pub fn route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, NoRoute> {
-    let (route, allow) = match path {
-        "/health" => (Route::Health, Method::GET),
-        "/health/ready" => (Route::Ready, Method::GET),
+    let get = |route| if method == Method::GET { Ok(route) } else { Err(NoRoute::Method { allow: "GET" }) };
+    match path {
+        "/health" => get(Route::Health),
+        "/health/ready" => get(Route::Ready),
         _ => match path.strip_prefix(BASE_PATH).and_then(|rest| rest.strip_prefix('/')) {
-            Some("upload") => (Route::CreateUpload, Method::POST),
-            Some(photo_id) if !photo_id.is_empty() && !photo_id.contains('/') => {
-                (Route::GetPhoto(photo_id), Method::GET)
-            }
-            _ => return Err(NoRoute::Path),
+            Some("upload") if method == Method::POST => Ok(Route::CreateUpload),
+            Some("upload") => Err(NoRoute::Method { allow: "POST" }),
+            Some(photo_id) if !photo_id.is_empty() && !photo_id.contains('/') => match *method {
+                Method::GET => Ok(Route::GetPhoto(photo_id)),
+                Method::DELETE => Ok(Route::DeletePhoto(photo_id)),
+                _ => Err(NoRoute::Method { allow: "GET, DELETE" }),
+            },
+            _ => Err(NoRoute::Path),
         },
-    };
-    if *method == allow {
-        return Ok(route);
     }
-    Err(NoRoute::Method { allow: if allow == Method::POST { "POST" } else { "GET" } })
 }
 
 #[cfg(test)]
@@ -71,10 +74,12 @@ mod tests {
         let cases = [
             (Method::POST, "/api/v4/photo/upload", Ok(Route::CreateUpload)),
             (Method::GET, "/api/v4/photo/abc", Ok(Route::GetPhoto("abc"))),
+            (Method::DELETE, "/api/v4/photo/abc", Ok(Route::DeletePhoto("abc"))),
             (Method::GET, "/health", Ok(Route::Health)),
             (Method::GET, "/health/ready", Ok(Route::Ready)),
             (Method::GET, "/api/v4/photo/upload", Err(NoRoute::Method { allow: "POST" })),
-            (Method::PUT, "/api/v4/photo/abc", Err(NoRoute::Method { allow: "GET" })),
+            (Method::DELETE, "/api/v4/photo/upload", Err(NoRoute::Method { allow: "POST" })),
+            (Method::PUT, "/api/v4/photo/abc", Err(NoRoute::Method { allow: "GET, DELETE" })),
             (Method::POST, "/health", Err(NoRoute::Method { allow: "GET" })),
             (Method::GET, "/", Err(NoRoute::Path)),
             (Method::GET, "/api/v4/photo", Err(NoRoute::Path)),

@@ -138,21 +138,39 @@ async fn transactions_that_meet_are_tried_again_and_not_forever() {
 }
 
 #[tokio::test]
-async fn a_record_settles_by_one_conditional_update_that_drops_the_ttl() {
+async fn a_record_settles_by_one_conditional_update_that_owes_its_event_and_drops_the_ttl() {
     let (store, sent) = store(vec![ok()]);
     let outcome = Outcome::Failed { code: FailureCode::NotAnImage, reason: "text".to_owned() };
     let at = datetime!(2026-11-24 12:00:05 UTC);
     assert_eq!(store.settle(&key(), &outcome, at).await.unwrap(), Settled::Now);
     let body = body(&sent.all()[0]);
-    assert_eq!(body["ConditionExpression"], "#status = :pending");
-    assert_eq!(body["ExpressionAttributeValues"][":pending"]["S"], "pending");
+    assert_eq!(body["ConditionExpression"], "#status IN (:from0, :from1)");
+    let values = &body["ExpressionAttributeValues"];
+    assert_eq!((&values[":from0"]["S"], &values[":from1"]["S"]), (&json!("pending"), &json!("expired")));
     let expression = body["UpdateExpression"].as_str().unwrap();
     assert!(expression.starts_with("SET ") && expression.ends_with(" REMOVE expires_at"), "{expression}");
+    let set = assigned(&body);
+    assert_eq!(
+        set,
+        json!({
+            "status": { "S": "failed" }, "updated_at": { "S": "2026-11-24T12:00:05Z" },
+            "failure_code": { "S": "NOT_AN_IMAGE" }, "failure_reason": { "S": "text" },
+            "unsent_event": { "S": "PhotoFailed" }, "unsent_event_at": { "S": "2026-11-24T12:00:05Z" },
+            "due_shard": { "S": "1" }, "due_at": { "N": "1795521725" },
+        })
+    );
+}
+
+/// What an update sets, by attribute.
+pub(crate) fn assigned(body: &Value) -> Value {
     let names = body["ExpressionAttributeNames"].as_object().unwrap();
-    let mut assigned: Vec<_> = names.values().map(|name| name.as_str().unwrap()).collect();
-    assigned.sort_unstable();
-    // `#status` of the condition, and the assignment's own name for it.
-    assert_eq!(assigned, ["failure_code", "failure_reason", "status", "status", "updated_at"]);
+    let set = names.iter().filter(|(placeholder, _)| placeholder.starts_with("#a"));
+    set.map(|(placeholder, name)| {
+        let value = body["ExpressionAttributeValues"][placeholder.replace('#', ":")].clone();
+        (name.as_str().unwrap().to_owned(), value)
+    })
+    .collect::<serde_json::Map<_, _>>()
+    .into()
 }
 
 #[tokio::test]

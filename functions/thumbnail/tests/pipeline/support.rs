@@ -39,6 +39,7 @@ fn with_objects(objects: photo_aws::Objects, to_buckets: Sent, table: Vec<Answer
             "PHOTODROP_TABLE_NAME" => "photos",
             "PHOTODROP_ORIGINALS_BUCKET" => "originals",
             "PHOTODROP_THUMBNAILS_BUCKET" => "thumbnails",
+            "PHOTODROP_EVENT_BUS_NAME" => "photodrop",
             "PHOTODROP_MAX_UPLOAD_BYTES" => "5000000",
             "PHOTODROP_MAX_PIXELS" => "50000000",
             "PHOTODROP_MAX_SIDE" => "16384",
@@ -54,7 +55,8 @@ fn with_objects(objects: photo_aws::Objects, to_buckets: Sent, table: Vec<Answer
         };
         Some(value.to_owned())
     });
-    (Pipeline { config: config.unwrap(), store, objects }, to_table, to_buckets)
+    let (bus, _) = replay::event_bus(vec![replay::event_taken()]);
+    (Pipeline { config: config.unwrap(), store, objects, bus }, to_table, to_buckets)
 }
 
 /// One record of an event.

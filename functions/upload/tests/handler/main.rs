@@ -6,6 +6,8 @@ mod support;
 #[cfg(test)]
 mod create;
 #[cfg(test)]
+mod delete;
+#[cfg(test)]
 mod get;
 #[cfg(test)]
 mod health;

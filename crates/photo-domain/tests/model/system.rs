@@ -1,0 +1,301 @@
+//! The state of everything that touches one photo, and what can happen next.
+
+use photo_domain::Step;
+use photo_domain::record::Status;
+use stateright::{Model, Property};
+
+use crate::calm;
+use crate::processes::{Sweep, Worker};
+
+/// How often the model's reconcile function tries again; the product's five would only make it larger.
+pub(crate) const MAX_ATTEMPTS: u8 = 1;
+
+/// What is under check: the product's rules, or rules with a planted bug.
+#[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one planted bug or one fact")]
+pub(crate) struct Photo {
+    /// In which statuses a step may happen.
+    pub(crate) from: fn(Step) -> &'static [Status],
+    /// Whether the write that settles a record notes that its event is unsent.
+    pub(crate) outbox: bool,
+    /// Whether variants are written before the record says `ready`.
+    pub(crate) variants_first: bool,
+    /// Whether the object's version is compared with the event's.
+    pub(crate) version_guard: bool,
+    /// Whether the uploaded bytes are an image.
+    pub(crate) good: bool,
+    /// How many objects a client, or an operator past the API, puts under the key.
+    pub(crate) puts: u8,
+    /// Whether the second of them replaces the first: no client can (`if-none-match: *`), an operator can.
+    pub(crate) replaces: bool,
+    /// How many invocations and reconcile runs go on at the same time.
+    pub(crate) workers: usize,
+    pub(crate) sweeps: usize,
+    /// How many processes die in between.
+    pub(crate) crashes: u8,
+}
+
+impl Photo {
+    pub(crate) fn product() -> Self {
+        Self {
+            from: Step::from,
+            outbox: true,
+            variants_first: true,
+            version_guard: true,
+            good: true,
+            puts: 1,
+            replaces: false,
+            workers: 2,
+            sweeps: 1,
+            crashes: 1,
+        }
+    }
+
+    pub(crate) fn may(&self, step: Step, record: Option<&Record>) -> bool {
+        record.is_some_and(|record| (self.from)(step).contains(&record.status))
+    }
+}
+
+/// The item in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Record {
+    pub(crate) status: Status,
+    /// The version of the object that the variants were made from.
+    pub(crate) made_from: Option<u8>,
+    /// Whether its event is still to be sent.
+    pub(crate) unsent: bool,
+    /// Whether it is in the index of due records. When it is due is any time: the model has no clock.
+    pub(crate) due: bool,
+    pub(crate) attempts: u8,
+}
+
+/// Everything, and (below) what must not be forgotten for the checks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact, and small states make the check quick")]
+pub(crate) struct State {
+    pub(crate) record: Option<Record>,
+    pub(crate) object: Option<u8>,
+    pub(crate) variants: [Option<u8>; 2],
+    /// Deliveries to come of each version's event.
+    pub(crate) events: [u8; 2],
+    /// The version whose event is in the failure queue.
+    pub(crate) queued: Option<u8>,
+    pub(crate) workers: Vec<Worker>,
+    pub(crate) sweeps: Vec<Sweep>,
+    pub(crate) puts_left: u8,
+    pub(crate) crashes_left: u8,
+    pub(crate) delete_left: bool,
+
+    pub(crate) arrived: bool,
+    pub(crate) deleted: bool,
+    pub(crate) settled: Option<Status>,
+    pub(crate) told_settled: bool,
+    pub(crate) told_deleted: bool,
+    pub(crate) illegal: bool,
+    /// Whether an event was taken for the event of another version.
+    pub(crate) mistaken: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// The client puts its bytes: in time, late, or never.
+    Put,
+    /// The owner deletes the photo.
+    Delete,
+    /// S3 delivers an event; each is delivered up to twice, whenever.
+    Deliver {
+        version: u8,
+        worker: usize,
+    },
+    /// An event is lost.
+    Lose {
+        version: u8,
+    },
+    /// An invocation goes one step on.
+    Work(usize),
+    /// An invocation dies: Lambda retries it, or its event ends in the failure queue, or is lost altogether.
+    DieAndRetry(usize),
+    DieAndQueue(usize),
+    DieAndLose(usize),
+    /// A reconcile run begins with a part of its work, goes one step on, or dies.
+    Begin {
+        sweep: usize,
+        with: Sweep,
+    },
+    Sweep(usize),
+    Stop(usize),
+}
+
+impl Model for Photo {
+    type State = State;
+    type Action = Action;
+
+    /// The upload was asked for: its record is there before anybody can put anything.
+    fn init_states(&self) -> Vec<State> {
+        let record =
+            Record { status: Status::Pending, made_from: None, unsent: false, due: true, attempts: 0 };
+        vec![State {
+            record: Some(record),
+            object: None,
+            variants: [None; 2],
+            events: [0; 2],
+            queued: None,
+            workers: vec![Worker::Idle; self.workers],
+            sweeps: vec![Sweep::Idle; self.sweeps],
+            puts_left: self.puts,
+            crashes_left: self.crashes,
+            delete_left: true,
+            arrived: false,
+            deleted: false,
+            settled: None,
+            told_settled: false,
+            told_deleted: false,
+            illegal: false,
+            mistaken: false,
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if state.puts_left > 0 && (state.object.is_none() || self.replaces) {
+            actions.push(Action::Put);
+        }
+        if state.delete_left {
+            actions.push(Action::Delete);
+        }
+        // Workers are alike: the first idle one stands for all.
+        let idle = state.workers.iter().position(|worker| *worker == Worker::Idle);
+        for version in [1, 2] {
+            if state.events[usize::from(version) - 1] > 0 {
+                actions.push(Action::Lose { version });
+                actions.extend(idle.map(|worker| Action::Deliver { version, worker }));
+            }
+        }
+        for (number, worker) in state.workers.iter().enumerate() {
+            if *worker != Worker::Idle {
+                actions.push(Action::Work(number));
+                if state.crashes_left > 0 {
+                    actions.push(Action::DieAndRetry(number));
+                    actions.push(Action::DieAndQueue(number));
+                    actions.push(Action::DieAndLose(number));
+                }
+            }
+        }
+        let idle = state.sweeps.iter().position(|sweep| *sweep == Sweep::Idle);
+        if let Some(sweep) = idle {
+            actions.extend(Sweep::beginnings(state).into_iter().map(|with| Action::Begin { sweep, with }));
+        }
+        for (number, sweep) in state.sweeps.iter().enumerate() {
+            if *sweep != Sweep::Idle {
+                actions.push(Action::Sweep(number));
+                if state.crashes_left > 0 {
+                    actions.push(Action::Stop(number));
+                }
+            }
+        }
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        match action {
+            Action::Put => {
+                state.puts_left -= 1;
+                let version = self.puts - state.puts_left;
+                state.object = Some(version);
+                state.events[usize::from(version) - 1] = 2;
+                state.arrived |= !state.deleted;
+            }
+            Action::Delete => {
+                state.delete_left = false;
+                if self.may(Step::Delete, state.record.as_ref()) {
+                    state.apply(Step::Delete, None);
+                }
+                state.deleted = true;
+            }
+            Action::Deliver { version, worker } => {
+                state.events[usize::from(version) - 1] -= 1;
+                state.workers[worker] = Worker::Started(version);
+            }
+            Action::Lose { version } => state.events[usize::from(version) - 1] -= 1,
+            Action::Work(number) => state.work(self, number),
+            Action::DieAndRetry(number) => {
+                if let Some(version) = state.die(number) {
+                    state.events[usize::from(version) - 1] += 1;
+                }
+            }
+            Action::DieAndQueue(number) => state.queued = state.die(number).or(state.queued),
+            Action::DieAndLose(number) => {
+                state.die(number);
+            }
+            Action::Begin { sweep, with } => state.sweeps[sweep] = with,
+            Action::Sweep(number) => state.sweep(self, number),
+            Action::Stop(number) => {
+                state.crashes_left -= 1;
+                state.sweeps[number] = Sweep::Idle;
+            }
+        }
+        // Which worker does what makes no difference: one order of them stands for all.
+        state.workers.sort_unstable();
+        state.sweeps.sort_unstable();
+        (state != *last).then_some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(LEGAL, |_, state: &State| !state.illegal),
+            Property::always(GONE, |_, state: &State| {
+                !state.deleted || state.record.is_none_or(|record| record.status == Status::Deleting)
+            }),
+            Property::always(VERSION, |_, state: &State| !state.mistaken),
+            Property::always(WHOLE, |model: &Self, state: &State| calm::ready_is_whole(model, state)),
+            Property::always(CONVERGES, |model: &Self, state: &State| calm::outcome(model, state).is_ok()),
+            Property::sometimes("a photo is ready", |_, state: &State| state.is(Status::Ready)),
+            Property::sometimes("a photo fails", |_, state: &State| state.is(Status::Failed)),
+            Property::sometimes("an upload expires", |_, state: &State| state.is(Status::Expired)),
+            Property::sometimes("a photo is removed", |_, state: &State| state.record.is_none()),
+            Property::sometimes("a photo is removed while it is processed", |_, state: &State| {
+                state.record.is_none() && state.workers.iter().any(|worker| *worker != Worker::Idle)
+            }),
+        ]
+    }
+}
+
+/// The promises.
+pub(crate) const LEGAL: &str = "every status follows from the one before by a legal step";
+pub(crate) const GONE: &str = "a deleted photo never comes back";
+pub(crate) const VERSION: &str = "an event leads to the version that it told of, or to nothing";
+pub(crate) const WHOLE: &str =
+    "ready means that every variant is there, of the version that the record names";
+pub(crate) const CONVERGES: &str =
+    "once all is calm nothing is lost, nothing is left over and everything is told";
+
+impl State {
+    pub(crate) fn is(&self, status: Status) -> bool {
+        self.record.is_some_and(|record| record.status == status)
+    }
+
+    /// A write whose condition held.
+    pub(crate) fn apply(&mut self, step: Step, made_from: Option<u8>) {
+        let Some(record) = &mut self.record else { return };
+        if let Some(next) = step.to() {
+            self.illegal |= !record.status.may_become(next);
+            record.status = next;
+        }
+        match step {
+            Step::Succeed | Step::Fail => {
+                record.made_from = made_from;
+                (record.unsent, record.due) = (true, true);
+                self.settled = step.to();
+            }
+            Step::Expire => record.due = false,
+            Step::Retry => {
+                record.attempts += 1;
+                record.due = true;
+            }
+            Step::Delete => record.due = true,
+            Step::Remove => {
+                self.illegal |= record.status != Status::Deleting;
+                self.record = None;
+            }
+        }
+    }
+}

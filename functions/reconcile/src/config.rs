@@ -1,0 +1,124 @@
+//! The environment of the reconcile function; `template.yaml` sets every variable.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use photo_aws::{ConfigError, Environment, Storage, quota};
+use photo_domain::quota::Quotas;
+
+/// What the function is told by its environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `PHOTODROP_TABLE_NAME`, `PHOTODROP_ORIGINALS_BUCKET`, `PHOTODROP_THUMBNAILS_BUCKET`.
+    pub storage: Storage,
+    /// `PHOTODROP_OWNER_PHOTOS_PER_DAY`, `PHOTODROP_OWNER_BYTES_PER_DAY`, `PHOTODROP_OWNER_PENDING_PHOTOS`: whether an
+    /// upload that never came gives something back.
+    pub quotas: Quotas,
+    /// `PHOTODROP_EVENT_BUS_NAME`: where photos are announced.
+    pub event_bus_name: String,
+    /// `PHOTODROP_FAILURE_QUEUE_URL`: events that the thumbnail function failed on.
+    pub failure_queue_url: String,
+    /// `PHOTODROP_PARKING_QUEUE_URL`: where messages are kept that nothing can be done about.
+    pub parking_queue_url: String,
+    /// `PHOTODROP_THUMBNAIL_FUNCTION`: its name.
+    pub thumbnail_function: String,
+    /// `PHOTODROP_RECONCILE_MODE`: `apply` or `dry-run`.
+    pub mode: Mode,
+    /// `PHOTODROP_RECONCILE_MAX_RECORDS`: due records, and messages, of one run.
+    pub max_records: usize,
+    /// `PHOTODROP_RECONCILE_MAX_LISTED`: objects of each bucket that one run looks at.
+    pub max_listed: usize,
+    /// `PHOTODROP_ORPHAN_GRACE_SECONDS`: nothing younger is ever taken for an orphan.
+    pub orphan_grace: Duration,
+    /// `PHOTODROP_RECONCILE_MAX_ORPHANS`: more in one run are left to the next.
+    pub max_orphans: usize,
+    /// `PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT`: a larger share of what was listed is no litter but a mistake, such
+    /// as a wrong table, and nothing is touched.
+    pub max_orphan_percent: usize,
+}
+
+/// Whether a run changes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It does.
+    Apply,
+    /// It only says what it would do.
+    DryRun,
+}
+
+/// The text is no mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownMode;
+
+impl std::fmt::Display for UnknownMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("apply or dry-run is expected")
+    }
+}
+
+impl FromStr for Mode {
+    type Err = UnknownMode;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "apply" => Ok(Self::Apply),
+            "dry-run" => Ok(Self::DryRun),
+            _ => Err(UnknownMode),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the environment through `lookup`; the error names every mistake in it.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut env = Environment::new(lookup);
+        let storage = Storage::read(&mut env);
+        let quotas = quota::read(&mut env);
+        let event_bus_name = env.text("PHOTODROP_EVENT_BUS_NAME");
+        let failure_queue_url = env.text("PHOTODROP_FAILURE_QUEUE_URL");
+        let parking_queue_url = env.text("PHOTODROP_PARKING_QUEUE_URL");
+        let thumbnail_function = env.text("PHOTODROP_THUMBNAIL_FUNCTION");
+        let mode = env.parsed("PHOTODROP_RECONCILE_MODE");
+        let max_records = env.number("PHOTODROP_RECONCILE_MAX_RECORDS", 1..=100_000);
+        let max_listed = env.number("PHOTODROP_RECONCILE_MAX_LISTED", 0..=1_000_000);
+        let orphan_grace = env.number("PHOTODROP_ORPHAN_GRACE_SECONDS", 1..=31_536_000);
+        let max_orphans = env.number("PHOTODROP_RECONCILE_MAX_ORPHANS", 0..=100_000);
+        let max_orphan_percent = env.number("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", 0..=100);
+        let config = (|| {
+            Some(Self {
+                storage: storage?,
+                quotas: quotas?,
+                event_bus_name: event_bus_name?,
+                failure_queue_url: failure_queue_url?,
+                parking_queue_url: parking_queue_url?,
+                thumbnail_function: thumbnail_function?,
+                mode: mode?,
+                max_records: max_records?,
+                max_listed: max_listed?,
+                orphan_grace: Duration::from_secs(orphan_grace?),
+                max_orphans: max_orphans?,
+                max_orphan_percent: max_orphan_percent?,
+            })
+        })();
+        env.finish(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_environment_names_every_variable_at_once() {
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 16);
+    }
+
+    #[test]
+    fn a_mode_that_is_none_is_refused_and_not_taken_for_apply() {
+        assert_eq!("dry-run".parse(), Ok(Mode::DryRun));
+        assert_eq!("apply".parse(), Ok(Mode::Apply));
+        for bad in ["", "dry", "Apply", "dryrun"] {
+            assert_eq!(bad.parse::<Mode>(), Err(UnknownMode), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The reconcile function: whatever a crash, a lost event or an outage left undone is done here, on a schedule.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`run`] | one run: its parts in order, within its time and its numbers |
+//! | [`sweep`] | records that are due: expired uploads, lost events, unsent announcements, deleted photos |
+//! | [`redrive`] | the failure queue |
+//! | [`orphans`] | originals and variants that no record knows, found by listing the buckets |
+//! | [`summary`] | what a run did, as one log line and as its answer |
+//! | [`config`] | the environment |
+//!
+//! Any number of runs may go on at the same time, and any of them may end anywhere: each step is a conditional write
+//! or leaves what it finds done. The model check in `photo-domain` has them all.
+//!
+//! **It never calls itself**: it may invoke the thumbnail function alone, which invokes nothing and whose output goes
+//! into a bucket without notifications. What is tried again is counted in the record, five times at most.
+
+pub mod config;
+pub mod orphans;
+pub mod redrive;
+pub mod run;
+pub mod summary;
+pub mod sweep;
+
+pub use config::Config;
+pub use run::{Reconciler, Request};
+pub use summary::Summary;

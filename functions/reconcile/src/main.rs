@@ -1,0 +1,32 @@
+//! The reconcile function: invoked by a schedule, and by operators.
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use photo_aws::{Clients, Objects, PhotoStore, Timeouts, config, telemetry};
+use reconcile::{Config, Reconciler, Request, run::deadline};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let config = Config::read(&config::process_environment)
+        .inspect_err(|error| tracing::error!(%error, "the function cannot start"))?;
+    let clients = Clients::load(Timeouts::PIPELINE).await;
+    let storage = config.storage.clone();
+    let [failures, parking] =
+        clients.queues([config.failure_queue_url.clone(), config.parking_queue_url.clone()]);
+    let reconciler = Arc::new(Reconciler {
+        bus: clients.event_bus(config.event_bus_name.clone()),
+        thumbnails: clients.thumbnail_function(config.thumbnail_function.clone()),
+        failures,
+        parking,
+        store: PhotoStore::new(clients.dynamodb, storage.table_name).with_quotas(config.quotas),
+        objects: Objects::new(clients.s3, storage.originals_bucket, storage.thumbnails_bucket),
+        config,
+    });
+    run(service_fn(move |event: LambdaEvent<Request>| {
+        let reconciler = Arc::clone(&reconciler);
+        async move { Ok::<_, Error>(reconciler.run(event.payload, deadline(&event.context)).await) }
+    }))
+    .await
+}

@@ -1,0 +1,166 @@
+//! Objects that no record knows, found by listing the buckets bit by bit.
+//!
+//! What could go badly wrong here is to take a whole bucket for litter: because the table is another one, was restored
+//! from a backup, or does not answer. So:
+//! - nothing younger than the grace is looked at, and no answer of the table is never "no record";
+//! - an object is listed first and its record read after it: a record is there before its object can be;
+//! - if too large a share of a listing has no record, nothing of it is touched, and the run says so;
+//! - an original is only marked. S3's lifecycle rule removes it weeks later; until then it can be had back. Variants
+//!   are removed: they can be made again.
+
+use std::collections::{HashMap, HashSet};
+
+use photo_aws::{AwsError, Bucket, FoundObject, Known, OriginalTag};
+use photo_domain::OriginalKey;
+use photo_domain::record::Status;
+
+use crate::run::Run;
+
+/// Up to so many orphans are no sign of a mistake, whatever their share: a small stack has few objects.
+const FEW: usize = 20;
+
+/// How many objects are asked for at once.
+const PAGE: usize = 1_000;
+
+/// A part of a bucket with what the table knows of it.
+struct Listing {
+    objects: Vec<(FoundObject, OriginalKey)>,
+    known: HashMap<OriginalKey, Known>,
+    /// Where the next listing goes on; none if this was the end.
+    next: Option<String>,
+    listed: usize,
+}
+
+impl Run<'_> {
+    /// Looks at the next part of the originals.
+    pub(crate) async fn originals(&mut self) {
+        if let Err(error) = self.judge_originals().await {
+            self.failed("originals", &error);
+        }
+    }
+
+    /// Looks at the next part of the variants.
+    pub(crate) async fn variants(&mut self) {
+        if let Err(error) = self.judge_variants().await {
+            self.failed("variants", &error);
+        }
+    }
+
+    async fn judge_originals(&mut self) -> Result<(), AwsError> {
+        let listing = self.list(Bucket::Originals, |key| key.parse().ok()).await?;
+        self.summary.originals_listed += listing.listed as u64;
+        let mut orphans = Vec::new();
+        for (_, key) in &listing.objects {
+            match listing.known.get(key) {
+                None => orphans.push(key),
+                // Its event and its place in the index are both lost; or the bytes came after it had expired.
+                Some(Known::Record { status: Status::Pending | Status::Expired, .. }) => {
+                    if self.is_dry() || self.tools.store.hasten(key, self.now).await? {
+                        self.summary.hastened += 1;
+                        tracing::warn!(photo_id = %key.photo_id, "an unsettled photo whose bytes are there: due now");
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        if !self.is_litter(Bucket::Originals, orphans.len(), listing.listed) {
+            return Ok(());
+        }
+        for key in orphans.iter().take(self.tools.config.max_orphans) {
+            if !self.is_dry() {
+                self.tools.objects.tag_original(key, OriginalTag::Orphaned).await?;
+            }
+            self.summary.originals_orphaned += 1;
+            tracing::warn!(photo_id = %key.photo_id, "an original without a record: marked to expire");
+        }
+        self.advance(Bucket::Originals, &listing, orphans.len()).await
+    }
+
+    async fn judge_variants(&mut self) -> Result<(), AwsError> {
+        let listing = self.list(Bucket::Thumbnails, |key| OriginalKey::of_variant(key).ok()).await?;
+        self.summary.variants_listed += listing.listed as u64;
+        let oldest = self.now - self.tools.config.orphan_grace;
+        let orphans: Vec<_> = listing
+            .objects
+            .iter()
+            .filter(|(object, key)| match listing.known.get(key) {
+                None => true,
+                // After a change of the variants, readers may still have URLs of the old ones.
+                Some(Known::Record { status: Status::Ready, variant_keys, updated_at }) => {
+                    *updated_at < oldest && !variant_keys.contains(&object.key)
+                }
+                Some(Known::Record { status: Status::Failed, updated_at, .. }) => *updated_at < oldest,
+                // On its way, being removed anyway, or not to be judged.
+                Some(_) => false,
+            })
+            .map(|(object, _)| object)
+            .collect();
+        if !self.is_litter(Bucket::Thumbnails, orphans.len(), listing.listed) {
+            return Ok(());
+        }
+        for object in orphans.iter().take(self.tools.config.max_orphans) {
+            if !self.is_dry() {
+                self.tools.objects.remove_variant(&object.key).await?;
+            }
+            self.summary.variants_removed += 1;
+            tracing::info!(key = object.key, "a variant that no record names: removed");
+        }
+        self.advance(Bucket::Thumbnails, &listing, orphans.len()).await
+    }
+
+    /// Lists on from the checkpoint, and then asks the table about what was found.
+    async fn list(
+        &mut self,
+        bucket: Bucket,
+        photo_of: fn(&str) -> Option<OriginalKey>,
+    ) -> Result<Listing, AwsError> {
+        let tools = self.tools;
+        let oldest = self.now - tools.config.orphan_grace;
+        let mut next = tools.store.checkpoint(bucket.as_str()).await?;
+        let mut objects = Vec::new();
+        let mut listed = 0;
+        while listed < tools.config.max_listed && self.has_time() {
+            let limit = PAGE.min(tools.config.max_listed - listed);
+            let page = tools.objects.list_after(bucket, next.as_deref(), limit).await?;
+            listed += page.objects.len();
+            next = page.objects.last().filter(|_| page.more).map(|object| object.key.clone());
+            for object in page.objects {
+                // What is not ours, and what is young, is left alone.
+                if let Some(key) = photo_of(&object.key).filter(|_| object.written_at < oldest) {
+                    objects.push((object, key));
+                }
+            }
+            if next.is_none() {
+                break;
+            }
+        }
+        let keys: HashSet<_> = objects.iter().map(|(_, key)| key.clone()).collect();
+        let known = tools.store.known(&keys.into_iter().collect::<Vec<_>>()).await?;
+        Ok(Listing { objects, known, next, listed })
+    }
+
+    /// Whether orphans are few enough to be litter.
+    fn is_litter(&mut self, bucket: Bucket, orphans: usize, listed: usize) -> bool {
+        let allowed = listed * self.tools.config.max_orphan_percent / 100;
+        if orphans <= allowed.max(FEW) {
+            return true;
+        }
+        self.summary.refused += 1;
+        tracing::error!(
+            bucket = bucket.as_str(),
+            orphans,
+            listed,
+            allowed_percent = self.tools.config.max_orphan_percent,
+            "too many objects without a record: nothing is touched. Is it the right table?"
+        );
+        false
+    }
+
+    /// Moves the checkpoint on, unless some orphans are left for the next run.
+    async fn advance(&mut self, bucket: Bucket, listing: &Listing, orphans: usize) -> Result<(), AwsError> {
+        if self.is_dry() || orphans > self.tools.config.max_orphans {
+            return Ok(());
+        }
+        self.tools.store.save_checkpoint(bucket.as_str(), listing.next.as_deref(), self.now).await
+    }
+}

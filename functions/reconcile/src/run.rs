@@ -1,0 +1,132 @@
+//! One run.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use photo_aws::{AwsError, EventBus, Objects, PhotoStore, Queue, ThumbnailFunction, error_chain};
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use crate::config::{Config, Mode};
+use crate::summary::Summary;
+
+/// What is left of an invocation for the step that is under way when its time is over.
+const STOP_BEFORE_END: Duration = Duration::from_secs(15);
+
+/// The parts of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The failure queue.
+    Failures,
+    /// Due records.
+    Due,
+    /// The originals bucket.
+    Originals,
+    /// The thumbnails bucket.
+    Variants,
+}
+
+/// What a run is asked for; the schedule asks for everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    /// Changes nothing and says what it would do. It cannot be turned off where the configuration has it on.
+    pub dry_run: bool,
+    /// Only these parts; all of them if there are none.
+    pub parts: Vec<Part>,
+}
+
+/// The reconcile function with all that it needs.
+#[derive(Debug)]
+pub struct Reconciler {
+    /// The settings.
+    pub config: Config,
+    /// The records.
+    pub store: PhotoStore,
+    /// The buckets.
+    pub objects: Objects,
+    /// Where photos are announced.
+    pub bus: EventBus,
+    /// What makes thumbnails.
+    pub thumbnails: ThumbnailFunction,
+    /// Events that it failed on.
+    pub failures: Queue,
+    /// Messages that nothing can be done about.
+    pub parking: Queue,
+}
+
+/// One run under way.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// What it works with.
+    pub tools: &'a Reconciler,
+    /// Whether it changes anything.
+    pub mode: Mode,
+    /// The time of all its writes.
+    pub now: OffsetDateTime,
+    /// What it did so far.
+    pub summary: Summary,
+    deadline: Instant,
+}
+
+impl Reconciler {
+    /// Does what is to be done, up to the configuration's numbers and until `deadline`.
+    ///
+    /// What fails is counted and logged and is due again: one photo's trouble must not keep the others waiting.
+    pub async fn run(&self, request: Request, deadline: Instant) -> Summary {
+        let started = Instant::now();
+        let mode = if request.dry_run { Mode::DryRun } else { self.config.mode };
+        let mut run = Run {
+            tools: self,
+            mode,
+            now: OffsetDateTime::now_utc().truncate_to_millisecond(),
+            summary: Summary { dry_run: mode == Mode::DryRun, complete: true, ..Summary::default() },
+            deadline,
+        };
+        // Failures first: they make records due.
+        for part in [Part::Failures, Part::Due, Part::Originals, Part::Variants] {
+            if request.parts.is_empty() || request.parts.contains(&part) {
+                match part {
+                    Part::Failures => run.redrive().await,
+                    Part::Due => run.sweep().await,
+                    Part::Originals => run.originals().await,
+                    Part::Variants => run.variants().await,
+                }
+            }
+        }
+        run.summary.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        run.summary.log();
+        run.summary
+    }
+}
+
+impl Run<'_> {
+    /// Whether there is time for one more step; if not, the run is not complete.
+    pub(crate) fn has_time(&mut self) -> bool {
+        let has_time = Instant::now() < self.deadline;
+        self.summary.complete &= has_time;
+        has_time
+    }
+
+    /// Counts and logs a step that failed.
+    pub(crate) fn failed(&mut self, step: &'static str, error: &AwsError) {
+        self.summary.errors += 1;
+        tracing::error!(
+            step,
+            operation = error.operation,
+            error = error_chain(error),
+            "reconcile step failed"
+        );
+    }
+
+    pub(crate) const fn is_dry(&self) -> bool {
+        matches!(self.mode, Mode::DryRun)
+    }
+}
+
+/// When a run must stop taking up new work.
+#[must_use]
+pub fn deadline(context: &lambda_runtime::Context) -> Instant {
+    let remaining = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    Instant::now() + remaining.saturating_sub(STOP_BEFORE_END)
+}

@@ -1,0 +1,81 @@
+//! What a run did: its answer, and the one log line that metrics are made of.
+
+use photo_aws::metrics::{self, Document};
+use serde::Serialize;
+
+/// Counts by kind. In a dry run they are what would have been done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+    /// Due records that were looked at.
+    pub due: u64,
+    /// Uploads that never came.
+    pub expired: u64,
+    /// Photos whose bytes were there and that are processed again.
+    pub retried: u64,
+    /// Photos that failed after their last attempt.
+    pub gave_up: u64,
+    /// Announcements that had not been sent.
+    pub announced: u64,
+    /// Deleted photos of which everything is removed.
+    pub deleted: u64,
+    /// Messages taken off the failure queue (in a dry run: waiting in it).
+    pub failures: u64,
+    /// Messages kept aside in the parking queue.
+    pub parked: u64,
+    /// Originals that were listed.
+    pub originals_listed: u64,
+    /// Originals whose record had nobody to look after it, and has again.
+    pub hastened: u64,
+    /// Originals without a record, marked to expire.
+    pub originals_orphaned: u64,
+    /// Variants that were listed.
+    pub variants_listed: u64,
+    /// Variants that no record names, removed.
+    pub variants_removed: u64,
+    /// Buckets in which so much looked like an orphan that nothing was touched.
+    pub refused: u64,
+    /// Steps that failed; each is logged, and is due again.
+    pub errors: u64,
+    /// Whether the run saw all that was due, and not only what it had time and numbers for.
+    pub complete: bool,
+    /// How long it took.
+    pub duration_ms: u64,
+}
+
+impl Summary {
+    /// Photos that arrived and were still pending beyond the grace.
+    #[must_use]
+    pub fn stuck(&self) -> u64 {
+        self.retried + self.gave_up
+    }
+
+    /// Writes the one line, and counts the run.
+    pub fn log(&self) {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let stuck = self.stuck() as f64;
+        Document::new().count(metrics::RECONCILE_RUNS).value(metrics::STUCK_PENDING, stuck).emit();
+        tracing::info!(
+            dry_run = self.dry_run,
+            due = self.due,
+            expired = self.expired,
+            retried = self.retried,
+            gave_up = self.gave_up,
+            announced = self.announced,
+            deleted = self.deleted,
+            failures = self.failures,
+            parked = self.parked,
+            originals_listed = self.originals_listed,
+            hastened = self.hastened,
+            originals_orphaned = self.originals_orphaned,
+            variants_listed = self.variants_listed,
+            variants_removed = self.variants_removed,
+            refused = self.refused,
+            errors = self.errors,
+            complete = self.complete,
+            duration_ms = self.duration_ms,
+            "reconciled"
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Records that are due.
+
+use photo_aws::invoke::created_event;
+use photo_aws::{AwsError, Bucket, FoundObject, Settled, Tracked};
+use photo_domain::event::Unsent;
+use photo_domain::record::{Outcome, PhotoRecord, State};
+use photo_domain::{Announcement, CompletionEvent, FailureCode, OriginalKey, upkeep};
+use serde_json::{Value, json};
+use tracing::Instrument as _;
+
+use crate::run::Run;
+
+impl Run<'_> {
+    /// Goes through the index of due records, one partition after the other.
+    pub(crate) async fn sweep(&mut self) {
+        let mut left = self.tools.config.max_records;
+        // Another partition first each minute: if there is ever too much to do, no photo always comes last.
+        let minute = u64::try_from(self.now.unix_timestamp()).unwrap_or(0) / 60;
+        let shards = u64::from(upkeep::SHARDS);
+        for number in 0..shards {
+            let shard = u8::try_from((minute + number) % shards).unwrap_or(0);
+            if left == 0 || !self.has_time() {
+                self.summary.complete = false;
+                return;
+            }
+            let keys = match self.tools.store.due(shard, self.now, left).await {
+                Ok(keys) => keys,
+                Err(error) => {
+                    self.failed("due", &error);
+                    continue;
+                }
+            };
+            left = left.saturating_sub(keys.len());
+            for key in keys {
+                if !self.has_time() {
+                    return;
+                }
+                let span = tracing::info_span!("photo", photo_id = %key.photo_id);
+                if let Err(error) = self.look_after(&key).instrument(span.clone()).await {
+                    span.in_scope(|| self.failed("sweep", &error));
+                }
+            }
+        }
+    }
+
+    /// Does for one photo what its record is due for.
+    async fn look_after(&mut self, key: &OriginalKey) -> Result<(), AwsError> {
+        // The index lags behind the table: what counts is the record.
+        let Some(tracked) = self.tools.store.track(key).await? else { return Ok(()) };
+        if tracked.due_at.is_none_or(|due_at| due_at > self.now) {
+            return Ok(());
+        }
+        self.summary.due += 1;
+        match (&tracked.record.state, tracked.unsent) {
+            (State::Deleting(_), _) => self.finish_delete(key, &tracked).await,
+            (State::Settled(_), Some(unsent)) => self.announce(key, &tracked.record, unsent).await,
+            (State::Settled(_), None) => self.rest(key, &tracked).await,
+            (State::Pending { .. } | State::Expired { .. }, _) => self.take_up(key, &tracked).await,
+        }
+    }
+
+    /// An upload whose window is over: either nothing came, or nothing became of what came.
+    async fn take_up(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<(), AwsError> {
+        let Some(object) = self.tools.objects.find_original(key).await? else {
+            if matches!(tracked.record.state, State::Expired { .. }) {
+                return self.rest(key, tracked).await;
+            }
+            let size_bytes = tracked.record.request.size_bytes;
+            if self.is_dry() || self.tools.store.expire(key, size_bytes, self.now).await? {
+                self.summary.expired += 1;
+                tracing::info!(dry_run = self.is_dry(), "upload expired: nothing came");
+            }
+            return Ok(());
+        };
+        if tracked.attempts >= upkeep::MAX_ATTEMPTS {
+            let reason = format!("unsettled after {} attempts", tracked.attempts);
+            let event = created_event(self.tools.objects.originals_bucket(), key, &object);
+            return self.give_up(key, &tracked.record, &reason, &json!({ "requestPayload": event })).await;
+        }
+        self.retry(key, tracked.attempts, &object).await
+    }
+
+    async fn retry(
+        &mut self,
+        key: &OriginalKey,
+        attempts: u32,
+        object: &FoundObject,
+    ) -> Result<(), AwsError> {
+        // The claim comes first: should the invocation be lost, the photo is due again after its wait, and of two
+        // runs at once one has it.
+        if !self.is_dry() {
+            if !self.tools.store.claim_retry(key, attempts, self.now).await? {
+                return Ok(());
+            }
+            let event = created_event(self.tools.objects.originals_bucket(), key, object);
+            self.tools.thumbnails.process(&event).await?;
+        }
+        self.summary.retried += 1;
+        tracing::warn!(
+            attempt = attempts + 1,
+            dry_run = self.is_dry(),
+            "processed again: its event was lost"
+        );
+        Ok(())
+    }
+
+    /// Ends a photo that no attempt has brought to an end. The message of it is kept aside first: with it an operator
+    /// can play the event again.
+    pub(crate) async fn give_up(
+        &mut self,
+        key: &OriginalKey,
+        record: &PhotoRecord,
+        reason: &str,
+        message: &Value,
+    ) -> Result<(), AwsError> {
+        tracing::error!(
+            reason,
+            dry_run = self.is_dry(),
+            "photo given up: its message is in the parking queue"
+        );
+        self.summary.gave_up += 1;
+        self.park(reason, message).await?;
+        if self.is_dry() {
+            return Ok(());
+        }
+        let outcome = Outcome::Failed { code: FailureCode::RetriesExhausted, reason: reason.to_owned() };
+        if self.tools.store.settle(key, &outcome, self.now).await? == Settled::Now {
+            let failed = PhotoRecord { state: State::Settled(outcome), ..record.clone() };
+            let unsent = Unsent { what: Announcement::Failed, at: self.now };
+            self.announce(key, &failed, unsent).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a message aside with the reason why.
+    pub(crate) async fn park(&mut self, reason: &str, message: &Value) -> Result<(), AwsError> {
+        if !self.is_dry() {
+            let parked = json!({ "parked_because": reason, "message": message });
+            self.tools.parking.send(&parked.to_string()).await?;
+        }
+        self.summary.parked += 1;
+        Ok(())
+    }
+
+    /// Sends the event that whoever settled the record did not come to send.
+    async fn announce(
+        &mut self,
+        key: &OriginalKey,
+        record: &PhotoRecord,
+        unsent: Unsent,
+    ) -> Result<(), AwsError> {
+        if !self.is_dry() {
+            self.tools.bus.announce(&CompletionEvent::of(record, unsent)).await?;
+            self.tools.store.announced(key, unsent.at).await?;
+        }
+        self.summary.announced += 1;
+        Ok(())
+    }
+
+    /// Removes what a deleted photo has left: variants, original, and at last its record. Ended anywhere, it is
+    /// begun again by the next run.
+    async fn finish_delete(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<(), AwsError> {
+        self.summary.deleted += 1;
+        if self.is_dry() {
+            return Ok(());
+        }
+        let variants = self.tools.objects.remove_all(Bucket::Thumbnails, key).await?;
+        let originals = self.tools.objects.remove_all(Bucket::Originals, key).await?;
+        // The record is what all of it goes by, so everything is told before the record goes.
+        if let Some(unsent) = tracked.unsent {
+            self.tools.bus.announce(&CompletionEvent::of(&tracked.record, unsent)).await?;
+        }
+        let deleted = Unsent { what: Announcement::Deleted, at: tracked.deleted_at.unwrap_or(self.now) };
+        self.tools.bus.announce(&CompletionEvent::of(&tracked.record, deleted)).await?;
+        self.tools.store.remove(key).await?;
+        tracing::info!(variants, originals, "deleted photo removed");
+        Ok(())
+    }
+
+    /// There is nothing to do: it leaves the index.
+    async fn rest(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<(), AwsError> {
+        if self.is_dry() { Ok(()) } else { self.tools.store.rest(key, tracked).await }
+    }
+}
