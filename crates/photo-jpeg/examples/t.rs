@@ -9,7 +9,9 @@ fn main() {
     for _ in 0..reps {
         let t = std::time::Instant::now();
         let j = Jpeg::parse(&b).unwrap();
-        let p = j.decode(Scales { luma: Scale::new(n).unwrap(), chroma: Scale::new(c).unwrap() }, &mut || false).unwrap();
+        let p = j
+            .decode(Scales { luma: Scale::new(n).unwrap(), chroma: Scale::new(c).unwrap() }, &mut || false)
+            .unwrap();
         std::hint::black_box(p.planes[0].samples[7]);
         times.push(t.elapsed().as_secs_f64() * 1e3);
     }

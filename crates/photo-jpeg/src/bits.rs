@@ -211,9 +211,15 @@ mod tests {
 
     #[test]
     fn signed_values_are_as_in_table_f1() {
-        for (byte, size, expected) in
-            [(0x00, 1, -1), (0x80, 1, 1), (0x00, 2, -3), (0x40, 2, -2), (0xc0, 2, 3), (0x7f, 8, -128), (0x80, 8, 128)]
-        {
+        for (byte, size, expected) in [
+            (0x00, 1, -1),
+            (0x80, 1, 1),
+            (0x00, 2, -3),
+            (0x40, 2, -2),
+            (0xc0, 2, 3),
+            (0x7f, 8, -128),
+            (0x80, 8, 128),
+        ] {
             assert_eq!(bits(&[byte, 0, 0]).refill().take_signed(size), expected, "{byte:x} in {size}");
         }
     }

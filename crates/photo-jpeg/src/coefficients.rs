@@ -68,7 +68,11 @@ impl Coefficients {
 
     /// Notes that a scan brings the coefficients of a band from `before` missing bits to `after`; an error if they are
     /// not there. This bounds the number of scans that a file can have.
-    pub(crate) fn advance(&mut self, (first, last): (u8, u8), (before, after): (u8, u8)) -> Result<(), Error> {
+    pub(crate) fn advance(
+        &mut self,
+        (first, last): (u8, u8),
+        (before, after): (u8, u8),
+    ) -> Result<(), Error> {
         let expected = if before == 0 { UNSEEN } else { before };
         for missing in &mut self.missing_bits[usize::from(first)..=usize::from(last)] {
             if *missing != expected {

@@ -60,7 +60,9 @@ impl Table {
                 }
                 if length <= LOOK {
                     let first = (code << (LOOK - length)) as usize;
-                    for (low, entry) in table.codes[first..first + (1 << (LOOK - length))].iter_mut().enumerate() {
+                    for (low, entry) in
+                        table.codes[first..first + (1 << (LOOK - length))].iter_mut().enumerate()
+                    {
                         *entry = code_entry(symbol, length, low, dc);
                     }
                 }
@@ -109,7 +111,11 @@ impl Table {
     /// Length and symbol of a code, from its entry or, if it has none, the long way.
     #[inline(always)]
     pub(crate) fn code(&self, entry: u32, bits: &Bits<'_>) -> Result<(u32, u8), Error> {
-        if entry == 0 { self.long_code(bits.peek::<16>()) } else { Ok((entry & 63, (entry >> 8 & 255) as u8)) }
+        if entry == 0 {
+            self.long_code(bits.peek::<16>())
+        } else {
+            Ok((entry & 63, (entry >> 8 & 255) as u8))
+        }
     }
 
     /// The difference of a DC value to the last one; refilled before.
@@ -137,7 +143,8 @@ impl Table {
 /// `low`: the bits of the look behind the code.
 fn code_entry(symbol: u8, length: u32, low: usize, dc: bool) -> u32 {
     let plain = length | u32::from(symbol) << 8;
-    let (run, size) = if dc { (0, u32::from(symbol)) } else { (u32::from(symbol >> 4), u32::from(symbol & 15)) };
+    let (run, size) =
+        if dc { (0, u32::from(symbol)) } else { (u32::from(symbol >> 4), u32::from(symbol & 15)) };
     let behind = LOOK - length;
     if size > behind || (size == 0 && !dc) {
         return plain;

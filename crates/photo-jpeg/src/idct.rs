@@ -348,7 +348,8 @@ mod tests {
 
     #[test]
     fn a_flat_block_is_flat() {
-        for (mean, expected) in [(-3.0, 0), (0.4, 0), (127.6, 128), (254.5, 254), (300.0, 255), (f32::NAN, 0)] {
+        for (mean, expected) in [(-3.0, 0), (0.4, 0), (127.6, 128), (254.5, 254), (300.0, 255), (f32::NAN, 0)]
+        {
             let mut out = [9; 30];
             let mut block = [0.0; 64];
             block[0] = mean;

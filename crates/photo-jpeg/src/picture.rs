@@ -66,8 +66,10 @@ impl Picture {
         }
         let channels = planes.len();
         let (whole_width, whole_height) = (self.exact_width, self.exact_height);
-        let mut rows: Vec<Rows<'_>> =
-            planes.iter().map(|plane| Rows::new(plane, (width, height), (whole_width, whole_height))).collect();
+        let mut rows: Vec<Rows<'_>> = planes
+            .iter()
+            .map(|plane| Rows::new(plane, (width, height), (whole_width, whole_height)))
+            .collect();
         let mut pixels = vec![0; width * height * channels];
         for (y, out) in pixels.chunks_exact_mut(width * channels).enumerate() {
             match &mut rows[..] {

@@ -359,7 +359,8 @@ pub(crate) fn finish(decoder: &mut Decoder<'_>, should_stop: &mut dyn FnMut() ->
     if !decoder.coefficients.iter().all(Coefficients::are_complete) {
         return Err(Error::Corrupt("a scan is missing"));
     }
-    for (coefficients, layout) in std::mem::take(&mut decoder.coefficients).into_iter().zip(&decoder.layouts) {
+    for (coefficients, layout) in std::mem::take(&mut decoder.coefficients).into_iter().zip(&decoder.layouts)
+    {
         let mut plane = Plane::new(layout);
         coefficients.transform(&mut plane, should_stop)?;
         decoder.planes.push(plane);

@@ -58,7 +58,9 @@ mod tests {
     #[test]
     fn a_part_of_a_pixel_is_a_pixel() {
         let scale = |eighths| Scale::new(eighths).unwrap();
-        for (side, eighths, expected) in [(16, 4, 8), (17, 4, 9), (1, 1, 1), (65_535, 8, 65_535), (301, 3, 113)] {
+        for (side, eighths, expected) in
+            [(16, 4, 8), (17, 4, 9), (1, 1, 1), (65_535, 8, 65_535), (301, 3, 113)]
+        {
             assert_eq!(scale(eighths).of(side), expected, "{side} at {eighths}/8");
         }
         assert_eq!(Scale::new(0), None);

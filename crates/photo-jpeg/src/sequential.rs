@@ -55,7 +55,8 @@ pub(crate) fn scan(
         let (h, v) = if alone { (1, 1) } else { (component.h as usize, component.v as usize) };
         let missing = Error::Corrupt("a table that a scan needs is missing");
         let tables = &decoder.tables;
-        let quantisation = tables.quantisation[usize::from(component.quantisation)].as_ref().ok_or(missing)?;
+        let quantisation =
+            tables.quantisation[usize::from(component.quantisation)].as_ref().ok_or(missing)?;
         let layout = &decoder.layouts[selected.index];
         let (width, height) = (layout.block_width, layout.block_height);
         parts.push(Part {

@@ -91,8 +91,13 @@ mod tests {
 
     #[test]
     fn doubled_samples_lie_a_quarter_off_the_stored_ones() {
-        let plane =
-            Plane { width: 3, height: 2, exact_width: 2.5, exact_height: 2.0, samples: vec![0, 100, 200, 40, 140, 240] };
+        let plane = Plane {
+            width: 3,
+            height: 2,
+            exact_width: 2.5,
+            exact_height: 2.0,
+            samples: vec![0, 100, 200, 40, 140, 240],
+        };
         let mut rows = Rows::new(&plane, (5, 4), (5.0, 4.0));
         assert_eq!(rows.row(0), [0, 25, 75, 125, 175]);
         assert_eq!(rows.row(1), [10, 35, 85, 135, 185]);

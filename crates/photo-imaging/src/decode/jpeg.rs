@@ -10,11 +10,7 @@ use crate::limits::Limits;
 use crate::probe::jpeg::refused;
 
 /// Decodes to planes of at least the target's size (stored width and height in px), if the photo is as large.
-pub(super) fn decode(
-    photo: &Jpeg<'_>,
-    target: (u32, u32),
-    limits: &Limits,
-) -> Result<Planes, ImagingError> {
+pub(super) fn decode(photo: &Jpeg<'_>, target: (u32, u32), limits: &Limits) -> Result<Planes, ImagingError> {
     let scales = affordable(photo, target, limits)?;
     let mut should_stop = || limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
     let picture = photo.decode(scales, &mut should_stop).map_err(refused)?;
@@ -50,6 +46,7 @@ fn wanted(photo: &Jpeg<'_>, target: (u32, u32)) -> Scales {
 }
 
 fn covers(photo: &Jpeg<'_>, scale: Scale, (width, height): (u32, u32), margin: f64) -> bool {
-    let enough = |side: u32, wanted: u32| f64::from(side * scale.eighths()) >= 8.0 * margin * f64::from(wanted);
+    let enough =
+        |side: u32, wanted: u32| f64::from(side * scale.eighths()) >= 8.0 * margin * f64::from(wanted);
     enough(photo.width(), width) && enough(photo.height(), height)
 }
