@@ -3,6 +3,7 @@
 use crate::coefficients::Coefficients;
 use crate::error::{Error, TRUNCATED};
 use crate::frame::{Color, Frame, Layout};
+use crate::idct::WRITTEN;
 use crate::markers::Markers;
 use crate::picture::{Picture, Plane};
 use crate::scale::Scales;
@@ -146,7 +147,8 @@ pub(crate) fn memory_bytes(frame: &Frame, color: Color, scales: Scales) -> u64 {
         let component = &frame.components[index];
         let (across, _) = frame.padded_blocks(component);
         let plane = layout.width as u64 * layout.height as u64;
-        let strip = u64::from(across * component.v) * (layout.block_width * layout.block_height) as u64;
+        let stride = across as usize * layout.block_width + WRITTEN;
+        let strip = (stride * component.v as usize * layout.block_height) as u64;
         let kept =
             if frame.progressive { Coefficients::bytes(frame.padded_blocks(component), &layout) } else { 0 };
         plane + strip + kept
