@@ -31,6 +31,7 @@ mod probe;
 mod raster;
 mod render;
 mod resize;
+mod sanitize;
 
 pub use error::ImagingError;
 pub use format::{Format, OutputFormat};

@@ -4,9 +4,12 @@ mod cursor;
 pub(crate) mod gif;
 mod jpeg;
 mod png;
+pub(crate) mod png_color;
 pub(crate) mod webp;
 
 use image::metadata::Orientation;
+
+pub(crate) use cursor::Cursor;
 
 use crate::error::ImagingError;
 use crate::format::Format;
