@@ -12,14 +12,7 @@ pub(crate) fn to_srgb(raster: Raster, icc: Option<&[u8]>) -> Raster {
 
 fn by_profile(raster: &Raster, icc: &[u8]) -> Option<Raster> {
     let profile = ColorProfile::new_from_slice(icc).ok()?;
-    let (space, from, to, channels) = match raster.channels() {
-        Channels::Gray => (DataColorSpace::Gray, Layout::Gray, Layout::Rgb, Channels::Rgb),
-        Channels::GrayAlpha => (DataColorSpace::Gray, Layout::GrayAlpha, Layout::Rgba, Channels::Rgba),
-        Channels::Rgb => (DataColorSpace::Rgb, Layout::Rgb, Layout::Rgb, Channels::Rgb),
-        Channels::Rgba => (DataColorSpace::Rgb, Layout::Rgba, Layout::Rgba, Channels::Rgba),
-        // Four inks travel as "Rgba" in moxcms; the profile says what they are.
-        Channels::Cmyk => (DataColorSpace::Cmyk, Layout::Rgba, Layout::Rgb, Channels::Rgb),
-    };
+    let (space, from, to, channels) = layouts(raster.channels());
     if profile.color_space != space {
         return None;
     }
@@ -30,6 +23,46 @@ fn by_profile(raster: &Raster, icc: &[u8]) -> Option<Raster> {
     let mut data = vec![0; pixels * channels.count()];
     transform.transform(raster.data(), &mut data).ok()?;
     raster.with_data(channels, data)
+}
+
+/// Pixels that are converted at once: their 16-bit copies stay in the cache.
+const DEEP_PIXELS: usize = 4096;
+
+/// Samples of 16 bits (native order) through a profile, then to 8 bits. `None` as for a profile that is passed over.
+pub(crate) fn deep_to_srgb(samples: &[[u8; 2]], channels: Channels, icc: &[u8]) -> Option<(Channels, Vec<u8>)> {
+    let profile = ColorProfile::new_from_slice(icc).ok()?;
+    let (space, from, to, target) = layouts(channels);
+    if profile.color_space != space {
+        return None;
+    }
+    let transform = profile
+        .create_transform_16bit(from, &ColorProfile::new_srgb(), to, TransformOptions::default())
+        .ok()?;
+    let mut out = Vec::with_capacity(samples.len() / channels.count() * target.count());
+    for part in samples.chunks(DEEP_PIXELS * channels.count()) {
+        let source: Vec<u16> = part.iter().map(|&sample| u16::from_ne_bytes(sample)).collect();
+        let mut converted = vec![0_u16; source.len() / channels.count() * target.count()];
+        transform.transform(&source, &mut converted).ok()?;
+        out.extend(converted.into_iter().map(narrow));
+    }
+    Some((target, out))
+}
+
+/// 16 bits to 8, rounded to nearest.
+pub(crate) fn narrow(value: u16) -> u8 {
+    u8::try_from((u32::from(value) * 255 + 32_767) / 65_535).unwrap_or(u8::MAX)
+}
+
+/// What a profile must be for, how moxcms calls these channels and those that come out, and what comes out.
+fn layouts(channels: Channels) -> (DataColorSpace, Layout, Layout, Channels) {
+    match channels {
+        Channels::Gray => (DataColorSpace::Gray, Layout::Gray, Layout::Rgb, Channels::Rgb),
+        Channels::GrayAlpha => (DataColorSpace::Gray, Layout::GrayAlpha, Layout::Rgba, Channels::Rgba),
+        Channels::Rgb => (DataColorSpace::Rgb, Layout::Rgb, Layout::Rgb, Channels::Rgb),
+        Channels::Rgba => (DataColorSpace::Rgb, Layout::Rgba, Layout::Rgba, Channels::Rgba),
+        // Four inks travel as "Rgba" in moxcms; the profile says what they are.
+        Channels::Cmyk => (DataColorSpace::Cmyk, Layout::Rgba, Layout::Rgb, Channels::Rgb),
+    }
 }
 
 /// What everybody assumes of a picture without a profile: gray and colour are sRGB, ink takes light away.

@@ -11,10 +11,11 @@ use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError};
 
+use crate::color;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
-use crate::probe::{Header, Probed};
+use crate::probe::{Header, Probed, png_color};
 use crate::raster::{Channels, Raster};
 pub(crate) use planes::Planes;
 
@@ -48,15 +49,16 @@ impl Probed<'_> {
                 let limits = png_limits(&self.limits);
                 let decoder =
                     PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(|e| damaged(header, &e))?;
-                decode_by_image(header, decoder)?
+                let gray = !decoder.color_type().has_color();
+                decode_by_image(header, decoder, png_color::profile(bytes, gray))?
             }
             Format::WebP => {
                 let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(header, &e))?;
-                decode_by_image(header, decoder)?
+                decode_by_image(header, decoder, None)?
             }
             Format::Gif => {
                 let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(header, &e))?;
-                decode_by_image(header, decoder)?
+                decode_by_image(header, decoder, None)?
             }
         };
         Ok(Decoded { source: Source::Pixels(raster), icc, orientation: header.orientation })
@@ -66,13 +68,14 @@ impl Probed<'_> {
 fn decode_by_image(
     header: &Header,
     mut decoder: impl ImageDecoder,
+    named_profile: Option<Vec<u8>>,
 ) -> Result<(Raster, Option<Vec<u8>>), ImagingError> {
     let (width, height) = decoder.dimensions();
     if (width, height) != (header.width, header.height) {
         return Err(ImagingError::corrupt(header.format, "the decoder sees another size than the header"));
     }
     // A profile that cannot be read is as good as none.
-    let icc = decoder.icc_profile().ok().flatten();
+    let icc = named_profile.or_else(|| decoder.icc_profile().ok().flatten());
     let color = decoder.color_type();
     let (channels, deep) = match color {
         ColorType::L8 => (Channels::Gray, false),
@@ -89,6 +92,16 @@ fn decode_by_image(
         .map_err(|_| ImagingError::corrupt(header.format, "too large for this machine"))?;
     let mut data = vec![0; length];
     decoder.read_image(&mut data).map_err(|e| damaged(header, &e))?;
+    if deep && let Some(icc) = &icc {
+        // Before the low bytes go: a profile of linear light needs them in the shadows.
+        let (deep_samples, _) = data.as_chunks::<2>();
+        if let Some((channels, data)) = color::deep_to_srgb(deep_samples, channels, icc) {
+            let raster = Raster::new(width, height, channels, data);
+            return raster.map(|raster| (raster, None)).ok_or_else(|| {
+                ImagingError::corrupt(header.format, "the decoder gave another size than the header")
+            });
+        }
+    }
     if deep {
         narrow(&mut data);
     }
@@ -102,8 +115,7 @@ fn decode_by_image(
 fn narrow(data: &mut Vec<u8>) {
     let half = data.len() / 2;
     for i in 0..half {
-        let value = u32::from(u16::from_ne_bytes([data[2 * i], data[2 * i + 1]]));
-        data[i] = u8::try_from((value * 255 + 32_767) / 65_535).unwrap_or(u8::MAX);
+        data[i] = color::narrow(u16::from_ne_bytes([data[2 * i], data[2 * i + 1]]));
     }
     data.truncate(half);
     data.shrink_to_fit();

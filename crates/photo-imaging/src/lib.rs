@@ -31,6 +31,7 @@ mod probe;
 mod raster;
 mod render;
 mod resize;
+mod sanitize;
 mod timing;
 
 pub use error::ImagingError;

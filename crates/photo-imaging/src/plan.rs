@@ -25,6 +25,10 @@ pub(crate) fn place(width: u32, height: u32, fit: Fit) -> Placement {
             let size = inside(width, height, longest_side, longest_side);
             Placement { crop: None, size, canvas: size }
         }
+        Fit::Within { width: w, height: h } => {
+            let size = inside(width, height, w, h);
+            Placement { crop: None, size, canvas: size }
+        }
         Fit::Contain { width: w, height: h } => {
             Placement { crop: None, size: inside(width, height, w, h), canvas: (w, h) }
         }
@@ -157,11 +161,12 @@ mod tests {
 
         #[test]
         fn any_placement_can_be_cut_from_the_size_that_it_needs(
-            w in 1_u32..20_000, h in 1_u32..20_000, mw in 1_u32..5000, mh in 1_u32..5000, kind in 0..3,
+            w in 1_u32..20_000, h in 1_u32..20_000, mw in 1_u32..5000, mh in 1_u32..5000, kind in 0..4,
         ) {
             let fit = match kind {
                 0 => Fit::Inside { longest_side: mw },
-                1 => Fit::Cover { width: mw, height: mh },
+                1 => Fit::Within { width: mw, height: mh },
+                2 => Fit::Cover { width: mw, height: mh },
                 _ => Fit::Contain { width: mw, height: mh },
             };
             let placed = place(w, h, fit);

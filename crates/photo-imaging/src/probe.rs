@@ -4,10 +4,13 @@ mod cursor;
 pub(crate) mod gif;
 pub(crate) mod jpeg;
 mod png;
+pub(crate) mod png_color;
 pub(crate) mod webp;
 
 use image::metadata::Orientation;
 use photo_jpeg::Jpeg;
+
+pub(crate) use cursor::Cursor;
 
 use crate::error::ImagingError;
 use crate::format::Format;

@@ -1,11 +1,15 @@
 //! The environment of the thumbnail function; `template.yaml` sets every variable.
 
+mod size;
+
 use std::str::FromStr;
 
 use photo_aws::{ConfigError, Environment, Storage, quota};
 use photo_domain::quota::Quotas;
 use photo_domain::{VariantFormat, VariantName};
-use photo_imaging::{Fit, InvalidVariant, OutputFormat, VariantSpec};
+use photo_imaging::{Animation, VariantSpec};
+
+pub use size::{InvalidVariantSize, VariantSize};
 
 /// The memory at which Lambda gives one whole vCPU, in MiB
 /// ([AWS Lambda Developer Guide, "Configure Lambda function memory"](https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)).
@@ -24,9 +28,16 @@ pub struct Config {
     pub max_pixels: u64,
     /// `PHOTODROP_MAX_SIDE`: of the original, in pixels.
     pub max_side: u32,
-    /// Each size of `PHOTODROP_VARIANTS` (`name:longest side`, comma-separated) in each format of
-    /// `PHOTODROP_VARIANT_FORMATS`, with `PHOTODROP_JPEG_QUALITY` or `PHOTODROP_WEBP_QUALITY` (1 to 100).
+    /// Each size of `PHOTODROP_VARIANTS` ([`VariantSize`], comma-separated) in its own formats, or in each format of
+    /// `PHOTODROP_VARIANT_FORMATS`, with `PHOTODROP_JPEG_QUALITY`, `PHOTODROP_WEBP_QUALITY` or
+    /// `PHOTODROP_AVIF_QUALITY` (1 to 100).
     pub variants: Vec<ConfiguredVariant>,
+    /// `PHOTODROP_AVIF_SPEED`: rav1e's, 1 (small) to 10 (fast).
+    pub avif_speed: u8,
+    /// `PHOTODROP_ANIMATION`: `first-frame` or `keep`.
+    pub animation: Animation,
+    /// `PHOTODROP_SANITIZED_ORIGINAL`: `on` to store the original without its metadata as the variant `original`.
+    pub sanitized_original: bool,
     /// `PHOTODROP_BACKGROUND`: sRGB, under transparent pixels where the format has none.
     pub background: Background,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` in MiB, set by Lambda.
@@ -48,47 +59,8 @@ pub struct ConfiguredVariant {
     pub spec: VariantSpec,
 }
 
-/// One size of variants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VariantSize {
-    /// Its name.
-    pub name: VariantName,
-    /// Its longest side in pixels; a smaller original is not enlarged.
-    pub longest_side: u32,
-}
-
-/// The text is no variant size.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidVariantSize {
-    /// Not `name:pixels`.
-    #[error("name:pixels is expected, such as small:160")]
-    Shape,
-    /// The name cannot be part of a key.
-    #[error(transparent)]
-    Name(#[from] photo_domain::media::InvalidVariantName),
-}
-
-impl FromStr for VariantSize {
-    type Err = InvalidVariantSize;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, pixels) = text.split_once(':').ok_or(InvalidVariantSize::Shape)?;
-        let longest_side = pixels.parse().map_err(|_| InvalidVariantSize::Shape)?;
-        Ok(Self { name: VariantName::parse(name)?, longest_side })
-    }
-}
-
-impl VariantSize {
-    fn variant(&self, format: VariantFormat, quality: u8) -> Result<ConfiguredVariant, InvalidVariant> {
-        let output = match format {
-            VariantFormat::Jpeg => OutputFormat::Jpeg,
-            VariantFormat::WebP => OutputFormat::WebP,
-        };
-        let fit = Fit::Inside { longest_side: self.longest_side };
-        let spec = VariantSpec::new(self.name.as_str(), fit, output, quality)?;
-        Ok(ConfiguredVariant { name: self.name.clone(), format, spec })
-    }
-}
+/// The variant's name that a sanitised original has.
+pub const ORIGINAL: &str = "original";
 
 /// An sRGB colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +84,48 @@ impl FromStr for Background {
     }
 }
 
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Switch(bool);
+
+/// The text is no switch's position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("on or off is expected")]
+struct InvalidSwitch;
+
+impl FromStr for Switch {
+    type Err = InvalidSwitch;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "on" => Ok(Self(true)),
+            "off" => Ok(Self(false)),
+            _ => Err(InvalidSwitch),
+        }
+    }
+}
+
+/// What becomes of animations, as it is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ConfiguredAnimation(Animation);
+
+/// The text names nothing that could become of an animation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("first-frame or keep is expected")]
+struct InvalidAnimation;
+
+impl FromStr for ConfiguredAnimation {
+    type Err = InvalidAnimation;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "first-frame" => Ok(Self(Animation::FirstFrame)),
+            "keep" => Ok(Self(Animation::Keep)),
+            _ => Err(InvalidAnimation),
+        }
+    }
+}
+
 impl Config {
     /// Reads the environment through `lookup`; the error names every mistake in it.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
@@ -128,6 +142,15 @@ impl Config {
         let formats = env.list::<VariantFormat>("PHOTODROP_VARIANT_FORMATS");
         let jpeg_quality = env.number("PHOTODROP_JPEG_QUALITY", 1..=100);
         let webp_quality = env.number("PHOTODROP_WEBP_QUALITY", 1..=100);
+        let avif_quality = env.number("PHOTODROP_AVIF_QUALITY", 1..=100);
+        let avif_speed = env.number("PHOTODROP_AVIF_SPEED", 1..=10);
+        let animation = env.parsed("PHOTODROP_ANIMATION").map(|ConfiguredAnimation(kept)| kept);
+        let sanitized_original = env.parsed("PHOTODROP_SANITIZED_ORIGINAL").map(|Switch(on)| on);
+        if sanitized_original == Some(true)
+            && sizes.as_deref().is_some_and(|sizes| sizes.iter().any(|size| size.name.as_str() == ORIGINAL))
+        {
+            env.problem("PHOTODROP_VARIANTS", "names original, which is the sanitised original's name");
+        }
         let background = env.parsed("PHOTODROP_BACKGROUND");
         let memory_mib = env.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 128..=1_000_000_usize);
         let quotas = quota::read(&mut env);
@@ -135,10 +158,15 @@ impl Config {
             let quality = |format| match format {
                 VariantFormat::Jpeg => jpeg_quality,
                 VariantFormat::WebP => webp_quality,
+                VariantFormat::Avif => avif_quality,
+                // Of originals alone, and not configurable.
+                VariantFormat::Png | VariantFormat::Gif => None,
             };
             let mut variants = Vec::new();
+            let everywhere = formats?;
             for size in sizes? {
-                for &format in formats.as_ref()? {
+                let formats = if size.formats.is_empty() { &everywhere } else { &size.formats };
+                for &format in formats {
                     match size.variant(format, quality(format)?) {
                         Ok(variant) => variants.push(variant),
                         Err(error) => env.problem("PHOTODROP_VARIANTS", &format!("cannot be made: {error}")),
@@ -155,6 +183,9 @@ impl Config {
                 max_pixels: max_pixels?,
                 max_side: max_side?,
                 variants: variants?,
+                avif_speed: avif_speed?,
+                animation: animation?,
+                sanitized_original: sanitized_original?,
                 background: background?,
                 memory_mib: memory_mib? as u64,
                 threads: (memory_mib? / MIB_PER_VCPU).max(1),
@@ -176,6 +207,8 @@ fn twice(sizes: &[VariantSize]) -> Option<&VariantName> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use photo_imaging::Fit;
+
     use super::*;
 
     pub(crate) fn environment(name: &str) -> Option<String> {
@@ -190,6 +223,10 @@ pub(crate) mod tests {
             "PHOTODROP_VARIANTS" => "small:160,medium:480,large:1280",
             "PHOTODROP_VARIANT_FORMATS" => "webp,jpeg",
             "PHOTODROP_JPEG_QUALITY" | "PHOTODROP_WEBP_QUALITY" => "80",
+            "PHOTODROP_AVIF_QUALITY" => "75",
+            "PHOTODROP_AVIF_SPEED" => "9",
+            "PHOTODROP_ANIMATION" => "first-frame",
+            "PHOTODROP_SANITIZED_ORIGINAL" => "off",
             "PHOTODROP_BACKGROUND" => "fffEf0",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
             "PHOTODROP_OWNER_PHOTOS_PER_DAY"
@@ -236,17 +273,66 @@ pub(crate) mod tests {
         // In WebP and in JPEG; 16384 is too much for WebP alone.
         assert_eq!(problems("PHOTODROP_VARIANTS", "small:0").len(), 2);
         assert_eq!(problems("PHOTODROP_VARIANTS", "huge:16384").len(), 1);
-        for bad in ["avif", "webp,webp", "WEBP"] {
+        for bad in ["heic", "png", "webp,webp", "WEBP"] {
             assert_eq!(problems("PHOTODROP_VARIANT_FORMATS", bad).len(), 1, "{bad}");
         }
         for bad in ["white", "fff", "#ffffff", "+fffff"] {
             assert_eq!(problems("PHOTODROP_BACKGROUND", bad).len(), 1, "{bad}");
         }
-        assert_eq!(problems("PHOTODROP_JPEG_QUALITY", "0").len(), 1);
+        for (variable, bad) in [
+            ("PHOTODROP_JPEG_QUALITY", "0"),
+            ("PHOTODROP_AVIF_QUALITY", "101"),
+            ("PHOTODROP_AVIF_SPEED", "0"),
+            ("PHOTODROP_AVIF_SPEED", "11"),
+            ("PHOTODROP_ANIMATION", "true"),
+            ("PHOTODROP_SANITIZED_ORIGINAL", "yes"),
+        ] {
+            assert_eq!(problems(variable, bad).len(), 1, "{variable} {bad}");
+        }
     }
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 16);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 20);
+    }
+
+    #[test]
+    fn a_size_may_have_a_fit_and_formats_of_its_own() {
+        let lookup = |name: &str| match name {
+            "PHOTODROP_VARIANTS" => Some("small:160,square:200x200:cover:avif,hero:1920x1080:webp+avif".to_owned()),
+            _ => environment(name),
+        };
+        let config = Config::read(&lookup).unwrap();
+        let variants: Vec<_> = config
+            .variants
+            .iter()
+            .map(|v| (v.name.as_str(), v.format.as_str(), v.spec.fit(), v.spec.quality()))
+            .collect();
+        let (square, hero) =
+            (Fit::Cover { width: 200, height: 200 }, Fit::Within { width: 1920, height: 1080 });
+        assert_eq!(
+            variants,
+            [
+                ("small", "webp", Fit::Inside { longest_side: 160 }, 80),
+                ("small", "jpeg", Fit::Inside { longest_side: 160 }, 80),
+                ("square", "avif", square, 75),
+                ("hero", "webp", hero, 80),
+                ("hero", "avif", hero, 75),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_name_of_the_sanitised_original_is_taken_only_when_there_is_one() {
+        assert_eq!(problems("PHOTODROP_VARIANTS", "original:160"), Vec::<String>::new());
+        let lookup = |name: &str| match name {
+            "PHOTODROP_VARIANTS" => Some("original:160".to_owned()),
+            "PHOTODROP_SANITIZED_ORIGINAL" => Some("on".to_owned()),
+            _ => environment(name),
+        };
+        assert_eq!(
+            Config::read(&lookup).unwrap_err().problems,
+            ["PHOTODROP_VARIANTS names original, which is the sanitised original's name"]
+        );
     }
 }

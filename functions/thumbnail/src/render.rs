@@ -5,7 +5,7 @@ use std::time::Instant;
 use photo_domain::{ContentType, FailureCode, VariantFormat, VariantName};
 use photo_imaging::{Limits, RenderOptions, StageTimes, probe};
 
-use crate::config::Config;
+use crate::config::{Config, ORIGINAL};
 use crate::error::Failure;
 
 /// What a photo is, and its variants.
@@ -21,7 +21,7 @@ pub struct Rendering {
     pub thumbhash: Vec<u8>,
     /// sRGB.
     pub dominant_color: [u8; 3],
-    /// The variants: sizes in configuration order, each in all formats.
+    /// The variants: sizes in configuration order, each in all its formats; last the sanitised original, if wanted.
     pub variants: Vec<RenderedVariant>,
     /// How long decoding and encoding took.
     pub timings: StageTimes,
@@ -74,11 +74,14 @@ fn render_now(
     }
     let options = RenderOptions {
         background: config.background.0,
+        avif_speed: config.avif_speed,
+        animation: config.animation,
         threads: config.threads,
         ..RenderOptions::new(config.variants.iter().map(|variant| variant.spec.clone()).collect())
     };
+    let sanitized = if config.sanitized_original { Some(probed.sanitize()?) } else { None };
     let (rendered, timings) = probed.render_timed(&options)?;
-    let variants = config
+    let mut variants: Vec<_> = config
         .variants
         .iter()
         .zip(rendered.variants)
@@ -90,6 +93,16 @@ fn render_now(
             bytes: variant.bytes,
         })
         .collect();
+    if let Some(bytes) = sanitized {
+        variants.push(RenderedVariant {
+            name: VariantName::parse(ORIGINAL)
+                .map_err(|error| Failure::permanent(FailureCode::ProcessingFailed, error.to_string()))?,
+            format: same_format(format),
+            width: rendered.original.width,
+            height: rendered.original.height,
+            bytes,
+        });
+    }
     Ok(Rendering {
         format,
         width: rendered.original.width,
@@ -99,6 +112,16 @@ fn render_now(
         variants,
         timings,
     })
+}
+
+/// The format of a variant that is the original's own.
+const fn same_format(format: ContentType) -> VariantFormat {
+    match format {
+        ContentType::Gif => VariantFormat::Gif,
+        ContentType::Jpeg => VariantFormat::Jpeg,
+        ContentType::Png => VariantFormat::Png,
+        ContentType::WebP => VariantFormat::WebP,
+    }
 }
 
 fn limits(config: &Config, deadline: Instant) -> Limits {

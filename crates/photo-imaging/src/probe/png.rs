@@ -26,9 +26,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
         frames: 1,
         orientation: Orientation::NoTransforms,
         has_icc: false,
-        // Saturating: two sides of 32 bits fill a u64 by themselves.
+        // Of 16 bits also what comes out of their colour profile. Saturating: two sides of 32 bits fill a u64 by themselves.
         decoder_bytes: (u64::from(width) * u64::from(height))
-            .saturating_mul(channels * if depth == 16 { 2 } else { 1 }),
+            .saturating_mul(channels * if depth == 16 { 3 } else { 1 }),
         damage: Some("the file ends before its IEND chunk"),
     };
     let mut has_data = false;

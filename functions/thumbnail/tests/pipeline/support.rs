@@ -45,7 +45,10 @@ fn with_objects(objects: photo_aws::Objects, to_buckets: Sent, table: Vec<Answer
             "PHOTODROP_MAX_SIDE" => "16384",
             "PHOTODROP_VARIANTS" => "small:160,medium:480",
             "PHOTODROP_VARIANT_FORMATS" => "webp,jpeg",
-            "PHOTODROP_JPEG_QUALITY" | "PHOTODROP_WEBP_QUALITY" => "80",
+            "PHOTODROP_JPEG_QUALITY" | "PHOTODROP_WEBP_QUALITY" | "PHOTODROP_AVIF_QUALITY" => "80",
+            "PHOTODROP_AVIF_SPEED" => "10",
+            "PHOTODROP_ANIMATION" => "first-frame",
+            "PHOTODROP_SANITIZED_ORIGINAL" => "off",
             "PHOTODROP_BACKGROUND" => "ffffff",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
             "PHOTODROP_OWNER_PHOTOS_PER_DAY"
