@@ -6,12 +6,14 @@
 //! | [`api`] | the HTTP API and presigned uploads, as a client uses them |
 //! | [`aws`] | the services behind it: table, buckets, functions, queue, user pool |
 //! | [`holdup`] | a proxy that holds requests up, for making AWS hang |
+//! | [`schemas`] | the JSON schemas of the announced events |
 //! | [`photos`] | the real photos of the imaging crate's test data |
 
 pub mod api;
 pub mod aws;
 pub mod holdup;
 pub mod photos;
+pub mod schemas;
 pub mod stack;
 
 pub use api::{Api, Created, Reply};
