@@ -53,7 +53,10 @@ async fn each_end_of_a_photo_is_announced_as_its_schema_says() {
     assert_eq!(ready["thumbhash"], record["thumbhash"]);
     assert_eq!(ready["variants"].as_array().unwrap().len(), 6);
     let failed = &named("PhotoFailed")["detail"];
-    assert_eq!((&failed["photo_id"], &failed["failure"]["code"]), (&bad.as_str().into(), &"NOT_AN_IMAGE".into()));
+    assert_eq!(
+        (&failed["photo_id"], &failed["failure"]["code"]),
+        (&bad.as_str().into(), &"NOT_AN_IMAGE".into())
+    );
     assert_eq!(named("PhotoDeleted")["detail"]["photo_id"], good.as_str());
     // It was announced, and the record knows it.
     assert!(!world.item(&bad).await.contains_key("unsent_event"));

@@ -85,9 +85,13 @@ async fn a_photo_that_no_attempt_settles_fails_and_its_event_is_kept_aside() {
     world.make_due(&photo_id).await;
     world.reconcile(&["due"]).await;
     let record = world.api.settled(&photo_id).await.unwrap();
-    assert_eq!((&record["status"], &record["failure"]["code"]), (&json!("failed"), &json!("RETRIES_EXHAUSTED")));
+    assert_eq!(
+        (&record["status"], &record["failure"]["code"]),
+        (&json!("failed"), &json!("RETRIES_EXHAUSTED"))
+    );
     let parked = world.aws.drain(&world.stack.parking_queue_url).await.unwrap();
-    let parked = parked.iter().find(|message| message.to_string().contains(&photo_id)).expect("it is kept aside");
+    let parked =
+        parked.iter().find(|message| message.to_string().contains(&photo_id)).expect("it is kept aside");
     assert!(parked["message"]["requestPayload"]["Records"].is_array(), "{parked}");
 }
 
@@ -96,11 +100,14 @@ async fn orphans_are_marked_or_removed_once_they_are_old_enough_and_nothing_else
     let _function = function_is_mine().await;
     let world = World::new().await;
     let bytes = photo("orientation-1.jpg").unwrap();
-    let kept = world.api.process("image/jpeg", &bytes).await.unwrap()["photo_id"].as_str().unwrap().to_owned();
+    let kept =
+        world.api.process("image/jpeg", &bytes).await.unwrap()["photo_id"].as_str().unwrap().to_owned();
     let (original, variant) =
         (world.key(&unknown_id(1)), format!("{}small.jpg", world.prefix(&unknown_id(1))));
     let notifications = world.aws.silence(&world.stack.originals_bucket).await.unwrap();
-    for (bucket, key) in [(&world.stack.originals_bucket, &original), (&world.stack.thumbnails_bucket, &variant)] {
+    for (bucket, key) in
+        [(&world.stack.originals_bucket, &original), (&world.stack.thumbnails_bucket, &variant)]
+    {
         world.aws.s3.put_object().bucket(bucket).key(key).body(bytes.clone().into()).send().await.unwrap();
     }
     world.aws.notify(&world.stack.originals_bucket, notifications).await.unwrap();
@@ -118,13 +125,15 @@ async fn orphans_are_marked_or_removed_once_they_are_old_enough_and_nothing_else
     let soon = [("PHOTODROP_ORPHAN_GRACE_SECONDS", "1"), ("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", "100")];
     let before = world.aws.set_environment(function, &soon).await.unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let dry =
-        world.reconcile_as(&json!({ "dry_run": true, "parts": ["originals", "variants"] })).await;
+    let dry = world.reconcile_as(&json!({ "dry_run": true, "parts": ["originals", "variants"] })).await;
     let after_dry_run = state().await;
     let done = world.reconcile(&["originals", "variants"]).await;
     world.aws.restore_environment(function, before).await.unwrap();
 
-    assert!(dry["originals_orphaned"].as_u64() >= Some(1) && dry["variants_removed"].as_u64() >= Some(1), "{dry}");
+    assert!(
+        dry["originals_orphaned"].as_u64() >= Some(1) && dry["variants_removed"].as_u64() >= Some(1),
+        "{dry}"
+    );
     assert_eq!(after_dry_run, untouched);
     assert_eq!(dry["originals_orphaned"], done["originals_orphaned"]);
     assert_eq!(state().await, (Some("orphaned".to_owned()), 0, 6));
@@ -143,10 +152,8 @@ async fn a_bucket_full_of_strangers_is_not_touched() {
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
     let run = async |percent| {
-        let settings = [
-            ("PHOTODROP_ORPHAN_GRACE_SECONDS", "1"),
-            ("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", percent),
-        ];
+        let settings =
+            [("PHOTODROP_ORPHAN_GRACE_SECONDS", "1"), ("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", percent)];
         let before = world.aws.set_environment(function, &settings).await.unwrap();
         let summary = world.reconcile(&["variants"]).await;
         world.aws.restore_environment(function, before).await.unwrap();
@@ -167,7 +174,8 @@ async fn two_runs_at_the_same_time_do_what_one_does() {
     let bytes = photo("orientation-1.jpg").unwrap();
     let abandoned = world.api.create("image/jpeg", 1).await.unwrap().photo_id;
     let lost = world.upload_unheard(&bytes).await;
-    let deleted = world.api.process("image/jpeg", &bytes).await.unwrap()["photo_id"].as_str().unwrap().to_owned();
+    let deleted =
+        world.api.process("image/jpeg", &bytes).await.unwrap()["photo_id"].as_str().unwrap().to_owned();
     assert_eq!(world.api.delete(&deleted).await.unwrap().status, 204);
     for photo_id in [&abandoned, &lost, &deleted] {
         world.make_due(photo_id).await;
