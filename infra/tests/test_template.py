@@ -26,9 +26,17 @@ ACTIONS = {
     },
     "ThumbnailRole": {
         "logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject",
-        "s3:PutObjectTagging", "s3:ListBucket", "s3:PutObject", "sqs:SendMessage", "xray:PutTraceSegments",
-        "xray:PutTelemetryRecords",
+        "s3:PutObjectTagging", "s3:ListBucket", "s3:PutObject", "sqs:SendMessage", "events:PutEvents",
+        "xray:PutTraceSegments", "xray:PutTelemetryRecords",
     },
+    "ReconcileRole": {
+        "logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:Query", "dynamodb:GetItem", "dynamodb:BatchGetItem",
+        "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "s3:ListBucket", "s3:ListBucketVersions",
+        "s3:PutObjectTagging", "s3:DeleteObject", "s3:DeleteObjectVersion", "lambda:InvokeFunction",
+        "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage", "events:PutEvents",
+        "xray:PutTraceSegments", "xray:PutTelemetryRecords",
+    },
+    "ReconcileTimerRole": {"lambda:InvokeFunction"},
 }
 
 
@@ -112,7 +120,7 @@ class TheFunctions(unittest.TestCase):
                 for resource in listed(statement["Resource"]):
                     with self.subTest(role=name, sid=statement["Sid"]):
                         self.assertNotEqual(resource, "*")
-                        if any(action in {"s3:PutObject", "s3:GetObject", "s3:PutObjectTagging"}
+                        if any(action in {"s3:PutObject", "s3:GetObject", "s3:PutObjectTagging", "s3:DeleteObject"}
                                for action in listed(statement["Action"])):
                             self.assertTrue(resource["Fn::Sub"].endswith("/photos/*"))
 
@@ -135,7 +143,67 @@ class TheFunctions(unittest.TestCase):
         self.assertGreater(int(DOCUMENT["Parameters"]["PendingRetentionDays"]["MinValue"]), queue_days)
 
 
+class Reconcile(unittest.TestCase):
+    def test_nothing_can_start_itself_again(self) -> None:
+        """Who starts whom, by everything that can start a function: no way leads back to where it began."""
+        starts: dict[str, set[str]] = {name: set() for name in FUNCTIONS}
+        role_of = {function["Role"]["Fn::GetAtt"][0]: name for name, function in FUNCTIONS.items()}
+        for role_name, function in role_of.items():
+            for statement in statements(ROLES[role_name]):
+                for action in listed(statement["Action"]):
+                    self.assertNotIn("*", action)
+                    if action in {"lambda:InvokeFunction", "lambda:InvokeAsync"}:
+                        for target in listed(statement["Resource"]):
+                            starts[function].add(target["Fn::GetAtt"][0])
+                    # Whoever writes an original starts what the bucket notifies.
+                    if action == "s3:PutObject":
+                        for target in listed(statement["Resource"]):
+                            if "-originals-" in target["Fn::Sub"]:
+                                starts[function].add("ThumbnailFunction")
+        self.assertEqual(starts, {
+            # Only by what a client does with the URL that it signs.
+            "UploadFunction": {"ThumbnailFunction"},
+            "ThumbnailFunction": set(),
+            "ReconcileFunction": {"ThumbnailFunction"},
+        })
+        # No queue, table or rule starts a function either.
+        for kind in ("AWS::Lambda::EventSourceMapping", "AWS::Events::Rule", "AWS::Pipes::Pipe"):
+            self.assertEqual(resources(kind), {}, kind)
+        for name, function in FUNCTIONS.items():
+            self.assertNotIn("Events", function, name)
+
+    def test_its_timer_alone_starts_it_and_may_start_nothing_else(self) -> None:
+        ((_, timer),) = resources("AWS::Scheduler::Schedule").items()
+        self.assertEqual(timer["Target"]["Arn"], {"Fn::GetAtt": ["ReconcileFunction", "Arn"]})
+        self.assertEqual(timer["Target"]["RetryPolicy"]["MaximumRetryAttempts"], 0)
+        (statement,) = statements(ROLES["ReconcileTimerRole"])
+        self.assertEqual(statement["Resource"], {"Fn::GetAtt": ["ReconcileFunction", "Arn"]})
+        self.assertEqual(FUNCTIONS["ReconcileFunction"]["EventInvokeConfig"]["MaximumRetryAttempts"], 0)
+
+    def test_it_can_make_no_record_and_write_no_object(self) -> None:
+        put = [statement for statement in statements(ROLES["ReconcileRole"]) if statement["Action"] == "dynamodb:PutItem"]
+        (statement,) = put
+        self.assertEqual(statement["Condition"],
+                         {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["system#reconcile"]}})
+        self.assertFalse({"s3:PutObject", "s3:GetObject"} & ACTIONS["ReconcileRole"])
+
+    def test_orphans_are_left_alone_for_an_hour_at_least(self) -> None:
+        self.assertGreaterEqual(int(DOCUMENT["Parameters"]["OrphanGraceSeconds"]["MinValue"]), 3600)
+        self.assertLessEqual(int(DOCUMENT["Parameters"]["ReconcileMaxOrphanPercent"]["Default"]), 10)
+
+    def test_a_deleted_photo_is_left_alone_for_longer_than_the_thumbnail_function_runs(self) -> None:
+        # DELETE_QUIET in crates/photo-domain/src/upkeep.rs.
+        self.assertLess(int(FUNCTIONS["ThumbnailFunction"]["Timeout"]), 120)
+
+
 class TheTable(unittest.TestCase):
+    def test_the_index_of_due_records_is_sparse_and_small(self) -> None:
+        ((_, table),) = resources("AWS::DynamoDB::Table").items()
+        (index,) = table["GlobalSecondaryIndexes"]
+        self.assertEqual(index["IndexName"], "due")
+        self.assertEqual([key["AttributeName"] for key in index["KeySchema"]], ["due_shard", "due_at"])
+        self.assertEqual(index["Projection"], {"ProjectionType": "KEYS_ONLY"})
+
     def test_it_is_on_demand_recoverable_and_kept(self) -> None:
         ((name, table),) = resources("AWS::DynamoDB::Table").items()
         self.assertEqual(table["BillingMode"], "PAY_PER_REQUEST")

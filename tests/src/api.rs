@@ -147,6 +147,11 @@ impl Api {
         self.get(&format!("{BASE_PATH}/{photo_id}")).await
     }
 
+    /// `DELETE` of a photo.
+    pub async fn delete(&self, photo_id: &str) -> Result<Reply> {
+        self.call(Method::DELETE, &format!("{BASE_PATH}/{photo_id}"), &[], "").await
+    }
+
     /// `POST …/upload` with any body.
     pub async fn post(&self, body: &str, headers: &[(&str, &str)]) -> Result<Reply> {
         self.call(Method::POST, &format!("{BASE_PATH}/upload"), headers, body).await

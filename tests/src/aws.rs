@@ -68,6 +68,62 @@ impl Aws {
         Ok(output.item)
     }
 
+    /// Sets attributes of a photo's item past every rule, as no function would.
+    pub async fn set_attributes(
+        &self,
+        owner: &str,
+        photo_id: &str,
+        attributes: &[(&str, AttributeValue)],
+    ) -> Result<()> {
+        let mut update = self
+            .dynamodb
+            .update_item()
+            .table_name(&self.stack.table_name)
+            .key("pk", AttributeValue::S(format!("owner#{owner}")))
+            .key("sk", AttributeValue::S(format!("photo#{photo_id}")))
+            .condition_expression("attribute_exists(pk)");
+        for (name, value) in attributes {
+            update = update
+                .expression_attribute_names(format!("#{name}"), *name)
+                .expression_attribute_values(format!(":{name}"), value.clone());
+        }
+        let sets: Vec<_> = attributes.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
+        update.update_expression(format!("SET {}", sets.join(", "))).send().await?;
+        Ok(())
+    }
+
+    /// The messages of a queue, taken off it.
+    pub async fn drain(&self, queue: &str) -> Result<Vec<Value>> {
+        let mut taken = Vec::new();
+        loop {
+            let output =
+                self.sqs.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
+            let messages = output.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return Ok(taken);
+            }
+            for message in messages {
+                taken.push(serde_json::from_str(message.body().unwrap_or_default())?);
+                let handle = message.receipt_handle().context("a receipt")?;
+                self.sqs.delete_message().queue_url(queue).receipt_handle(handle).send().await?;
+            }
+        }
+    }
+
+    /// A new queue that gets every event of the stack's bus; its URL.
+    pub async fn listen(&self, name: &str) -> Result<String> {
+        let queue = self.sqs.create_queue().queue_name(name).send().await?;
+        let url = queue.queue_url().context("a queue's URL")?.to_owned();
+        let bus = &self.stack.event_bus_name;
+        let pattern = json!({ "source": ["photodrop"] }).to_string();
+        let rule = json!({ "Name": name, "EventBusName": bus, "EventPattern": pattern, "State": "ENABLED" });
+        self.json_api("events", "AWSEvents.PutRule", &rule).await?;
+        let arn = format!("arn:aws:sqs:{}:000000000000:{name}", self.stack.region);
+        let target = json!({ "Rule": name, "EventBusName": bus, "Targets": [{ "Id": "queue", "Arn": arn }] });
+        self.json_api("events", "AWSEvents.PutTargets", &target).await?;
+        Ok(url)
+    }
+
     /// Deletes a photo's item.
     pub async fn delete_item(&self, owner: &str, photo_id: &str) -> Result<()> {
         let request = self.dynamodb.delete_item().table_name(&self.stack.table_name);

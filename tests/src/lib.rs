@@ -10,6 +10,7 @@
 //! | [`holdup`] | a proxy that holds requests up, for making AWS hang |
 //! | [`measure`] | figures out of times and log lines |
 //! | [`old_way`] | thumbnails inside the request, for comparison |
+//! | [`schemas`] | the JSON schemas of the announced events |
 //! | [`photos`] | the real photos of the imaging crate's test data |
 
 pub mod api;
@@ -20,6 +21,7 @@ pub mod holdup;
 pub mod measure;
 pub mod old_way;
 pub mod photos;
+pub mod schemas;
 pub mod stack;
 
 pub use api::{Api, Created, Reply};

@@ -62,6 +62,22 @@ fn the_upload_function_holds_no_image_code() {
 }
 
 #[test]
+fn the_upload_function_can_neither_invoke_nor_announce_nor_queue() {
+    assert_none("upload", &["aws-sdk-eventbridge", "aws-sdk-lambda", "aws-sdk-sqs"]);
+    assert_none("thumbnail", &["aws-sdk-lambda", "aws-sdk-sqs"]);
+    // The check itself can see them where they are.
+    assert!(
+        linked("reconcile")
+            .is_superset(&["aws-sdk-eventbridge", "aws-sdk-lambda", "aws-sdk-sqs"].map(str::to_owned).into())
+    );
+}
+
+#[test]
+fn the_reconcile_function_holds_no_image_code() {
+    assert_none("reconcile", &["photo-imaging", "thumbnail", "image"]);
+}
+
+#[test]
 fn the_domain_and_the_imaging_know_no_aws_and_no_runtime() {
     for package in ["photo-domain", "photo-imaging"] {
         assert_none(

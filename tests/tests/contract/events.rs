@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 
 use lambda_http::RequestExt as _;
+use photo_aws::FoundObject;
+use photo_aws::invoke::created_event;
+use photo_domain::{OriginalKey, OwnerId};
 use photodrop_tests::stack::root;
 use thumbnail::event::{Ignored, Notification, OriginalCreated};
 use upload::routes::{Route, route};
@@ -45,6 +48,7 @@ fn every_api_event_is_routed_as_its_table_says() {
         ("api-post-upload.json", Route::CreateUpload, Some(SUBJECT)),
         ("api-post-upload-empty.json", Route::CreateUpload, Some(SUBJECT)),
         ("api-get-photo.json", Route::GetPhoto("01935b7c-0000-7000-8000-000000000001"), Some(SUBJECT)),
+        ("api-delete-photo.json", Route::DeletePhoto("01935b7c-0000-7000-8000-000000000001"), Some(SUBJECT)),
         ("api-health.json", Route::Health, None),
         ("api-health-ready.json", Route::Ready, None),
     ] {
@@ -52,6 +56,36 @@ fn every_api_event_is_routed_as_its_table_says() {
         assert_eq!(route(request.method(), request.raw_http_path()), Ok(expected), "{name}");
         let subject = upload::request::owner(&request).ok();
         assert_eq!(subject.as_ref().map(photo_domain::OwnerId::as_str), owner, "{name}");
+    }
+}
+
+#[test]
+fn every_reconcile_event_is_read_as_its_table_says() {
+    let read = |name: &str| serde_json::from_str::<reconcile::Request>(&sample(name)).unwrap();
+    assert_eq!(read("reconcile.json"), reconcile::Request::default());
+    let dry = read("reconcile-dry-run.json");
+    assert_eq!((dry.dry_run, dry.parts.len()), (true, 4));
+}
+
+#[test]
+fn what_the_reconcile_function_hands_over_is_what_the_thumbnail_function_takes() {
+    for subject in [SUBJECT, "auth0|5f7c8ec7 a+b", "Jörg"] {
+        let key = OriginalKey {
+            owner: OwnerId::from_subject(subject).unwrap(),
+            photo_id: "01935b7c-0000-7000-8000-000000000001".parse().unwrap(),
+        };
+        let object = FoundObject {
+            key: key.to_string(),
+            etag: "\"0123\"".to_owned(),
+            size_bytes: 5,
+            written_at: time::OffsetDateTime::UNIX_EPOCH,
+        };
+        let event = created_event(BUCKET, &key, &object);
+        let Notification::Objects(event) = serde_json::from_value(event).unwrap() else {
+            panic!("no records")
+        };
+        let created = OriginalCreated::from_record(&event.records[0], BUCKET).unwrap();
+        assert_eq!(created, OriginalCreated { key, etag: Some("\"0123\"".to_owned()) });
     }
 }
 
@@ -65,7 +99,7 @@ fn no_sample_event_is_left_out() {
     let here = include_str!("events.rs");
     let readme = std::fs::read_to_string(root().join("events/README.md")).unwrap();
     let deployed = std::fs::read_to_string(root().join("tests/tests/e2e/events.rs")).unwrap();
-    assert_eq!(files.len(), 12);
+    assert_eq!(files.len(), 15);
     for file in files {
         for (place, text) in
             [("this test", here), ("the README", &readme), ("the end-to-end tests", &deployed)]

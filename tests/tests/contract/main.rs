@@ -4,3 +4,5 @@
 mod dependencies;
 #[cfg(test)]
 mod events;
+#[cfg(test)]
+mod schemas;

@@ -171,6 +171,14 @@ async fn the_sample_events_run_on_the_deployed_functions() {
     ] {
         world.aws.invoke(&world.stack.thumbnail_function, &sample(&world, name)).await.unwrap();
     }
+    for name in ["reconcile.json", "reconcile-dry-run.json"] {
+        let summary = world.aws.invoke(&world.stack.reconcile_function, &sample(&world, name)).await.unwrap();
+        assert_eq!(
+            (&summary["errors"], summary["dry_run"] == true),
+            (&json!(0), name.contains("dry")),
+            "{summary}"
+        );
+    }
     // None of these photos has a record, so nothing was made.
     let subject =
         sample(&world, "api-get-photo.json")["requestContext"]["authorizer"]["jwt"]["claims"]["sub"].clone();
@@ -180,6 +188,7 @@ async fn the_sample_events_run_on_the_deployed_functions() {
         ("api-post-upload.json", 201),
         ("api-post-upload-empty.json", 400),
         ("api-get-photo.json", 404),
+        ("api-delete-photo.json", 204),
         ("api-health.json", 200),
         ("api-health-ready.json", 200),
     ] {

@@ -11,6 +11,10 @@ mod auth;
 #[cfg(test)]
 mod bad_photos;
 #[cfg(test)]
+mod completion;
+#[cfg(test)]
+mod delete;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod hang;
@@ -20,6 +24,8 @@ mod idempotency;
 mod odd_owners;
 #[cfg(test)]
 mod photos;
+#[cfg(test)]
+mod reconcile;
 #[cfg(test)]
 mod signature;
 #[cfg(test)]

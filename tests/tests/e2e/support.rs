@@ -1,5 +1,6 @@
 //! What the cases share.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use photodrop_tests::aws::{self, Item, event_for};
 use photodrop_tests::{Api, Aws, Stack};
 use serde_json::Value;
@@ -42,6 +43,36 @@ impl World {
     /// What there is in the thumbnails bucket of one of the demo user's photos.
     pub(crate) async fn thumbnails(&self, photo_id: &str) -> Vec<(String, String)> {
         self.aws.objects(&self.stack.thumbnails_bucket, &self.prefix(photo_id)).await.unwrap()
+    }
+
+    /// One reconcile run of some parts; its summary.
+    pub(crate) async fn reconcile(&self, parts: &[&str]) -> Value {
+        self.reconcile_as(&json!({ "parts": parts })).await
+    }
+
+    pub(crate) async fn reconcile_as(&self, request: &Value) -> Value {
+        let summary = self.aws.invoke(&self.stack.reconcile_function, request).await.unwrap();
+        assert_eq!(summary["errors"], 0, "{summary}");
+        summary
+    }
+
+    /// Lets a photo's time come, whatever it waits for.
+    pub(crate) async fn make_due(&self, photo_id: &str) {
+        let due = [("due_at", AttributeValue::N("1".to_owned()))];
+        self.aws.set_attributes(&self.owner, photo_id, &due).await.unwrap();
+    }
+
+    /// A photo whose bytes are there and whose event was lost. Nobody else may need S3's events meanwhile.
+    pub(crate) async fn upload_unheard(&self, bytes: &[u8]) -> String {
+        let notifications = self.aws.silence(&self.stack.originals_bucket).await.unwrap();
+        let uploaded = self.api.upload("image/jpeg", bytes).await;
+        self.aws.notify(&self.stack.originals_bucket, notifications).await.unwrap();
+        uploaded.unwrap()
+    }
+
+    /// What there is in the originals bucket of one of the demo user's photos.
+    pub(crate) async fn originals(&self, photo_id: &str) -> Vec<(String, String)> {
+        self.aws.objects(&self.stack.originals_bucket, &self.prefix(photo_id)).await.unwrap()
     }
 
     /// A photo's item.

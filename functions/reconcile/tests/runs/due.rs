@@ -1,0 +1,209 @@
+//! Records that are due.
+
+use std::time::Instant;
+
+use reconcile::Request;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Answers, ID, OTHER_ID, announced, body, changes, due, found, listing, ok, original, ready, reconciler,
+    refused, run, run_with, variant, versions, writes,
+};
+
+fn there() -> Vec<photo_aws::replay::Answer> {
+    vec![listing(&[original(ID)], crate::support::OLD, false)]
+}
+
+fn nothing_there() -> Vec<photo_aws::replay::Answer> {
+    vec![listing(&[], crate::support::OLD, false)]
+}
+
+#[tokio::test]
+async fn an_upload_that_never_came_expires() {
+    let table = due(&[ID], vec![found(ID, &json!({})), ok()]);
+    let (summary, calls) =
+        run("due", Answers { table, buckets: nothing_there(), ..Answers::default() }).await;
+    assert_eq!((summary.due, summary.expired, summary.errors, summary.complete), (1, 1, 0, true));
+    assert_eq!(writes(&calls.table), ["UpdateItem"]);
+    let update = body(&calls.table.all()[2]);
+    assert_eq!(update["ConditionExpression"], "#status IN (:from0)");
+    assert_eq!(update["ExpressionAttributeValues"][":from0"]["S"], "pending");
+    assert!(update["UpdateExpression"].as_str().unwrap().ends_with("REMOVE due_at"));
+    assert!(calls.thumbnails.all().is_empty() && changes(&calls.buckets).is_empty());
+}
+
+#[tokio::test]
+async fn a_photo_whose_event_was_lost_is_claimed_and_then_processed_again() {
+    let table = due(&[ID], vec![found(ID, &json!({ "attempts": { "N": "2" } })), ok()]);
+    let (summary, calls) = run("due", Answers { table, buckets: there(), ..Answers::default() }).await;
+    assert_eq!((summary.retried, summary.errors), (1, 0));
+    let claim = body(&calls.table.all()[2]);
+    assert_eq!(claim["ConditionExpression"], "#status IN (:from0, :from1) AND attempts = :seen");
+    let [invocation] = calls.thumbnails.all().try_into().unwrap();
+    assert!(invocation.uri.contains("/functions/thumbnail/invocations"), "{}", invocation.uri);
+    let record = &body(&invocation)["Records"][0];
+    assert_eq!(record["s3"]["object"]["key"], format!("photos/auth0%257C7/{ID}/original"));
+    assert_eq!(
+        (&record["s3"]["object"]["eTag"], &record["s3"]["bucket"]["name"]),
+        (&json!("0123"), &json!("originals"))
+    );
+}
+
+#[tokio::test]
+async fn an_expired_upload_that_came_after_all_is_processed() {
+    let expired = json!({ "status": { "S": "expired" } });
+    let table = due(&[ID], vec![found(ID, &expired), ok()]);
+    let (summary, calls) = run("due", Answers { table, buckets: there(), ..Answers::default() }).await;
+    assert_eq!((summary.retried, calls.thumbnails.all().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn of_two_runs_at_once_one_invokes() {
+    let table = due(&[ID], vec![found(ID, &json!({})), refused("pending")]);
+    let (summary, calls) = run("due", Answers { table, buckets: there(), ..Answers::default() }).await;
+    assert_eq!((summary.retried, summary.errors), (0, 0));
+    assert!(calls.thumbnails.all().is_empty());
+}
+
+#[tokio::test]
+async fn after_the_last_attempt_the_event_is_kept_aside_and_the_photo_fails() {
+    let table = due(&[ID], vec![found(ID, &json!({ "attempts": { "N": "5" } })), ok(), ok()]);
+    let (summary, calls) = run("due", Answers { table, buckets: there(), ..Answers::default() }).await;
+    assert_eq!((summary.gave_up, summary.parked, summary.retried, summary.errors), (1, 1, 0, 0));
+    let parked: Value =
+        serde_json::from_str(body(&calls.parking.all()[0])["MessageBody"].as_str().unwrap()).unwrap();
+    assert!(parked["message"]["requestPayload"].to_string().contains(ID), "{parked}");
+    let [(name, detail)] = announced(&calls.bus).try_into().unwrap();
+    assert_eq!((name.as_str(), &detail["failure"]["code"]), ("PhotoFailed", &json!("RETRIES_EXHAUSTED")));
+    assert!(calls.thumbnails.all().is_empty());
+}
+
+#[tokio::test]
+async fn an_event_that_was_not_sent_is_sent_and_noted_with_the_same_id() {
+    let mut unsent = ready();
+    unsent["unsent_event"] = json!({ "S": "PhotoReady" });
+    unsent["unsent_event_at"] = json!({ "S": "2026-11-24T12:00:05Z" });
+    for _ in 0..2 {
+        let table = due(&[ID], vec![found(ID, &unsent), ok()]);
+        let (summary, calls) = run("due", Answers { table, ..Answers::default() }).await;
+        assert_eq!((summary.announced, summary.errors), (1, 0));
+        let [(name, detail)] = announced(&calls.bus).try_into().unwrap();
+        assert_eq!(name, "PhotoReady");
+        assert_eq!(detail["event_id"], format!("{ID}.PhotoReady.1795521605000"));
+        let clear = body(&calls.table.all()[2]);
+        assert!(clear["ConditionExpression"].as_str().unwrap().ends_with("AND unsent_event_at = :sent"));
+        assert_eq!(clear["UpdateExpression"], "REMOVE unsent_event, unsent_event_at, due_at");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_photo_loses_variants_original_and_at_last_its_record() {
+    let mut deleting = ready();
+    deleting["status"] = json!({ "S": "deleting" });
+    deleting["deleted_at"] = json!({ "S": "2026-11-24T12:10:00Z" });
+    deleting["unsent_event"] = json!({ "S": "PhotoReady" });
+    deleting["unsent_event_at"] = json!({ "S": "2026-11-24T12:00:05Z" });
+    let table = due(&[ID], vec![found(ID, &deleting), ok()]);
+    let gone = || (204, String::new());
+    let buckets = vec![
+        versions(&[variant(ID, "small.jpg"), variant(ID, "small.webp")]),
+        gone(),
+        gone(),
+        versions(&[original(ID)]),
+        gone(),
+    ];
+    let (summary, calls) = run("due", Answers { table, buckets, ..Answers::default() }).await;
+    assert_eq!((summary.deleted, summary.errors), (1, 0));
+    let path = |name: &str| format!("photos/auth0%257C7/{ID}/{name}");
+    assert_eq!(
+        changes(&calls.buckets),
+        [
+            format!("DELETE thumbnails {}", path("small.jpg")),
+            format!("DELETE thumbnails {}", path("small.webp")),
+            format!("DELETE originals {}", path("original")),
+        ]
+    );
+    let told: Vec<_> = announced(&calls.bus).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(told, ["PhotoReady", "PhotoDeleted"]);
+    assert_eq!(writes(&calls.table), ["DeleteItem"]);
+    assert_eq!(
+        body(&calls.table.all()[2])["ExpressionAttributeValues"],
+        json!({ ":from0": { "S": "deleting" } })
+    );
+}
+
+#[tokio::test]
+async fn a_listing_of_another_photo_removes_nothing() {
+    let deleting = json!({ "status": { "S": "deleting" } });
+    let table = due(&[ID], vec![found(ID, &deleting)]);
+    let buckets = vec![versions(&[variant(OTHER_ID, "small.jpg")])];
+    let (summary, calls) = run("due", Answers { table, buckets, ..Answers::default() }).await;
+    assert_eq!(summary.errors, 1);
+    assert!(changes(&calls.buckets).is_empty() && writes(&calls.table).is_empty());
+    assert!(calls.bus.all().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_index_names_too_late_is_left_alone() {
+    for record in [json!({ "due_at": { "N": "4000000000" } }), json!({ "due_at": { "NULL": true } })] {
+        let table = due(&[ID], vec![found(ID, &record)]);
+        let (summary, calls) = run("due", Answers { table, ..Answers::default() }).await;
+        assert_eq!((summary.due, writes(&calls.table).len()), (0, 0), "{record}");
+    }
+    let (summary, _) = run("due", Answers { table: due(&[ID], vec![ok()]), ..Answers::default() }).await;
+    assert_eq!((summary.due, summary.errors), (0, 0), "a record that is gone");
+}
+
+#[tokio::test]
+async fn one_photo_s_trouble_does_not_keep_the_others_waiting() {
+    let down = (500, String::new());
+    let table = due(&[OTHER_ID, ID], vec![down, found(ID, &json!({})), ok()]);
+    let (summary, _) = run("due", Answers { table, buckets: nothing_there(), ..Answers::default() }).await;
+    assert_eq!((summary.expired, summary.errors), (1, 1));
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_it_would_do_and_changes_nothing() {
+    let mut unsent = ready();
+    unsent["unsent_event"] = json!({ "S": "PhotoReady" });
+    unsent["unsent_event_at"] = json!({ "S": "2026-11-24T12:00:05Z" });
+    let cases = [
+        (json!({}), nothing_there()),
+        (json!({}), there()),
+        (json!({ "attempts": { "N": "5" } }), there()),
+        (unsent, vec![]),
+        (json!({ "status": { "S": "deleting" } }), vec![]),
+    ];
+    let mut counted = Vec::new();
+    // By the configuration, and by the request where the configuration says otherwise.
+    for (mode, asked) in [("dry-run", false), ("apply", true)] {
+        for (record, buckets) in cases.clone() {
+            let answers =
+                Answers { table: due(&[ID], vec![found(ID, &record)]), buckets, ..Answers::default() };
+            let request = json!({ "dry_run": asked, "parts": ["due"] });
+            let (summary, calls) = run_with(&request, &[("PHOTODROP_RECONCILE_MODE", mode)], answers).await;
+            assert!(summary.dry_run && summary.errors == 0, "{summary:?}");
+            counted.push([
+                summary.expired,
+                summary.retried,
+                summary.gave_up,
+                summary.announced,
+                summary.deleted,
+            ]);
+            assert!(writes(&calls.table).is_empty() && changes(&calls.buckets).is_empty());
+            for sent in [&calls.bus, &calls.thumbnails, &calls.parking, &calls.failures] {
+                assert!(sent.all().is_empty());
+            }
+        }
+    }
+    let each = [[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]];
+    assert_eq!(counted, [each, each].concat());
+}
+
+#[tokio::test]
+async fn a_run_without_time_takes_up_nothing_and_says_so() {
+    let (reconciler, calls) = reconciler(&[], Answers::default());
+    let summary = reconciler.run(Request::default(), Instant::now()).await;
+    assert!(!summary.complete);
+    assert!(writes(&calls.table).is_empty() && calls.failures.all().is_empty());
+}

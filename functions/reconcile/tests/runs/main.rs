@@ -1,0 +1,11 @@
+//! Reconcile runs, with the real SDK and written-down answers of AWS.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod due;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod orphans;

@@ -1,0 +1,162 @@
+//! Objects that no record knows, and what must never be taken for one.
+
+use photo_aws::replay::Answer;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::support::{
+    Answers, ID, OLD, OTHER_ID, body, changes, item, listing, ok, original, ready, run, run_with, variant,
+    writes,
+};
+
+/// The table's answers: no checkpoint, then these records.
+fn records(items: &[Value]) -> Vec<Answer> {
+    vec![ok(), (200, json!({ "Responses": { "photos": items }, "UnprocessedKeys": {} }).to_string()), ok()]
+}
+
+fn tagged() -> Vec<Answer> {
+    vec![(200, String::new()); 50]
+}
+
+async fn originals(objects: Answer, table: Vec<Answer>) -> (reconcile::Summary, crate::support::Calls) {
+    let buckets = [vec![objects], tagged()].concat();
+    run("originals", Answers { table, buckets, ..Answers::default() }).await
+}
+
+#[tokio::test]
+async fn an_old_original_without_a_record_is_marked_and_nothing_else_is() {
+    let settled = item(ID, &ready());
+    let keys = [original(ID), original(OTHER_ID), "photos/holiday photos/1.jpg".to_owned()];
+    let (summary, calls) = originals(listing(&keys, OLD, false), records(&[settled])).await;
+    assert_eq!((summary.originals_listed, summary.originals_orphaned, summary.errors), (3, 1, 0));
+    assert_eq!(changes(&calls.buckets), [format!("PUT originals photos/auth0%257C7/{OTHER_ID}/original")]);
+    assert!(
+        String::from_utf8(calls.buckets.all()[1].body.clone()).unwrap().contains("<Value>orphaned</Value>")
+    );
+}
+
+#[tokio::test]
+async fn a_young_original_is_left_alone() {
+    let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap();
+    let (summary, calls) = originals(listing(&[original(ID)], &now, false), vec![ok(), ok()]).await;
+    assert_eq!((summary.originals_listed, summary.originals_orphaned, summary.errors), (1, 0, 0));
+    assert!(changes(&calls.buckets).is_empty());
+}
+
+#[tokio::test]
+async fn an_unsettled_photo_whose_bytes_are_there_is_made_due() {
+    for status in ["pending", "expired"] {
+        let record = item(ID, &json!({ "status": { "S": status } }));
+        let table = [records(&[record]), vec![ok()]].concat();
+        let (summary, calls) = originals(listing(&[original(ID)], OLD, false), table).await;
+        assert_eq!((summary.hastened, summary.originals_orphaned, summary.errors), (1, 0, 0), "{status}");
+        assert_eq!(writes(&calls.table), ["UpdateItem", "PutItem"]);
+    }
+}
+
+fn many() -> Vec<String> {
+    (0..100).map(|n| original(&format!("01935b7c-0000-7000-8000-0000000000{n:02x}"))).collect()
+}
+
+#[tokio::test]
+async fn a_bucket_that_the_table_does_not_know_is_not_touched() {
+    let (summary, calls) = originals(listing(&many(), OLD, false), records(&[])).await;
+    assert_eq!((summary.refused, summary.originals_orphaned, summary.errors), (1, 0, 0));
+    assert!(changes(&calls.buckets).is_empty());
+    assert!(writes(&calls.table).is_empty(), "the checkpoint stays: the next run refuses too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_answer_of_the_table_is_not_no_record() {
+    let unprocessed = json!({ "Responses": { "photos": [] }, "UnprocessedKeys": { "photos": { "Keys": [
+        { "pk": { "S": "owner#auth0%7C7" }, "sk": { "S": format!("photo#{ID}") } }] } } });
+    let silent = vec![ok(), (500, String::new())];
+    let partial = [vec![ok()], vec![(200, unprocessed.to_string()); 9]].concat();
+    for table in [silent, partial] {
+        let (summary, calls) = originals(listing(&[original(ID)], OLD, false), table).await;
+        assert_eq!((summary.errors, summary.originals_orphaned), (1, 0));
+        assert!(changes(&calls.buckets).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_a_record() {
+    let strange = item(ID, &json!({ "status": { "S": "cooking" } }));
+    let (summary, calls) = originals(listing(&[original(ID)], OLD, false), records(&[strange])).await;
+    assert_eq!((summary.originals_orphaned, changes(&calls.buckets).len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_listing_goes_on_where_the_last_one_stopped() {
+    let checkpoint = (200, json!({ "Item": { "after": { "S": "photos/a" } } }).to_string());
+    let table =
+        vec![checkpoint, (200, json!({ "Responses": { "photos": [item(ID, &ready())] } }).to_string()), ok()];
+    let answers = Answers { table, buckets: vec![listing(&[original(ID)], OLD, true)], ..Answers::default() };
+    let settings = [("PHOTODROP_RECONCILE_MAX_LISTED", "1")];
+    let (summary, calls) = run_with(&json!({ "parts": ["originals"] }), &settings, answers).await;
+    assert_eq!((summary.originals_listed, summary.errors), (1, 0));
+    assert!(calls.buckets.all()[0].uri.contains("start-after=photos%2Fa"), "{}", calls.buckets.all()[0].uri);
+    let put = body(calls.table.all().last().unwrap());
+    assert_eq!(put["Item"]["after"]["S"], original(ID));
+    assert_eq!(put["Item"]["pk"]["S"], "system#reconcile");
+}
+
+#[tokio::test]
+async fn no_run_marks_more_than_its_number_and_the_rest_is_the_next_run_s() {
+    let keys = &many()[..10];
+    let answers = Answers {
+        table: records(&[]),
+        buckets: [vec![listing(keys, OLD, false)], tagged()].concat(),
+        ..Answers::default()
+    };
+    let settings = [("PHOTODROP_RECONCILE_MAX_ORPHANS", "3")];
+    let (summary, calls) = run_with(&json!({ "parts": ["originals"] }), &settings, answers).await;
+    assert_eq!((summary.originals_orphaned, changes(&calls.buckets).len()), (3, 3));
+    assert!(writes(&calls.table).is_empty());
+}
+
+#[tokio::test]
+async fn variants_go_if_no_record_names_them_and_stay_otherwise() {
+    let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap();
+    let mut fresh = ready();
+    fresh["updated_at"] = json!({ "S": now });
+    let cases = [
+        ("the record names it", "small.webp", Some(ready()), 0),
+        ("of an older configuration", "tiny.webp", Some(ready()), 1),
+        ("of an older configuration until a moment ago", "tiny.webp", Some(fresh), 0),
+        (
+            "of a photo that failed",
+            "small.webp",
+            Some(json!({ "status": { "S": "failed" }, "failure_code": { "S": "NOT_AN_IMAGE" } })),
+            1,
+        ),
+        ("on its way", "small.webp", Some(json!({})), 0),
+        ("being removed anyway", "small.webp", Some(json!({ "status": { "S": "deleting" } })), 0),
+        ("without a record", "small.webp", None, 1),
+    ];
+    for (case, name, record, removed) in cases {
+        let items: Vec<_> = record.iter().map(|record| item(ID, record)).collect();
+        let buckets = vec![listing(&[variant(ID, name)], OLD, false), (204, String::new())];
+        let (summary, calls) =
+            run("variants", Answers { table: records(&items), buckets, ..Answers::default() }).await;
+        assert_eq!(
+            (summary.variants_listed, summary.variants_removed, summary.errors),
+            (1, removed, 0),
+            "{case}"
+        );
+        assert_eq!(changes(&calls.buckets).len() as u64, removed, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_marks_and_removes_nothing() {
+    for part in ["originals", "variants"] {
+        let keys = [original(ID), variant(ID, "small.webp")];
+        let buckets = vec![listing(&keys, OLD, false)];
+        let answers = Answers { table: records(&[]), buckets, ..Answers::default() };
+        let (summary, calls) = run_with(&json!({ "dry_run": true, "parts": [part] }), &[], answers).await;
+        assert_eq!(summary.originals_orphaned + summary.variants_removed, 1, "{part}");
+        assert!(changes(&calls.buckets).is_empty() && writes(&calls.table).is_empty());
+    }
+}

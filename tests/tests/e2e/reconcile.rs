@@ -1,0 +1,189 @@
+//! What a crash, a lost event or an outage leaves undone, and that a reconcile run does it.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use photodrop_tests::photos::photo;
+use serde_json::json;
+
+use crate::support::{World, function_is_mine, function_works};
+
+/// An id whose photo was never asked for.
+fn unknown_id(number: u32) -> String {
+    format!("01935b7c-0000-7000-8000-{number:012x}")
+}
+
+#[tokio::test]
+async fn a_photo_whose_event_was_lost_is_processed_after_all() {
+    let _function = function_is_mine().await;
+    let world = World::new().await;
+    let photo_id = world.upload_unheard(&photo("orientation-1.jpg").unwrap()).await;
+    // Its time has not come: its event may only be late.
+    world.reconcile(&["due"]).await;
+    assert_eq!(world.api.photo(&photo_id).await.unwrap().json()["status"], "pending");
+
+    world.make_due(&photo_id).await;
+    // A dry run says it and does nothing.
+    let dry = world.reconcile_as(&json!({ "dry_run": true, "parts": ["due"] })).await;
+    assert!(dry["retried"].as_u64() >= Some(1) && dry["dry_run"] == true, "{dry}");
+    assert!(!world.item(&photo_id).await.contains_key("attempts"));
+
+    assert!(world.reconcile(&["due"]).await["retried"].as_u64() >= Some(1));
+    assert_eq!(world.api.settled(&photo_id).await.unwrap()["status"], "ready");
+    assert_eq!(world.item(&photo_id).await["attempts"], AttributeValue::N("1".to_owned()));
+}
+
+#[tokio::test]
+async fn an_upload_that_never_came_expires_and_one_that_comes_late_is_still_taken() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    let bytes = photo("orientation-1.jpg").unwrap();
+    let created = world.api.create("image/jpeg", bytes.len()).await.unwrap();
+    world.make_due(&created.photo_id).await;
+    assert!(world.reconcile(&["due"]).await["expired"].as_u64() >= Some(1));
+    assert_eq!(world.api.photo(&created.photo_id).await.unwrap().json()["status"], "expired");
+    assert!(!world.item(&created.photo_id).await.contains_key("due_at"));
+
+    assert_eq!(world.api.put(created.upload().unwrap(), bytes).await.unwrap().status, 200);
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while world.api.photo(&created.photo_id).await.unwrap().json()["status"] != "ready" {
+        assert!(Instant::now() < deadline, "a late upload is lost");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_in_the_failure_queue_is_played_again_once_aws_works_again() {
+    let _function = function_is_mine().await;
+    let world = World::new().await;
+    let function = &world.stack.thumbnail_function;
+    // Nothing listens there.
+    let dead = [("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")];
+    let before = world.aws.set_environment(function, &dead).await.unwrap();
+    let photo_id = world.api.upload("image/jpeg", &photo("orientation-1.jpg").unwrap()).await.unwrap();
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while world.reconcile(&["failures"]).await["failures"] == 0 {
+        assert!(Instant::now() < deadline, "nothing is in the failure queue");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    world.aws.restore_environment(function, before).await.unwrap();
+
+    assert_eq!(world.api.photo(&photo_id).await.unwrap().json()["status"], "pending");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.reconcile(&["due"]).await;
+    assert_eq!(world.api.settled(&photo_id).await.unwrap()["status"], "ready");
+    assert!(world.aws.take_failures_of(&photo_id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_photo_that_no_attempt_settles_fails_and_its_event_is_kept_aside() {
+    let _function = function_is_mine().await;
+    let world = World::new().await;
+    let photo_id = world.upload_unheard(&photo("orientation-1.jpg").unwrap()).await;
+    let tried = [("attempts", AttributeValue::N("5".to_owned()))];
+    world.aws.set_attributes(&world.owner, &photo_id, &tried).await.unwrap();
+    world.make_due(&photo_id).await;
+    world.reconcile(&["due"]).await;
+    let record = world.api.settled(&photo_id).await.unwrap();
+    assert_eq!(
+        (&record["status"], &record["failure"]["code"]),
+        (&json!("failed"), &json!("RETRIES_EXHAUSTED"))
+    );
+    let parked = world.aws.drain(&world.stack.parking_queue_url).await.unwrap();
+    let parked =
+        parked.iter().find(|message| message.to_string().contains(&photo_id)).expect("it is kept aside");
+    assert!(parked["message"]["requestPayload"]["Records"].is_array(), "{parked}");
+}
+
+#[tokio::test]
+async fn orphans_are_marked_or_removed_once_they_are_old_enough_and_nothing_else_is() {
+    let _function = function_is_mine().await;
+    let world = World::new().await;
+    let bytes = photo("orientation-1.jpg").unwrap();
+    let kept =
+        world.api.process("image/jpeg", &bytes).await.unwrap()["photo_id"].as_str().unwrap().to_owned();
+    let (original, variant) =
+        (world.key(&unknown_id(1)), format!("{}small.jpg", world.prefix(&unknown_id(1))));
+    let notifications = world.aws.silence(&world.stack.originals_bucket).await.unwrap();
+    for (bucket, key) in
+        [(&world.stack.originals_bucket, &original), (&world.stack.thumbnails_bucket, &variant)]
+    {
+        world.aws.s3.put_object().bucket(bucket).key(key).body(bytes.clone().into()).send().await.unwrap();
+    }
+    world.aws.notify(&world.stack.originals_bucket, notifications).await.unwrap();
+    let state = async || {
+        let tag = world.aws.state_tag(&original).await.unwrap();
+        (tag, world.thumbnails(&unknown_id(1)).await.len(), world.thumbnails(&kept).await.len())
+    };
+    let untouched = (None, 1, 6);
+
+    // A day is the grace: nothing here is as old.
+    world.reconcile(&["originals", "variants"]).await;
+    assert_eq!(state().await, untouched);
+
+    let function = &world.stack.reconcile_function;
+    let soon = [("PHOTODROP_ORPHAN_GRACE_SECONDS", "1"), ("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", "100")];
+    let before = world.aws.set_environment(function, &soon).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let dry = world.reconcile_as(&json!({ "dry_run": true, "parts": ["originals", "variants"] })).await;
+    let after_dry_run = state().await;
+    let done = world.reconcile(&["originals", "variants"]).await;
+    world.aws.restore_environment(function, before).await.unwrap();
+
+    assert!(
+        dry["originals_orphaned"].as_u64() >= Some(1) && dry["variants_removed"].as_u64() >= Some(1),
+        "{dry}"
+    );
+    assert_eq!(after_dry_run, untouched);
+    assert_eq!(dry["originals_orphaned"], done["originals_orphaned"]);
+    assert_eq!(state().await, (Some("orphaned".to_owned()), 0, 6));
+}
+
+#[tokio::test]
+async fn a_bucket_full_of_strangers_is_not_touched() {
+    let _function = function_is_mine().await;
+    let world = World::new().await;
+    let function = &world.stack.reconcile_function;
+    let ids: Vec<_> = (100..130).map(unknown_id).collect();
+    for id in &ids {
+        let key = format!("{}small.jpg", world.prefix(id));
+        let put = world.aws.s3.put_object().bucket(&world.stack.thumbnails_bucket).key(key);
+        put.body(vec![7].into()).send().await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let run = async |percent| {
+        let settings =
+            [("PHOTODROP_ORPHAN_GRACE_SECONDS", "1"), ("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", percent)];
+        let before = world.aws.set_environment(function, &settings).await.unwrap();
+        let summary = world.reconcile(&["variants"]).await;
+        world.aws.restore_environment(function, before).await.unwrap();
+        let mut left = 0;
+        for id in &ids {
+            left += world.thumbnails(id).await.len();
+        }
+        (summary["refused"].as_u64().unwrap(), left)
+    };
+    assert_eq!(run("0").await, (1, 30));
+    assert_eq!(run("100").await, (0, 0));
+}
+
+#[tokio::test]
+async fn two_runs_at_the_same_time_do_what_one_does() {
+    let _function = function_is_mine().await;
+    let world = World::new().await;
+    let bytes = photo("orientation-1.jpg").unwrap();
+    let abandoned = world.api.create("image/jpeg", 1).await.unwrap().photo_id;
+    let lost = world.upload_unheard(&bytes).await;
+    let deleted =
+        world.api.process("image/jpeg", &bytes).await.unwrap()["photo_id"].as_str().unwrap().to_owned();
+    assert_eq!(world.api.delete(&deleted).await.unwrap().status, 204);
+    for photo_id in [&abandoned, &lost, &deleted] {
+        world.make_due(photo_id).await;
+    }
+    tokio::join!(world.reconcile(&[]), world.reconcile(&[]));
+    assert_eq!(world.api.photo(&abandoned).await.unwrap().json()["status"], "expired");
+    assert_eq!(world.api.settled(&lost).await.unwrap()["status"], "ready");
+    assert_eq!(world.item(&lost).await["attempts"], AttributeValue::N("1".to_owned()));
+    assert!(world.aws.item(&world.owner, &deleted).await.unwrap().is_none());
+    assert!(world.originals(&deleted).await.is_empty() && world.thumbnails(&deleted).await.is_empty());
+}
