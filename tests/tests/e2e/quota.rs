@@ -22,7 +22,7 @@ struct Busy {
 }
 
 impl Busy {
-    async fn new(user: &str, used: &[(&str, u64)]) -> Self {
+    async fn new(user: &str, so_far: &[(&str, u64)]) -> Self {
         let world = World::new().await;
         let token = world.aws.token_of(user).await.unwrap();
         let owner = aws::subject(&token).unwrap();
@@ -30,7 +30,7 @@ impl Busy {
         for (name, value) in key(&owner) {
             item = item.item(name, value);
         }
-        for (name, value) in used {
+        for (name, value) in so_far {
             item = item.item(*name, AttributeValue::N(value.to_string()));
         }
         item.send().await.unwrap();
