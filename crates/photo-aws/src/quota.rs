@@ -18,14 +18,14 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use photo_domain::quota::{Counter, Exceeded, Quotas, Release, day};
-use photo_domain::record::PhotoRecord;
+use photo_domain::record::{PhotoRecord, Status};
 use photo_domain::{OriginalKey, OwnerId};
 use time::{Date, OffsetDateTime, Time};
 
 use crate::AwsError;
 use crate::config::Environment;
 use crate::item::{self, Item};
-use crate::store::{Created, IdempotentRequest, PhotoStore, Settled, Settlement, photo_key, replayed};
+use crate::store::{Created, IdempotentRequest, PhotoStore, Settlement, photo_key, replayed};
 
 const OPERATION: &str = "dynamodb:TransactWriteItems";
 
@@ -112,37 +112,41 @@ impl PhotoStore {
         Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons))))
     }
 
-    /// Takes a counted record to its end and gives its slot back, in one transaction. `None`: slots are not counted,
-    /// or this record was not, and it is to be settled without.
-    pub(crate) async fn settle_counted(
+    /// Takes a counted record out of `pending` and gives back what it took, in one transaction. `false`: nothing was
+    /// written, because nothing of this is counted, the record was not, or is not pending; the plain write says which.
+    pub(crate) async fn end_counted(
         &self,
         key: &OriginalKey,
-        settlement: &Settlement,
-    ) -> Result<Option<Settled>, AwsError> {
-        if self.quotas.pending == 0 {
-            return Ok(None);
+        end: &Settlement,
+        release: Release,
+    ) -> Result<bool, AwsError> {
+        let counts = match release {
+            Release::Slot => self.quotas.pending != 0,
+            Release::Everything { .. } => !self.quotas.are_off(),
+        };
+        if !counts {
+            return Ok(false);
         }
-        let counted_for = day(key.photo_id);
+        let condition = format!("{} AND #status = :counted_in AND {QUOTA_DAY} = :quota_day", end.condition);
+        let pending = AttributeValue::S(Status::Pending.as_str().to_owned());
         let update = Update::builder()
             .table_name(&self.table_name)
             .set_key(Some(photo_key(key)))
-            .update_expression(&settlement.expression)
-            .condition_expression(format!("{} AND {QUOTA_DAY} = :quota_day", Settlement::CONDITION))
-            .set_expression_attribute_names(Some(settlement.names.clone()))
-            .set_expression_attribute_values(Some(settlement.values.clone()))
-            .expression_attribute_values(":quota_day", AttributeValue::S(counted_for.to_string()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .update_expression(&end.expression)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(end.names.clone()))
+            .set_expression_attribute_values(Some(end.values.clone()))
+            .expression_attribute_values(":counted_in", pending)
+            .expression_attribute_values(":quota_day", AttributeValue::S(day(key.photo_id).to_string()))
             .build()
             .map_err(|error| AwsError::new(OPERATION, error))?;
-        let release = self.release(key, Release::Slot)?;
-        let writes = [update, release].map(|update| TransactWriteItem::builder().update(update).build());
-        let Some(reasons) = self.transact(writes.to_vec()).await? else { return Ok(Some(Settled::Now)) };
-        let Some(found) = refused(&reasons, 0) else {
-            return Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons))));
-        };
-        let Some(found) = met(found) else { return Ok(Some(Settled::NoRecord)) };
-        let status = item::to_status(&found).map_err(|error| AwsError::new(OPERATION, error))?;
-        Ok((status != photo_domain::record::Status::Pending).then_some(Settled::Before(status)))
+        let writes = [update, self.release(key, release)?]
+            .map(|update| TransactWriteItem::builder().update(update).build());
+        match self.transact(writes.to_vec()).await? {
+            None => Ok(true),
+            Some(reasons) if refused(&reasons, 0).is_some() => Ok(false),
+            Some(reasons) => Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons)))),
+        }
     }
 
     /// What gives back to an owner's day; for the transaction that takes a record out of `pending`, and only there.

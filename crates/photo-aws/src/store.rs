@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
-use photo_domain::quota::{Exceeded, Quotas};
+use photo_domain::quota::{Exceeded, Quotas, Release};
 use photo_domain::record::{Outcome, PhotoRecord, Status};
 use photo_domain::{IdempotencyKey, OriginalKey};
 use time::OffsetDateTime;
@@ -209,8 +209,8 @@ impl PhotoStore {
     ) -> Result<Settled, AwsError> {
         const OPERATION: &str = "dynamodb:UpdateItem";
         let settlement = Settlement::of(outcome, at)?;
-        if let Some(settled) = self.settle_counted(key, &settlement).await? {
-            return Ok(settled);
+        if self.end_counted(key, &settlement, Release::Slot).await? {
+            return Ok(Settled::Now);
         }
         let update = self
             .client
@@ -218,7 +218,7 @@ impl PhotoStore {
             .table_name(&self.table_name)
             .set_key(Some(photo_key(key)))
             .update_expression(settlement.expression)
-            .condition_expression(Settlement::CONDITION)
+            .condition_expression(settlement.condition)
             .set_expression_attribute_names(Some(settlement.names))
             .set_expression_attribute_values(Some(settlement.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -252,14 +252,12 @@ impl PhotoStore {
 /// The update that takes a record from `pending` to an outcome.
 pub(crate) struct Settlement {
     pub(crate) expression: String,
+    pub(crate) condition: &'static str,
     pub(crate) names: HashMap<String, String>,
     pub(crate) values: HashMap<String, AttributeValue>,
 }
 
 impl Settlement {
-    /// The legal transition of `Status::may_become`, decided by the table.
-    pub(crate) const CONDITION: &'static str = "#status = :pending";
-
     fn of(outcome: &Outcome, at: OffsetDateTime) -> Result<Self, AwsError> {
         let attributes =
             item::from_outcome(outcome, at).map_err(|error| AwsError::new("dynamodb:UpdateItem", error))?;
@@ -274,7 +272,8 @@ impl Settlement {
         }
         // A settled photo is kept: the TTL is for abandoned uploads.
         let expression = format!("SET {} REMOVE expires_at", assignments.join(", "));
-        Ok(Self { expression, names, values })
+        // The legal transition of `Status::may_become`, decided by the table.
+        Ok(Self { expression, condition: "#status = :pending", names, values })
     }
 }
 
