@@ -83,7 +83,7 @@ def running_stack() -> tuple[Place, dict[str, Any]]:
 def looked_at() -> Any:
     """The stack that a command looks at: `STACK` on AWS, or the local one."""
     # Before anything is imported that the tools bring along: where nothing runs they may not be installed.
-    if not os.environ.get("STACK") and not emulator.recorded(settings.main_place()):
+    if not os.environ.get("STACK") and not tools.venv_python().exists():
         raise Failure("no local stack is running: start it with make up, or name one on AWS (STACK=name)")
     from infra.local import target
 
@@ -105,7 +105,9 @@ def status(console: Console) -> None:
     from infra.local import observe
 
     if found.local:
-        place = settings.main_place()
+        from infra.local import target
+
+        place = target.place()
         process = emulator.recorded(place)
         console.plain(f"MiniStack    runs as process {process.pid if process else '?'} on port {place.port}, "
                       f"log in {emulator.shown(place.log_file)}")
@@ -125,8 +127,9 @@ def alarms(console: Console) -> None:
     """Shows every alarm; evaluates them on the local stack. RAISE=name, CLEAR=name, FOLLOW=1, STACK=name on AWS."""
     found = looked_at()
     from infra.local import alarms as bells
+    from infra.local import target
 
-    bells.show(console, found, seen_file=settings.main_place().folder / "metrics.json",
+    bells.show(console, found, seen_file=target.place().folder / "metrics.json",
                raised=os.environ.get("RAISE") or None, cleared=os.environ.get("CLEAR") or None,
                follow=is_set("FOLLOW"))
 

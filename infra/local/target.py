@@ -49,14 +49,20 @@ class Target:
 def find(environment: Mapping[str, str] = os.environ) -> Target:
     """The stack that `STACK` names on AWS; without it, the one that `make up` started."""
     name = environment.get("STACK", "")
-    return on_aws(name) if name else local()
+    return on_aws(name) if name else local(place(environment))
 
 
-def local(place: settings.Place | None = None) -> Target:
-    place = place or settings.main_place()
-    if not emulator.recorded(place):
+def place(environment: Mapping[str, str] = os.environ) -> settings.Place:
+    """The local stack to look at: the one whose description `PHOTODROP_STACK` names, as the end-to-end tests do."""
+    described_in = environment.get("PHOTODROP_STACK", "")
+    tests = settings.test_place()
+    return tests if described_in == str(tests.stack_file) else settings.main_place()
+
+
+def local(where: settings.Place) -> Target:
+    if not emulator.recorded(where):
         raise Failure("no local stack is running: start it with make up, or name one on AWS (STACK=name)")
-    stack = deploy.read(place)
+    stack = deploy.read(where)
     if not stack:
         raise Failure("the local stack is not deployed: make up finishes it")
     client = functools.partial(aws.client, endpoint=stack["endpoint"])

@@ -80,6 +80,25 @@ class EveryAlarm(unittest.TestCase):
                 self.assertEqual(asked["Stack"], {"Ref": "AWS::StackName"})
 
 
+class TheRunbook(unittest.TestCase):
+    def test_its_links_lead_somewhere(self) -> None:
+        # As GitHub makes anchors of headings.
+        anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+                   for heading in re.findall(r"^#+ (.+)$", RUNBOOK, re.M)}
+        for anchor in re.findall(r"\]\(#([^)]+)\)", RUNBOOK):
+            self.assertIn(anchor, anchors)
+
+    def test_its_commands_are_ones_that_there_are(self) -> None:
+        makefile = (ROOT / "Makefile").read_text()
+        targets = set(re.search(r"^COMMANDS := (.*)$", makefile, re.M).group(1).split())
+        for command in re.findall(r"`(?:PHOTODROP_PARAMETERS=\S+ )?make (\w+)", RUNBOOK):
+            self.assertIn(command, targets)
+
+    def test_the_parameters_it_names_are_ones_that_there_are(self) -> None:
+        for name in re.findall(r"PHOTODROP_PARAMETERS=(\w+)=", RUNBOOK):
+            self.assertIn(name, DOCUMENT["Parameters"])
+
+
 class EveryFunction(unittest.TestCase):
     """What a function added to the template has to bring along."""
 

@@ -98,19 +98,19 @@ impl PhotoStore {
         let Some(reasons) = self.transact(writes).await? else { return Ok(Created::New) };
         // A key that is taken comes first: its photo was counted when it was made, whatever is left today.
         if let (Some(request), Some(key)) = (idempotent, refused(&reasons, 2)) {
-            let key = key.ok_or_else(|| AwsError::new(OPERATION, "the taken key's item is missing"))?;
+            let key = met(key).ok_or_else(|| AwsError::new(OPERATION, "the taken key's item is missing"))?;
             return replayed(key, record, request);
         }
         if let Some(found) = refused(&reasons, 1) {
             // Two ids never meet: an earlier attempt, whose answer was lost, had succeeded.
-            return if found.as_ref() == Some(&photo) {
+            return if met(found).as_ref() == Some(&photo) {
                 Ok(Created::New)
             } else {
                 Err(AwsError::new(OPERATION, "the photo's id is taken"))
             };
         }
         if let Some(found) = refused(&reasons, 0) {
-            let used = found.as_ref().map_or_else(Counter::default, counter);
+            let used = met(found).as_ref().map_or_else(Counter::default, counter);
             // The item comes with the refusal. Should it not, a day is the safe thing to say.
             return Ok(Created::QuotaExceeded(
                 self.quotas.refusal(used, size_bytes).unwrap_or(Exceeded::Photos),
@@ -286,10 +286,7 @@ impl PhotoStore {
             // The SDK makes a token for each of these calls and sends it with each of its own retries: an attempt
             // whose answer was lost does not count twice.
             let sent = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
-            let error = match sent.send().await {
-                Ok(_) => return Ok(None),
-                Err(error) => error,
-            };
+            let Err(error) = sent.send().await else { return Ok(None) };
             let reasons = cancellation(&error).map(<[_]>::to_vec);
             let Some(reasons) = reasons else { return Err(AwsError::new(OPERATION, error)) };
             let conflict = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));
@@ -312,11 +309,14 @@ fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[Can
     }
 }
 
-/// Whether a write's condition refused it, and the item that it met.
-fn refused(reasons: &[CancellationReason], write: usize) -> Option<Option<Item>> {
-    let reason = reasons.get(write)?;
-    (reason.code() == Some("ConditionalCheckFailed"))
-        .then(|| reason.item.clone().filter(|item| !item.is_empty()))
+/// The refusal of a write by its condition, if it was one.
+fn refused(reasons: &[CancellationReason], write: usize) -> Option<&CancellationReason> {
+    reasons.get(write).filter(|reason| reason.code() == Some("ConditionalCheckFailed"))
+}
+
+/// The item that a refused write met.
+fn met(reason: &CancellationReason) -> Option<Item> {
+    reason.item.clone().filter(|item| !item.is_empty())
 }
 
 fn codes(reasons: &[CancellationReason]) -> String {

@@ -43,7 +43,7 @@ impl App {
             context.map_or("", |context| &context.request_id),
             context.and_then(|context| context.xray_trace_id.as_deref()),
         );
-        self.answer(request).instrument(span).await
+        Box::pin(self.answer(request)).instrument(span).await
     }
 
     async fn answer(&self, request: Request) -> Response<Body> {
@@ -58,14 +58,15 @@ impl App {
             Err(NoRoute::Method { allow }) => Err(ApiError::MethodNotAllowed { allow }),
         };
         let response = served.unwrap_or_else(|error| {
-            match &error {
-                ApiError::Unavailable(cause) => tracing::error!(
+            if let ApiError::Unavailable(cause) = &error {
+                tracing::error!(
                     code = error.code(),
                     operation = cause.operation,
                     error = error_chain(cause),
                     "AWS call failed"
-                ),
-                _ => tracing::info!(code = error.code(), detail = %error, "request refused"),
+                );
+            } else {
+                tracing::info!(code = error.code(), detail = %error, "request refused");
             }
             error.to_response(&request_id)
         });

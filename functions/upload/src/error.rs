@@ -197,7 +197,7 @@ mod tests {
             ApiError::NotFound,
             ApiError::MethodNotAllowed { allow: "GET" },
             ApiError::IdempotencyConflict,
-            ApiError::QuotaExceeded { exceeded: Exceeded::Photos, retry_after: Duration::from_secs(60) },
+            ApiError::QuotaExceeded { exceeded: Exceeded::Photos, retry_after: Duration::from_mins(1) },
             ApiError::Unavailable(cause),
         ];
         let mut documents = Vec::new();

@@ -23,7 +23,11 @@ mod idempotency;
 #[cfg(test)]
 mod odd_owners;
 #[cfg(test)]
+mod operations;
+#[cfg(test)]
 mod photos;
+#[cfg(test)]
+mod quota;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]

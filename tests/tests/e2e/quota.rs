@@ -1,0 +1,143 @@
+//! What one owner may take. The counter's item is written as if the day had been busy, so that no test has to be.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use photo_domain::PhotoId;
+use photo_domain::quota::day;
+use photodrop_tests::aws::{self, Item};
+use photodrop_tests::photos::photo;
+use photodrop_tests::{Api, Created};
+use serde_json::json;
+
+use crate::support::{World, event_for, function_is_mine};
+
+/// The template's default.
+const PHOTOS_PER_DAY: u64 = 2000;
+const BYTES_PER_DAY: u64 = 21_474_836_480;
+
+/// An owner of a test's own, who has already taken some of the day.
+struct Busy {
+    world: World,
+    api: Api,
+    owner: String,
+}
+
+impl Busy {
+    async fn new(user: &str, so_far: &[(&str, u64)]) -> Self {
+        let world = World::new().await;
+        let token = world.aws.token_of(user).await.unwrap();
+        let owner = aws::subject(&token).unwrap();
+        let mut item = world.aws.dynamodb.put_item().table_name(&world.stack.table_name);
+        for (name, value) in key(&owner) {
+            item = item.item(name, value);
+        }
+        for (name, value) in so_far {
+            item = item.item(*name, AttributeValue::N(value.to_string()));
+        }
+        item.send().await.unwrap();
+        Self { api: world.api.with_token(Some(&token)), owner, world }
+    }
+
+    async fn counter(&self) -> Item {
+        let request = self.world.aws.dynamodb.get_item().table_name(&self.world.stack.table_name);
+        request.set_key(Some(key(&self.owner))).consistent_read(true).send().await.unwrap().item.unwrap()
+    }
+
+    async fn counted(&self, name: &str) -> u64 {
+        self.counter().await[name].as_n().unwrap().parse().unwrap()
+    }
+}
+
+/// Today's counter of an owner.
+fn key(owner: &str) -> Item {
+    let today = day(PhotoId::generate());
+    Item::from([
+        ("pk".to_owned(), AttributeValue::S(format!("owner#{owner}"))),
+        ("sk".to_owned(), AttributeValue::S(format!("quota#{today}"))),
+    ])
+}
+
+fn body(size_bytes: usize) -> String {
+    json!({ "content_type": "image/jpeg", "size_bytes": size_bytes }).to_string()
+}
+
+#[tokio::test]
+async fn of_many_requests_at_once_exactly_as_many_get_through_as_there_is_room_for() {
+    let busy = Busy::new("quota-photos", &[("photos", PHOTOS_PER_DAY - 5), ("bytes", 0)]).await;
+    let asked = (0..12).map(|_| {
+        let api = busy.api.clone();
+        tokio::spawn(async move { api.post(&body(1000), &[]).await.unwrap() })
+    });
+    let mut statuses = Vec::new();
+    for request in asked.collect::<Vec<_>>() {
+        let reply = request.await.unwrap();
+        if reply.status.as_u16() == 429 {
+            assert_eq!(reply.json()["code"], "QUOTA_EXCEEDED");
+            let wait: u64 = reply.header("retry-after").parse().unwrap();
+            assert!((1..=86_400).contains(&wait), "{wait}");
+        }
+        statuses.push(reply.status.as_u16());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[201; 5].as_slice(), [429; 7].as_slice()].concat());
+    assert_eq!(busy.counted("photos").await, PHOTOS_PER_DAY);
+    assert_eq!(busy.counted("bytes").await, 5000);
+    assert!(busy.counter().await.contains_key("expires_at"), "nothing of a day stays for ever");
+}
+
+#[tokio::test]
+async fn bytes_are_counted_as_announced() {
+    let busy = Busy::new("quota-bytes", &[("photos", 1), ("bytes", BYTES_PER_DAY - 1500)]).await;
+    assert_eq!(busy.api.post(&body(1000), &[]).await.unwrap().status.as_u16(), 201);
+    assert_eq!(busy.api.post(&body(501), &[]).await.unwrap().status.as_u16(), 429);
+    assert_eq!(busy.api.post(&body(500), &[]).await.unwrap().status.as_u16(), 201);
+    assert_eq!(busy.counted("bytes").await, BYTES_PER_DAY);
+}
+
+#[tokio::test]
+async fn a_repeated_request_counts_once_and_is_answered_when_nothing_is_left() {
+    let busy = Busy::new("quota-replay", &[("photos", PHOTOS_PER_DAY - 1), ("bytes", 0)]).await;
+    let key = format!("k-{}", PhotoId::generate());
+    let headers = [("idempotency-key", key.as_str())];
+    let first: Created =
+        serde_json::from_slice(&busy.api.post(&body(7), &headers).await.unwrap().bytes).unwrap();
+    let again = busy.api.post(&body(7), &headers).await.unwrap();
+    assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (201, "true"));
+    assert_eq!(again.json()["photo_id"], first.photo_id);
+    assert_eq!(busy.counted("photos").await, PHOTOS_PER_DAY);
+    assert_eq!(busy.api.post(&body(7), &[]).await.unwrap().status.as_u16(), 429);
+}
+
+#[tokio::test]
+async fn a_slot_comes_back_with_the_photo_s_end_and_once_alone() {
+    // So high that nobody else's photos come near it.
+    const PENDING: u64 = 500;
+    let _function = function_is_mine().await;
+    let busy = Busy::new("quota-pending", &[("photos", 1), ("bytes", 0), ("pending", PENDING - 1)]).await;
+    let stack = &busy.world.stack;
+    let limit = PENDING.to_string();
+    let limits = [("PHOTODROP_OWNER_PENDING_PHOTOS", limit.as_str())];
+    let upload = busy.world.aws.set_environment(&stack.upload_function, &limits).await.unwrap();
+    let thumbnail = busy.world.aws.set_environment(&stack.thumbnail_function, &limits).await.unwrap();
+    let outcome = slots(&busy).await;
+    busy.world.aws.restore_environment(&stack.upload_function, upload).await.unwrap();
+    busy.world.aws.restore_environment(&stack.thumbnail_function, thumbnail).await.unwrap();
+    let (refused, after_end, after_duplicate) = outcome.unwrap();
+    assert_eq!((refused.0, refused.1.as_str()), (429, "30"));
+    assert_eq!((after_end, after_duplicate), (PENDING - 1, PENDING - 1));
+}
+
+/// The refusal of one too many, and the slots that are taken after a photo's end and after its event came again.
+async fn slots(busy: &Busy) -> anyhow::Result<((u16, String), u64, u64)> {
+    let bytes = photo("orientation-1.jpg")?;
+    let created = busy.api.create("image/jpeg", bytes.len()).await?;
+    let refused = busy.api.post(&body(7), &[]).await?;
+    busy.api.put(created.upload()?, bytes).await?;
+    busy.api.settled(&created.photo_id).await?;
+    let after_end = busy.counted("pending").await;
+    let stack = &busy.world.stack;
+    let key = format!("photos/{}/{}/original", busy.owner, created.photo_id);
+    let event = event_for(&stack.originals_bucket, &key, None);
+    busy.world.aws.invoke(&stack.thumbnail_function, &event).await?;
+    let wait = refused.header("retry-after").to_owned();
+    Ok(((refused.status.as_u16(), wait), after_end, busy.counted("pending").await))
+}
