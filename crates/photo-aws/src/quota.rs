@@ -190,10 +190,10 @@ impl PhotoStore {
         let Some(reasons) = self.transact(vec![write, release]).await? else {
             return Ok(Some(Changed::Applied));
         };
-        let Some(found) = refused(&reasons, 0) else {
+        let Some(refusal) = refused(&reasons, 0) else {
             return Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons))));
         };
-        let Some(found) = found else { return Ok(Some(Changed::Refused(None))) };
+        let Some(found) = met(refusal) else { return Ok(Some(Changed::Refused(None))) };
         if !found.contains_key(QUOTA_DAY) {
             return Ok(None);
         }

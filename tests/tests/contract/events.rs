@@ -85,7 +85,7 @@ fn what_the_reconcile_function_hands_over_is_what_the_thumbnail_function_takes()
             panic!("no records")
         };
         let created = OriginalCreated::from_record(&event.records[0], BUCKET).unwrap();
-        assert_eq!(created, OriginalCreated { key, etag: Some("\"0123\"".to_owned()) });
+        assert_eq!(created, OriginalCreated { key, etag: Some("\"0123\"".to_owned()), arrived_at: None });
     }
 }
 
