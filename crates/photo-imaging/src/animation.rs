@@ -43,11 +43,7 @@ pub(crate) struct Kept {
 impl Kept {
     /// `None` if nothing is to move: stills, formats without animation, animations of which a later frame is beyond the
     /// limits. Those become their first frame, as all do by default.
-    pub(crate) fn of(
-        probed: &Probed<'_>,
-        options: &RenderOptions,
-        placements: &[Placement],
-    ) -> Option<Self> {
+    pub(crate) fn of(probed: &Probed<'_>, options: &RenderOptions, placements: &[Placement]) -> Option<Self> {
         if options.animation != Animation::Keep || probed.header.frames < 2 {
             return None;
         }
@@ -88,7 +84,8 @@ impl Kept {
         let (limits, orientation) = (&probed.limits, probed.header.orientation);
         let stored = if swaps_sides(orientation) { (height, width) } else { (width, height) };
         let mut source = guarded("decoding", || frames::open(&probed.header, probed.bytes))?;
-        let mut writers: Vec<Writer> = self.variants.iter().map(|&i| Writer::new(placements[i].canvas)).collect();
+        let mut writers: Vec<Writer> =
+            self.variants.iter().map(|&i| Writer::new(placements[i].canvas)).collect();
         loop {
             limits.check_deadline("next frame")?;
             let Some(frame) = guarded("decoding", || source.frames.next().transpose())? else { break };
@@ -127,5 +124,34 @@ impl Kept {
             height,
             bytes: writer.finish(self.survey.loops)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::options::Fit;
+    use crate::plan::place;
+    use crate::probe::probe;
+
+    #[test]
+    fn the_deadline_is_seen_before_each_frame() {
+        let bytes = include_bytes!("../testdata/animated.gif");
+        let fit = Fit::Inside { longest_side: 40 };
+        let spec = VariantSpec::new("v", fit, OutputFormat::WebP, 80).unwrap();
+        let options = RenderOptions { animation: Animation::Keep, ..RenderOptions::new(vec![spec]) };
+        let placements = [place(200, 133, fit)];
+        let original = Original { format: Format::Gif, width: 200, height: 133 };
+        let render = |limits: &Limits| {
+            let probed = probe(bytes, limits).unwrap();
+            let kept = Kept::of(&probed, &options, &placements).unwrap();
+            kept.render(&probed, original, (100, 67), &placements, &options).map(|variants| variants.len())
+        };
+        assert_eq!(render(&Limits::default()).unwrap(), 1);
+        let passed = Limits::default().with_deadline(Instant::now());
+        assert_eq!(render(&passed).unwrap_err().to_string(), "the deadline passed before next frame");
     }
 }

@@ -29,7 +29,11 @@ fn by_profile(raster: &Raster, icc: &[u8]) -> Option<Raster> {
 const DEEP_PIXELS: usize = 4096;
 
 /// Samples of 16 bits (native order) through a profile, then to 8 bits. `None` as for a profile that is passed over.
-pub(crate) fn deep_to_srgb(samples: &[[u8; 2]], channels: Channels, icc: &[u8]) -> Option<(Channels, Vec<u8>)> {
+pub(crate) fn deep_to_srgb(
+    samples: &[[u8; 2]],
+    channels: Channels,
+    icc: &[u8],
+) -> Option<(Channels, Vec<u8>)> {
     let profile = ColorProfile::new_from_slice(icc).ok()?;
     let (space, from, to, target) = layouts(channels);
     if profile.color_space != space {

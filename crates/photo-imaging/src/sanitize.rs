@@ -122,8 +122,10 @@ fn png(bytes: &[u8], orientation: Orientation, out: &mut Vec<u8>) -> Option<()> 
         }
         match &kind {
             // Pixels, transparency, colours, shape of a pixel, animation.
-            b"IHDR" | b"PLTE" | b"IDAT" | b"tRNS" | b"bKGD" | b"sBIT" | b"gAMA" | b"cHRM" | b"sRGB" | b"iCCP"
-            | b"cICP" | b"mDCV" | b"cLLI" | b"pHYs" | b"acTL" | b"fcTL" | b"fdAT" => out.extend_from_slice(whole),
+            b"IHDR" | b"PLTE" | b"IDAT" | b"tRNS" | b"bKGD" | b"sBIT" | b"gAMA" | b"cHRM" | b"sRGB"
+            | b"iCCP" | b"cICP" | b"mDCV" | b"cLLI" | b"pHYs" | b"acTL" | b"fcTL" | b"fdAT" => {
+                out.extend_from_slice(whole)
+            }
             b"IEND" => {
                 out.extend_from_slice(whole);
                 return Some(());

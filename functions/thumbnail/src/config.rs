@@ -286,7 +286,9 @@ pub(crate) mod tests {
     #[test]
     fn a_size_may_have_a_fit_and_formats_of_its_own() {
         let lookup = |name: &str| match name {
-            "PHOTODROP_VARIANTS" => Some("small:160,square:200x200:cover:avif,hero:1920x1080:webp+avif".to_owned()),
+            "PHOTODROP_VARIANTS" => {
+                Some("small:160,square:200x200:cover:avif,hero:1920x1080:webp+avif".to_owned())
+            }
             _ => environment(name),
         };
         let config = Config::read(&lookup).unwrap();

@@ -38,8 +38,7 @@ pub(super) fn open<'a>(header: &Header, bytes: &'a [u8]) -> Result<Source<'a>, I
             Ok(Source { frames: Box::new(frames), icc: None })
         }
         Format::WebP => {
-            let mut decoder =
-                WebPDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(Format::WebP, &e))?;
+            let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(Format::WebP, &e))?;
             let icc = decoder.icc_profile().ok().flatten();
             let frames = webp::frames(bytes).ok_or_else(|| misfit(Format::WebP))?;
             let mut canvas = Canvas::new(header.width, header.height);

@@ -94,13 +94,8 @@ impl Writer {
         // The background's colour is a hint that nobody follows: none.
         let mut control = vec![0; 4];
         control.extend_from_slice(&loops.to_le_bytes());
-        let body = [
-            b"WEBP".to_vec(),
-            chunk(*b"VP8X", &extended)?,
-            chunk(*b"ANIM", &control)?,
-            self.frames,
-        ]
-        .concat();
+        let body =
+            [b"WEBP".to_vec(), chunk(*b"VP8X", &extended)?, chunk(*b"ANIM", &control)?, self.frames].concat();
         chunk(*b"RIFF", &body)
     }
 }
@@ -130,7 +125,8 @@ fn refused(reason: &str) -> ImagingError {
 fn difference(a: &Raster, b: &Raster) -> Option<(u32, u32, u32, u32)> {
     let row_bytes = a.width() as usize * 4;
     let (mut left, mut right, mut top, mut bottom) = (usize::MAX, 0, usize::MAX, 0);
-    for (y, (from, to)) in a.data().chunks_exact(row_bytes).zip(b.data().chunks_exact(row_bytes)).enumerate() {
+    for (y, (from, to)) in a.data().chunks_exact(row_bytes).zip(b.data().chunks_exact(row_bytes)).enumerate()
+    {
         let (from, _) = from.as_chunks::<4>();
         let (to, _) = to.as_chunks::<4>();
         let differs = |(x, y): (&[u8; 4], &[u8; 4])| x != y;

@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn pictures_of_any_size_are_encoded() {
         for (width, height) in [(1, 1), (1, 300), (7, 5), (64, 64), (65, 33)] {
-            for (channels, pixel) in [(Channels::Rgb, &[9, 99, 199][..]), (Channels::Rgba, &[9, 99, 199, 77])] {
+            for (channels, pixel) in [(Channels::Rgb, &[9, 99, 199][..]), (Channels::Rgba, &[9, 99, 199, 77])]
+            {
                 let data = pixel.repeat(width as usize * height as usize);
                 let raster = Raster::new(width, height, channels, data).unwrap();
                 let bytes = avif(&raster, 60, 10).unwrap();

@@ -3,8 +3,8 @@
 use image::metadata::Orientation;
 
 use super::Header;
-use crate::animation::Survey;
 use super::cursor::Cursor;
+use crate::animation::Survey;
 use crate::error::ImagingError;
 use crate::format::Format;
 

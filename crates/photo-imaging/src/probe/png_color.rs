@@ -48,11 +48,8 @@ pub(crate) fn profile(bytes: &[u8], gray: bool) -> Option<Vec<u8>> {
     // A gamma that is a short fraction exactly.
     #[expect(clippy::cast_possible_truncation)]
     let exponent = (100_000.0 / f64::from(gamma)) as f32;
-    let profile = if gray {
-        ColorProfile::new_gray_with_gamma(exponent)
-    } else {
-        by_gamma(exponent, chromaticities)?
-    };
+    let profile =
+        if gray { ColorProfile::new_gray_with_gamma(exponent) } else { by_gamma(exponent, chromaticities)? };
     profile.encode().ok()
 }
 

@@ -145,7 +145,15 @@ impl<'a> Frame<'a> {
                     let bitstream = (kind, data);
                     let (blends, disposes) = (flags & 2 == 0, flags & 1 != 0);
                     return Some(Self {
-                        left, top, width, height, duration_ms, blends, disposes, alpha, bitstream,
+                        left,
+                        top,
+                        width,
+                        height,
+                        duration_ms,
+                        blends,
+                        disposes,
+                        alpha,
+                        bitstream,
                     });
                 }
                 _ => {}

@@ -146,7 +146,11 @@ mod tests {
         ];
         for (text, fit, formats) in table {
             let size: VariantSize = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
-            assert_eq!((size.name.as_str(), size.fit, size.formats.as_slice()), ("a", fit, formats), "{text}");
+            assert_eq!(
+                (size.name.as_str(), size.fit, size.formats.as_slice()),
+                ("a", fit, formats),
+                "{text}"
+            );
         }
     }
 
