@@ -1,5 +1,5 @@
 //! AVIF that comes out. No decoder of AV1 is linked, so the container is read here; that the pictures open elsewhere was
-//! seen with libavif, see docs/adr/012-avif-by-rav1e.md.
+//! seen with libavif, see docs/adr/019-avif-by-rav1e.md.
 
 use photo_imaging::{Fit, OutputFormat, RenderOptions, Variant, VariantSpec};
 
