@@ -126,3 +126,32 @@ impl Kept {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::options::Fit;
+    use crate::plan::place;
+    use crate::probe::probe;
+
+    #[test]
+    fn the_deadline_is_seen_before_each_frame() {
+        let bytes = include_bytes!("../testdata/animated.gif");
+        let fit = Fit::Inside { longest_side: 40 };
+        let spec = VariantSpec::new("v", fit, OutputFormat::WebP, 80).unwrap();
+        let options = RenderOptions { animation: Animation::Keep, ..RenderOptions::new(vec![spec]) };
+        let placements = [place(200, 133, fit)];
+        let original = Original { format: Format::Gif, width: 200, height: 133 };
+        let render = |limits: &Limits| {
+            let probed = probe(bytes, limits).unwrap();
+            let kept = Kept::of(&probed, &options, &placements).unwrap();
+            kept.render(&probed, original, (100, 67), &placements, &options).map(|variants| variants.len())
+        };
+        assert_eq!(render(&Limits::default()).unwrap(), 1);
+        let passed = Limits::default().with_deadline(Instant::now());
+        assert_eq!(render(&passed).unwrap_err().to_string(), "the deadline passed before next frame");
+    }
+}

@@ -209,3 +209,48 @@ def riff(chunks: list[tuple[bytes, bytes]]) -> bytes:
 
 def vp8x(flags: int, width: int, height: int) -> tuple[bytes, bytes]:
     return b"VP8X", bytes([flags, 0, 0, 0]) + struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+
+
+def webp_frame(file: bytes, left: int, top: int, duration: int, dispose=False, blend=False) -> tuple[bytes, bytes]:
+    """An ANMF chunk out of a still file."""
+    chunks, at, size = b"", 12, None
+    while at < len(file):
+        kind, length = file[at : at + 4], struct.unpack("<I", file[at + 4 : at + 8])[0]
+        data = file[at + 8 : at + 8 + length]
+        if kind == b"VP8 ":
+            size = (int.from_bytes(data[6:8], "little") & 0x3FFF, int.from_bytes(data[8:10], "little") & 0x3FFF)
+        elif kind == b"VP8L":
+            bits = int.from_bytes(data[1:5], "little")
+            size = ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+        if kind in (b"VP8 ", b"VP8L", b"ALPH"):
+            chunks += file[at : at + 8 + length + length % 2]
+        at += 8 + length + length % 2
+    assert size
+    numbers = [left // 2, top // 2, size[0] - 1, size[1] - 1, duration]
+    head = b"".join(struct.pack("<I", n)[:3] for n in numbers)
+    return b"ANMF", head + bytes([(0 if blend else 2) | int(dispose)]) + chunks
+
+
+# --- GIF ---------------------------------------------------------------------------------------
+
+# Transparent, red, green, blue, white.
+GIF_PALETTE = bytes([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255]) + bytes(9)
+
+
+def gif_frame(left: int, top: int, width: int, height: int, index: int, delay=0, disposal=0) -> bytes:
+    """A flat frame. LZW without compression: the table is cleared before its codes need a ninth bit."""
+    codes = b""
+    pixels = bytes([index]) * (width * height)
+    for at in range(0, len(pixels), 100):
+        codes += b"\x80" + pixels[at : at + 100]
+    codes += b"\x81"
+    blocks = b"".join(bytes([len(codes[i : i + 255])]) + codes[i : i + 255] for i in range(0, len(codes), 255))
+    control = b"!\xf9\x04" + struct.pack("<BHB", disposal << 2 | 1, delay, 0) + b"\0"
+    return control + b"," + struct.pack("<HHHHB", left, top, width, height, 0) + b"\x07" + blocks + b"\0"
+
+
+def gif(width: int, height: int, blocks: list[bytes], loops: int | None = None) -> bytes:
+    head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x82, 0, 0) + GIF_PALETTE
+    if loops is not None:
+        head += b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", loops) + b"\0"
+    return head + b"".join(blocks) + b";"

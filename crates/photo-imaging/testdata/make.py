@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 from skimage import data
 
-from containers import ADOBE_RGB, DISPLAY_P3, cmyk_profile, gray_profile, png, png_chunk, rgb_profile, riff, vp8x
+from containers import ADOBE_RGB, DISPLAY_P3, SRGB, cmyk_profile, gif, gif_frame, gray_profile, png, png_chunk, riff
+from containers import rgb_profile, vp8x, webp_frame
 
 HERE = Path(__file__).parent
 COFFEE = Image.fromarray(data.coffee())
@@ -181,6 +182,96 @@ def gifs_and_webps() -> None:
     save("display-p3.webp", encoded(flat, "WEBP", lossless=True, icc_profile=p3))
 
 
+def colours_without_profile() -> None:
+    flat = np.full((40, 40, 3), (200, 100, 50), dtype=np.uint8)
+
+    def chrm(primaries) -> bytes:
+        numbers = [0.3127, 0.3290] + [n for pair in primaries for n in pair]
+        return png_chunk(b"cHRM", struct.pack(">8I", *(round(n * 100000) for n in numbers)))
+
+    def gama(value: int) -> bytes:
+        return png_chunk(b"gAMA", struct.pack(">I", value))
+
+    save("chunks-gamma.png", png(flat, before_idat=gama(100000)))
+    save("chunks-gamma-gray.png", png(np.full((40, 40), 55, dtype=np.uint8), colour=0, before_idat=gama(100000)))
+    save("chunks-p3.png", png(flat, before_idat=gama(45455) + chrm(DISPLAY_P3)))
+    save("chunks-srgb.png", png(flat, before_idat=gama(100000) + chrm(SRGB) + png_chunk(b"sRGB", b"\0")))
+    # Display P3 primaries (12), sRGB curve (13), RGB, full range; the profile beside it counts for less.
+    adobe = zlib.compress(rgb_profile("Adobe RGB", ADOBE_RGB, 563 / 256), 9)
+    cicp = png_chunk(b"cICP", bytes([12, 13, 0, 1]))
+    save("chunks-cicp.png", png(flat, before_idat=cicp + png_chunk(b"iCCP", b"a\0\0" + adobe)))
+    save("chunks-pq.png", png(flat, before_idat=png_chunk(b"cICP", bytes([9, 16, 0, 1]))))
+    # 16 bits of linear light, dark: 64 steps of 1/65535 x 16 make 50 levels of sRGB, 4 if the low bytes went first.
+    ramp = np.repeat(np.arange(64, dtype=np.uint16) * 16, 8)[None, :, None].repeat(8, 0).repeat(3, 2)
+    linear = zlib.compress(rgb_profile("linear", SRGB, 1.0), 9)
+    save("linear-16bit.png", png(ramp, depth=16, before_idat=png_chunk(b"iCCP", b"l\0\0" + linear)))
+
+
+def with_metadata() -> None:
+    flat = small(COFFEE, 48, 32)
+    rgb = np.asarray(flat)
+    secrets = (
+        png_chunk(b"tEXt", b"Comment\0SECRET")
+        + png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"SECRET"))
+        + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
+        + png_chunk(b"tIME", bytes([7, 234, 1, 1, 0, 0, 0]))
+        + png_chunk(b"prIv", b"SECRET")
+        + png_chunk(b"pHYs", struct.pack(">IIB", 2835, 2835, 1))
+    )
+    save("metadata.png", png(rgb, before_idat=secrets + png_chunk(b"eXIf", exif(6, gps=True)[6:])))
+    frames = [flat, flat.rotate(90, expand=False)]
+    save(
+        "metadata.webp",
+        encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], duration=90, exif=exif(6, gps=True), xmp=XMP),
+    )
+    comment = b"!\xfe\x06SECRET\0"
+    xmp = b"!\xff\x0bXMP DataXMP" + XMP + b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    save("metadata.gif", gif(8, 6, [comment, xmp, gif_frame(0, 0, 8, 6, 1, delay=5), b"!\x01\x06SECRET\0"]))
+
+
+def animations() -> None:
+    # Blue; red that goes again; green that gives back what was there (GIF) or stays (WebP); a little white.
+    save(
+        "disposal.gif",
+        gif(
+            40,
+            30,
+            [
+                gif_frame(0, 0, 40, 30, 3, delay=5, disposal=1),
+                gif_frame(4, 4, 10, 10, 1, delay=12, disposal=2),
+                gif_frame(20, 10, 10, 10, 2, delay=20, disposal=3),
+                gif_frame(30, 20, 4, 4, 4, delay=7, disposal=1),
+            ],
+            loops=2,
+        ),
+    )
+
+    def flat(size, colour, **options) -> bytes:
+        return encoded(Image.new("RGBA" if len(colour) == 4 else "RGB", size, colour), "WEBP", **options)
+
+    frames = [
+        webp_frame(flat((40, 30), (0, 0, 255), lossless=True), 0, 0, 50),
+        webp_frame(flat((10, 10), (255, 0, 0), lossless=True), 4, 4, 120, dispose=True),
+        # Lossy and without alpha, after a frame that goes.
+        webp_frame(flat((10, 10), (0, 255, 0), quality=90), 20, 10, 200),
+        webp_frame(flat((4, 4), (255, 255, 255, 128), lossless=True), 30, 20, 70, blend=True),
+    ]
+    anim = b"ANIM", bytes(4) + struct.pack("<H", 3)
+    save("disposal.webp", riff([vp8x(0x12, 40, 30), anim, *frames]))
+    # A second frame whose picture is larger than it says, or beyond the canvas: the first is all right.
+    large = webp_frame(flat((40, 30), (0, 255, 0), quality=90), 0, 0, 50)
+    lying = (large[0], large[1][:6] + struct.pack("<I", 7)[:3] + struct.pack("<I", 7)[:3] + large[1][12:])
+    save("lying-frame.webp", riff([vp8x(0x12, 40, 30), anim, frames[0], lying]))
+    beyond = (large[0], struct.pack("<I", 9)[:3] + large[1][3:])
+    save("frame-outside.webp", riff([vp8x(0x12, 40, 30), anim, frames[0], beyond]))
+    huge = gif_frame(0, 0, 4, 4, 1)
+    at = huge.index(b",") + 5
+    save("huge-frame.gif", gif(8, 6, [gif_frame(0, 0, 8, 6, 1), huge[:at] + b"\xff\xff\xff\xff" + huge[at + 4 :]]))
+    # Says that there is alpha, and there is none.
+    opaque = (HERE / "lossy.webp").read_bytes()
+    save("alpha-flag.webp", riff([vp8x(0x10, 320, 213), (opaque[12:16], opaque[20:])]))
+
+
 def hostile() -> None:
     def cut(name: str, source: str, share: float) -> None:
         content = (HERE / source).read_bytes()
@@ -249,6 +340,9 @@ if __name__ == "__main__":
     jpegs()
     pngs()
     gifs_and_webps()
+    colours_without_profile()
+    with_metadata()
+    animations()
     hostile()
     recognised_but_unsupported()
     regressions()

@@ -3,15 +3,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use photo_imaging::{Fit, Limits, OutputFormat, RenderOptions, VariantSpec, probe};
+use photo_imaging::{Animation, Fit, Limits, OutputFormat, RenderOptions, VariantSpec, probe};
 
 fuzz_target!(|bytes: &[u8]| {
-    let limits = Limits { max_pixels: 300_000, max_decoder_bytes: 8 << 20, ..Limits::default() };
+    let limits = Limits { max_pixels: 300_000, max_decoder_bytes: 8 << 20, max_animation_pixels: 100_000, ..Limits::default() };
     let Ok(photo) = probe(bytes, &limits) else { return };
     let (width, height) = (photo.width(), photo.height());
     let variant = |fit, format| VariantSpec::new("v", fit, format, 60).expect("a valid variant");
     let options = RenderOptions {
         webp_method: 0,
+        animation: Animation::Keep,
         ..RenderOptions::new(vec![
             variant(Fit::Inside { longest_side: 40 }, OutputFormat::WebP),
             variant(Fit::Cover { width: 16, height: 9 }, OutputFormat::Jpeg),

@@ -90,3 +90,29 @@ fn ycck_is_the_same_picture_as_cmyk() {
         }
     }
 }
+
+#[test]
+fn colours_that_a_png_names_without_a_profile_are_applied_as_browsers_do() {
+    let p3 = [[215, 93, 31]];
+    assert_near("chunks-cicp.png", &patches("chunks-cicp.png"), &p3, TOLERANCE);
+    // A pure gamma of 2.2 where Display P3 has the sRGB curve.
+    assert_near("chunks-p3.png", &patches("chunks-p3.png"), &p3, 6);
+    // Linear light: 255 * (1.055 * (v / 255) ^ (1 / 2.4) - 0.055).
+    assert_near("chunks-gamma.png", &patches("chunks-gamma.png"), &[[229, 168, 122]], TOLERANCE);
+    assert_near("chunks-gamma-gray.png", &patches("chunks-gamma-gray.png"), &[[128, 128, 128]], TOLERANCE);
+    // `sRGB` counts for more than `gAMA`; an HDR curve is not guessed at.
+    for name in ["chunks-srgb.png", "chunks-pq.png"] {
+        assert_near(name, &patches(name), &[[200, 100, 50]], TOLERANCE);
+    }
+}
+
+#[test]
+fn sixteen_bits_of_linear_light_keep_their_shadows() {
+    let options = RenderOptions::new(vec![inside(512, OutputFormat::Jpeg)]);
+    let picture = open(&render("linear-16bit.png", &options).variants[0]).to_luma8();
+    let mut levels: Vec<u8> = (0..64).map(|step| picture.get_pixel(step * 8 + 4, 4).0[0]).collect();
+    // The brightest: 1008 of 65535 in linear light.
+    assert!(levels[63].abs_diff(33) <= 2, "{levels:?}");
+    levels.dedup();
+    assert!(levels.len() > 20, "{} levels: {levels:?}", levels.len());
+}

@@ -1,16 +1,24 @@
 //! Every file cut off everywhere and with every bit at risk: an answer each time, and no panic that gets out.
 
-use photo_imaging::{ImagingError, RenderOptions};
+use photo_imaging::{Animation, ImagingError, OutputFormat, RenderOptions};
+use proptest::prelude::*;
 
-use crate::support::{all_files, read, render_bytes};
+use crate::support::{all_files, inside, read, render_bytes};
 
 /// `None` for a picture.
 fn answer(bytes: &[u8]) -> Option<ImagingError> {
     render_bytes(bytes, &RenderOptions::new(Vec::new())).err()
 }
 
+/// The same with animations kept.
+fn moving_answer(bytes: &[u8]) -> Option<ImagingError> {
+    let small = vec![inside(24, OutputFormat::WebP)];
+    let options = RenderOptions { animation: Animation::Keep, webp_method: 0, ..RenderOptions::new(small) };
+    render_bytes(bytes, &options).err()
+}
+
 /// Small pictures of each kind, so that thousands of cases take seconds.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 17] = [
     "orientation-bad.jpg",
     "progressive.jpg",
     "cmyk-profile.jpg",
@@ -23,6 +31,11 @@ const KINDS: [&str; 12] = [
     "lossy-alpha.webp",
     "lossless-alpha.webp",
     "animated.webp",
+    "disposal.gif",
+    "disposal.webp",
+    "metadata.png",
+    "chunks-cicp.png",
+    "linear-16bit.png",
 ];
 
 #[test]
@@ -70,9 +83,33 @@ fn flipped_bits_end_in_a_picture_or_a_code() {
     }
 }
 
+proptest! {
+    #[test]
+    fn any_damage_to_any_kind_ends_in_a_picture_or_a_code(
+        kind in prop::sample::select(&KINDS[..]),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+        is_cut in any::<bool>(),
+    ) {
+        let mut bytes = read(kind);
+        for (at, value) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if is_cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        for error in [answer(&bytes), moving_answer(&bytes)].into_iter().flatten() {
+            prop_assert_ne!(error.code(), "PROCESSING_FAILED", "{}: {}", kind, error);
+        }
+    }
+}
+
 #[test]
 fn every_file_of_the_folder_has_an_answer() {
     for name in all_files() {
+        let code = moving_answer(&read(&name)).map(|e| e.code());
+        assert_ne!(code, Some("PROCESSING_FAILED"), "{name}, moving");
         let code = answer(&read(&name)).map(|e| e.code());
         assert_ne!(code, Some("PROCESSING_FAILED"), "{name}");
     }

@@ -41,6 +41,14 @@ fn every_right_picture_renders_with_its_type_and_size() {
         ("animated.webp", WebP, 200, 133, 3),
         ("orientation-6.webp", WebP, 320, 213, 1),
         ("orientation-6.png", Png, 160, 160, 1),
+        ("metadata.png", Png, 32, 48, 1),
+        ("metadata.webp", WebP, 32, 48, 2),
+        ("metadata.gif", Gif, 8, 6, 1),
+        ("linear-16bit.png", Png, 512, 8, 1),
+        ("chunks-cicp.png", Png, 40, 40, 1),
+        ("disposal.gif", Gif, 40, 30, 4),
+        ("disposal.webp", WebP, 40, 30, 4),
+        ("alpha-flag.webp", WebP, 320, 213, 1),
     ];
     for (name, format, width, height, frames) in table {
         let bytes = read(name);
@@ -256,4 +264,42 @@ fn a_baseline_jpeg_with_a_scan_for_each_component_keeps_its_colours() {
         let distance = distance(&open(&together.variants[0]), &open(&apart.variants[0]));
         assert!(distance < 1.5, "{factor:?}: {distance} levels off");
     }
+}
+
+#[test]
+fn a_webp_that_says_alpha_and_has_none_is_opaque() {
+    let flagged = open(&render("alpha-flag.webp", &one_webp()).variants[0]);
+    assert!(!flagged.color().has_alpha());
+    assert!(distance(&flagged, &open(&render("lossy.webp", &one_webp()).variants[0])) < 0.01);
+}
+
+#[test]
+fn a_box_bounds_both_sides() {
+    let within =
+        |w, h| VariantSpec::new("w", Fit::Within { width: w, height: h }, OutputFormat::WebP, 80).unwrap();
+    let options = RenderOptions::new(vec![within(200, 50), within(100, 400), within(1000, 1000)]);
+    let sizes: Vec<_> =
+        render("orientation-6.jpg", &options).variants.iter().map(|v| open(v).dimensions()).collect();
+    assert_eq!(sizes, [(74, 50), (100, 67), (301, 203)]);
+}
+
+#[test]
+fn the_placeholder_is_that_of_the_upright_photo_and_of_the_first_frame() {
+    let of = |name| render(name, &RenderOptions::new(Vec::new()));
+    let shape = |hash: &[u8]| thumbhash::thumb_hash_to_approximate_aspect_ratio(hash).unwrap();
+    let upright = of("orientation-1.jpg");
+    for number in 2..=8 {
+        let turned = of(&format!("orientation-{number}.jpg"));
+        assert!((shape(&turned.thumbhash) - shape(&upright.thumbhash)).abs() < 0.01, "{number}");
+        let (_, _, a) = thumbhash::thumb_hash_to_rgba(&upright.thumbhash).unwrap();
+        let (_, _, b) = thumbhash::thumb_hash_to_rgba(&turned.thumbhash).unwrap();
+        let off: u64 = a.iter().zip(&b).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        assert!(off < 4 * a.len() as u64, "{number}: {off} levels in {} samples", a.len());
+    }
+    assert_eq!(of("animated.gif").thumbhash, of("still.gif").thumbhash);
+    assert_eq!(of("animated.gif").dominant_color, of("still.gif").dominant_color);
+    // The corners of this one are clear, and so are those of its placeholder.
+    let clear = of("alpha.png");
+    let (width, _, pixels) = thumbhash::thumb_hash_to_rgba(&clear.thumbhash).unwrap();
+    assert!(pixels[3] < 64 && pixels[(width * (width / 2) + width / 2) * 4 + 3] > 192);
 }

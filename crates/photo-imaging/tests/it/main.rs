@@ -1,9 +1,12 @@
 //! Every test picture through the public interface.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod animation;
+mod avif;
 mod color;
 mod damage;
 mod formats;
 mod hostile;
 mod outputs;
+mod sanitize;
 mod support;

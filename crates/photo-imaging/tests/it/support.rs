@@ -41,6 +41,7 @@ pub(crate) fn open(variant: &Variant) -> DynamicImage {
     let format = match variant.format {
         OutputFormat::Jpeg => return open_jpeg(&variant.bytes),
         OutputFormat::WebP => ImageFormat::WebP,
+        OutputFormat::Avif => panic!("no decoder of AV1 is linked"),
     };
     image::load_from_memory_with_format(&variant.bytes, format).unwrap()
 }

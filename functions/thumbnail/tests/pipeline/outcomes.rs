@@ -6,8 +6,8 @@ use serde_json::json;
 use thumbnail::event::Notification;
 
 use crate::support::{
-    ID, calls, event, far, found, key, ok, photo, pipeline, pipeline_without_original, record, settled,
-    written,
+    ID, calls, event, far, found, key, ok, photo, pipeline, pipeline_with, pipeline_without_original, record,
+    settled, written,
 };
 
 #[tokio::test]
@@ -43,7 +43,14 @@ async fn each_bad_photo_fails_with_its_code_and_is_tagged_first() {
         ("empty.jpg", "image/jpeg", "NOT_AN_IMAGE"),
         ("alpha.png", "image/jpeg", "TYPE_MISMATCH"),
         ("truncated.jpg", "image/jpeg", "CORRUPT_IMAGE"),
+        ("truncated.gif", "image/gif", "CORRUPT_IMAGE"),
+        ("missing-rows.png", "image/png", "CORRUPT_IMAGE"),
+        ("unsupported.heic", "image/jpeg", "UNSUPPORTED_TYPE"),
+        ("unsupported.avif", "image/webp", "UNSUPPORTED_TYPE"),
         ("pixel-bomb.png", "image/png", "TOO_MANY_PIXELS"),
+        ("pixel-bomb.jpg", "image/jpeg", "TOO_MANY_PIXELS"),
+        ("frame-bomb.gif", "image/gif", "TOO_MANY_FRAMES"),
+        ("frame-bomb.webp", "image/webp", "TOO_MANY_FRAMES"),
     ] {
         let (pipeline, table, buckets) =
             pipeline(photo(name), vec![found("pending", declared), ok()], written(1));
@@ -131,4 +138,83 @@ async fn foreign_objects_and_test_events_touch_nothing() {
     pipeline.handle(test, far()).await.unwrap();
     pipeline.handle(event(&[]), far()).await.unwrap();
     assert_eq!(table.all().len() + buckets.all().len(), 0);
+}
+
+/// Name, format, width and height of each variant in the record.
+fn variants(record: &serde_json::Value) -> Vec<(String, String, String, String)> {
+    let field =
+        |v: &serde_json::Value, name: &str, kind: &str| v["M"][name][kind].as_str().unwrap().to_owned();
+    let list = record["variants"]["L"].as_array().unwrap();
+    list.iter()
+        .map(|v| {
+            (field(v, "name", "S"), field(v, "format", "S"), field(v, "width", "N"), field(v, "height", "N"))
+        })
+        .collect()
+}
+
+fn named(name: &str, format: &str, width: u32, height: u32) -> (String, String, String, String) {
+    (name.to_owned(), format.to_owned(), width.to_string(), height.to_string())
+}
+
+#[tokio::test]
+async fn fits_and_formats_of_a_variants_own_come_out_of_the_configuration() {
+    let settings = [(
+        "PHOTODROP_VARIANTS",
+        "small:160:jpeg,square:64x64:cover:avif,card:90x90:contain:webp,box:100x40:inside:jpeg+webp",
+    )];
+    let (pipeline, table, buckets) = pipeline_with(
+        &settings,
+        photo("orientation-6.jpg"),
+        vec![found("pending", "image/jpeg"), ok()],
+        written(5),
+    );
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    assert_eq!(
+        variants(&settled(&table)),
+        [
+            named("small", "jpeg", 160, 108),
+            named("square", "avif", 64, 64),
+            named("card", "webp", 90, 90),
+            named("box", "jpeg", 59, 40),
+            named("box", "webp", 59, 40),
+        ]
+    );
+    let avif = buckets.all().into_iter().find(|sent| sent.uri.contains("/square.avif")).unwrap();
+    assert_eq!(&avif.body[4..12], b"ftypavif");
+}
+
+#[tokio::test]
+async fn an_animation_moves_when_it_is_configured_to() {
+    for (kept, expected) in [("keep", true), ("first-frame", false)] {
+        let settings = [("PHOTODROP_ANIMATION", kept), ("PHOTODROP_VARIANTS", "small:160:webp")];
+        let (pipeline, table, buckets) = pipeline_with(
+            &settings,
+            photo("animated.gif"),
+            vec![found("pending", "image/gif"), ok()],
+            written(1),
+        );
+        pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+        assert_eq!(variants(&settled(&table)), [named("small", "webp", 160, 106)]);
+        let body = buckets.all().into_iter().find(|sent| sent.uri.contains("/small.webp")).unwrap().body;
+        assert_eq!(body.windows(4).filter(|w| w == b"ANMF").count() == 3, expected, "{kept}");
+    }
+}
+
+#[tokio::test]
+async fn a_sanitised_original_is_a_variant_of_its_own() {
+    for (name, content_type, extension, size) in [
+        ("metadata.jpg", "image/jpeg", "jpg", (320, 213)),
+        ("metadata.png", "image/png", "png", (32, 48)),
+        ("metadata.gif", "image/gif", "gif", (8, 6)),
+    ] {
+        let settings = [("PHOTODROP_SANITIZED_ORIGINAL", "on"), ("PHOTODROP_VARIANTS", "small:16:webp")];
+        let (pipeline, table, buckets) =
+            pipeline_with(&settings, photo(name), vec![found("pending", content_type), ok()], written(2));
+        pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+        let format = content_type.strip_prefix("image/").unwrap();
+        assert_eq!(variants(&settled(&table))[1], named("original", format, size.0, size.1));
+        let path = format!("/original.{extension}?");
+        let body = buckets.all().into_iter().find(|sent| sent.uri.contains(&path)).unwrap().body;
+        assert!(body.len() > 30 && !body.windows(6).any(|w| w == b"SECRET"), "{name}");
+    }
 }

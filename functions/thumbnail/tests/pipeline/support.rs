@@ -26,6 +26,17 @@ pub(crate) fn pipeline(
     with_objects(objects, to_buckets, table)
 }
 
+/// The same with these settings changed.
+pub(crate) fn pipeline_with(
+    settings: &[(&str, &str)],
+    original: Vec<u8>,
+    table: Vec<Answer>,
+    buckets: Vec<Answer>,
+) -> (Pipeline, Sent, Sent) {
+    let (objects, to_buckets) = replay::objects_holding(original, buckets);
+    with_settings(settings, objects, to_buckets, table)
+}
+
 /// A pipeline whose buckets give these answers to everything.
 pub(crate) fn pipeline_without_original(table: Vec<Answer>, buckets: Vec<Answer>) -> (Pipeline, Sent, Sent) {
     let (objects, to_buckets) = replay::objects(buckets);
@@ -33,8 +44,20 @@ pub(crate) fn pipeline_without_original(table: Vec<Answer>, buckets: Vec<Answer>
 }
 
 fn with_objects(objects: photo_aws::Objects, to_buckets: Sent, table: Vec<Answer>) -> (Pipeline, Sent, Sent) {
+    with_settings(&[], objects, to_buckets, table)
+}
+
+fn with_settings(
+    settings: &[(&str, &str)],
+    objects: photo_aws::Objects,
+    to_buckets: Sent,
+    table: Vec<Answer>,
+) -> (Pipeline, Sent, Sent) {
     let (store, to_table) = replay::store(table);
     let config = Config::read(&|name| {
+        if let Some((_, value)) = settings.iter().find(|(known, _)| *known == name) {
+            return Some((*value).to_owned());
+        }
         let value = match name {
             "PHOTODROP_TABLE_NAME" => "photos",
             "PHOTODROP_ORIGINALS_BUCKET" => "originals",

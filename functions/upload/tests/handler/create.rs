@@ -59,6 +59,8 @@ async fn a_refused_request_writes_nothing() {
         (post(BODY).header("idempotency-key", "\u{e9}"), 400, "INVALID_REQUEST"),
         (post(BODY).header("idempotency-key", " "), 400, "INVALID_REQUEST"),
         (post(r#"{"content_type":"text/html","size_bytes":1}"#), 415, "UNSUPPORTED_TYPE"),
+        (post(r#"{"content_type":"image/heic","size_bytes":1}"#), 415, "UNSUPPORTED_TYPE"),
+        (post(r#"{"content_type":"image/avif","size_bytes":1}"#), 415, "UNSUPPORTED_TYPE"),
         (post(r#"{"content_type":"image/png","size_bytes":1000001}"#), 413, "TOO_LARGE"),
         (post(BODY).anonymous(), 401, "UNAUTHENTICATED"),
         (Call::new("GET", PATH), 405, "METHOD_NOT_ALLOWED"),
