@@ -25,10 +25,16 @@ impl<'a> Bits<'a> {
         Self { data, at, buffer: 0, count: 0, made_up: 0 }
     }
 
-    /// At least 32 bits are there afterwards, enough for the longest code and its value.
+    /// Whether at least 32 bits are there: enough for the longest code and its value.
+    #[inline(always)]
+    pub(crate) fn is_filled(&self) -> bool {
+        self.count >= 32
+    }
+
+    /// At least 32 bits are there afterwards.
     #[inline(always)]
     pub(crate) fn refill(self) -> Self {
-        if self.count >= 32 { self } else { self.refill_now() }
+        if self.is_filled() { self } else { self.refill_now() }
     }
 
     #[inline(always)]
