@@ -69,7 +69,7 @@ def logs(console: Console, stack: dict[str, Any], *, function: str | None, error
     """What the functions wrote, oldest first; with `follow` also what they go on to write."""
     groups = {name: stack[f"{name}_log_group"] for name in FUNCTIONS}
     if function is not None and function not in groups:
-        raise Failure(f"FUNCTION is {function!r}: {", ".join(FUNCTIONS)} is expected")
+        raise Failure(f"FUNCTION is {function!r}: {' or '.join(FUNCTIONS)} is expected")
     chosen = {name: group for name, group in groups.items() if function in (None, name)}
     watcher = client("logs", stack["endpoint"])
     since = int((time.time() - LOOK_BACK_SECONDS) * 1000)
