@@ -34,7 +34,6 @@ impl EventBus {
             .source(SOURCE)
             .detail_type(event.what.as_str())
             .detail(detail)
-            .resources(event.photo_id.to_string())
             .time(SystemTime::from(event.occurred_at).into())
             .build();
         let output = self

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use photo_aws::replay;
 use serde_json::json;
 use thumbnail::event::Notification;
 
@@ -216,5 +217,54 @@ async fn a_sanitised_original_is_a_variant_of_its_own() {
         let path = format!("/original.{extension}?");
         let body = buckets.all().into_iter().find(|sent| sent.uri.contains(&path)).unwrap().body;
         assert!(body.len() > 30 && !body.windows(6).any(|w| w == b"SECRET"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_comes_after_it_has_expired_is_as_good_as_one_in_time() {
+    let (pipeline, table, _) =
+        pipeline(photo("orientation-1.jpg"), vec![found("expired", "image/jpeg"), ok()], written(4));
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    assert_eq!(settled(&table)["status"]["S"], "ready");
+}
+
+#[tokio::test]
+async fn nothing_is_made_of_a_deleted_photo() {
+    let (pipeline, table, buckets) =
+        pipeline(photo("orientation-1.jpg"), vec![found("deleting", "image/jpeg")], vec![]);
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    assert_eq!((table.all().len(), buckets.all().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_settled_photo_is_announced_and_the_record_then_owes_nothing() {
+    let (mut pipeline, table, _) =
+        pipeline(photo("orientation-1.jpg"), vec![found("pending", "image/jpeg"), ok(), ok()], written(4));
+    let (bus, told) = replay::event_bus(vec![replay::event_taken()]);
+    pipeline.bus = bus;
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    let owed = settled(&table);
+    assert_eq!(owed["unsent_event"]["S"], "PhotoReady");
+    let [request] = told.all().try_into().unwrap();
+    let entry = serde_json::from_slice::<serde_json::Value>(&request.body).unwrap()["Entries"][0].clone();
+    assert_eq!((&entry["Source"], &entry["DetailType"]), (&json!("photodrop"), &json!("PhotoReady")));
+    let detail: serde_json::Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
+    assert_eq!(detail["occurred_at"], owed["unsent_event_at"]["S"]);
+    let note: serde_json::Value = serde_json::from_slice(&table.all()[2].body).unwrap();
+    assert_eq!(note["UpdateExpression"], "REMOVE unsent_event, unsent_event_at, due_at");
+}
+
+#[tokio::test]
+async fn a_photo_that_cannot_be_announced_is_done_all_the_same_and_owes_its_event() {
+    let refused = r#"{"FailedEntryCount":1,"Entries":[{"ErrorCode":"InternalFailure","ErrorMessage":"m"}]}"#;
+    for answer in [(500, String::new()), (200, refused.to_owned())] {
+        let (mut pipeline, table, _) = pipeline(
+            photo("orientation-1.jpg"),
+            vec![found("pending", "image/jpeg"), ok(), ok()],
+            written(4),
+        );
+        pipeline.bus = replay::event_bus(vec![answer]).0;
+        pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+        assert_eq!(table.all().len(), 2, "read and settled, not noted as announced");
     }
 }
