@@ -3,12 +3,13 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use photo_domain::PhotoId;
 use photo_domain::quota::day;
+use photodrop_tests::aws::event_for;
 use photodrop_tests::aws::{self, Item};
 use photodrop_tests::photos::photo;
 use photodrop_tests::{Api, Created};
 use serde_json::json;
 
-use crate::support::{World, event_for, function_is_mine};
+use crate::support::{World, function_is_mine};
 
 /// The template's default.
 const PHOTOS_PER_DAY: u64 = 2000;

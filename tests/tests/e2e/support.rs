@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use photodrop_tests::aws::{self, Item, event_for};
 use photodrop_tests::{Api, Aws, Stack};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Held for reading by who needs the thumbnail function as it is, for writing by who breaks it.
