@@ -4,7 +4,7 @@
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python3.10,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(name))))
 
-COMMANDS := up test down status logs alarms doctor redrive token build lint fmt unit e2e deny
+COMMANDS := up test chaos down status logs alarms doctor redrive token build lint fmt unit e2e deny
 
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS)
@@ -43,6 +43,8 @@ unit:
 	$(infra)
 e2e:
 	$(infra)
+chaos:
+	$(infra)
 deny:
 	$(infra)
 
@@ -64,18 +66,22 @@ help:
 #: make test     runs every check and the end-to-end tests, on a stack of their own (PHOTODROP_TEST_PORT=4577)
 #: make unit     runs the unit tests alone
 #: make e2e      runs the end-to-end tests alone
+#: make chaos    tries every fault at every call of every function (make test: some at each kind of call)
 #: make lint     runs the format check, cfn-lint, sam validate and clippy
 #: make deny     checks licences, bans, sources and advisories (PHOTODROP_ADVISORIES=required: never without)
 #: make fmt      formats the Rust code
 #: make build    builds the functions for this machine's architecture and checks the glibc that they need
 #: make latency  measures 100 requests for an upload on the running local stack: median and p99
+#: make load     measures uploads while thumbnails rest, run and hang, and the old way beside them
+#:               (PHOTODROP_LOAD_UPLOADS=40, PHOTODROP_LOAD_CLIENTS=8), on the running local stack
 #: make bench    measures thumbnails beside sharp (installed from npm) and writes docs/PERFORMANCE.md; some 10 minutes
 #:               (QUICK=1: three photos, under 2 minutes; PHOTOS="my/*.jpg", ROUNDS=9); these only print
 #: make help     prints this
 
-.PHONY: latency
-latency:
-	@cargo build --quiet --locked --workspace --bin latency && target/debug/latency
+# Built as the end-to-end tests build them: with other features the AWS SDK would be compiled once more.
+.PHONY: latency load
+latency load:
+	@cargo test --quiet --locked --workspace --test e2e --no-run && target/debug/$@
 
 .PHONY: bench
 bench:

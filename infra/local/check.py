@@ -19,7 +19,7 @@ ADVISORIES_URL = "https://github.com/rustsec/advisory-db/info/refs?service=git-u
 
 # The tests that need a stack; `test = false` in their manifest keeps them out of `cargo test`. Every cargo command
 # here takes the whole workspace, so that one set of features is settled and the AWS SDK is compiled once.
-END_TO_END = ["--test", "e2e"]
+END_TO_END = ["--test", "e2e", "--test", "faults"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,13 @@ def end_to_end(stack_file: str) -> None:
     environment = {**os.environ, "PHOTODROP_STACK": stack_file}
     run(["cargo", "test", "--locked", "--workspace", *END_TO_END], "the end-to-end tests", env=environment,
         cwd=ROOT, show=True)
+
+
+def chaos(stack_file: str) -> None:
+    """Every fault at every call, and what each experiment counted."""
+    environment = {**os.environ, "PHOTODROP_STACK": stack_file, "PHOTODROP_CHAOS": "1"}
+    run(["cargo", "test", "--locked", "--workspace", "--test", "faults", "--", "--nocapture"], "the long fault tests",
+        env=environment, cwd=ROOT, show=True)
 
 
 # Cheap and telling ones first.

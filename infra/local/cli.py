@@ -13,7 +13,7 @@ from infra.local.console import Console, Failure
 from infra.local.settings import Place
 
 # These work with the Python tools; the others get along without.
-NEED_TOOLS = {"up", "test", "e2e", "lint", "unit", "build"}
+NEED_TOOLS = {"up", "test", "e2e", "chaos", "lint", "unit", "build"}
 
 
 def up(console: Console) -> None:
@@ -184,7 +184,16 @@ def e2e(console: Console) -> None:
     console.say(f"passed in {console.elapsed()}")
 
 
-def end_to_end(console: Console, place: Place) -> None:
+def chaos(console: Console) -> None:
+    """Tries every fault at every call of every function, on a stack of its own."""
+    tools.check_rust()
+    place = settings.test_place()
+    with tools.lock(settings.LOCAL / "test.lock", console, "another make test is running"):
+        end_to_end(console, place, check.chaos)
+    console.say(f"passed in {console.elapsed()}")
+
+
+def end_to_end(console: Console, place: Place, tests: Callable[[str], None] = check.end_to_end) -> None:
     """Starts the test stack, tests it and removes it, whatever happens in between."""
     place.folder.mkdir(parents=True, exist_ok=True)
     # One that an interrupted machine left behind.
@@ -193,7 +202,7 @@ def end_to_end(console: Console, place: Place) -> None:
     place.log_file.unlink(missing_ok=True)
     try:
         bring_up(console, place)
-        check.end_to_end(str(place.stack_file))
+        tests(str(place.stack_file))
     finally:
         emulator.stop(console, place)
 
@@ -236,7 +245,7 @@ def is_set(variable: str) -> bool:
 COMMANDS: dict[str, Callable[[Console], int | None]] = {
     "up": up, "down": down, "status": status, "logs": logs, "token": token, "alarms": alarms, "doctor": doctor,
     "redrive": redrive,
-    "test": test, "e2e": e2e, "lint": lint, "fmt": fmt, "unit": unit, "deny": deny, "build": build_functions,
+    "test": test, "e2e": e2e, "chaos": chaos, "lint": lint, "fmt": fmt, "unit": unit, "deny": deny, "build": build_functions,
 }
 
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use photo_aws::{Clients, Objects, PhotoStore, Timeouts, config, telemetry};
 use reconcile::{Config, Reconciler, Request, run::deadline};
+use tracing::Instrument as _;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -26,7 +27,9 @@ async fn main() -> Result<(), Error> {
     });
     run(service_fn(move |event: LambdaEvent<Request>| {
         let reconciler = Arc::clone(&reconciler);
-        async move { Ok::<_, Error>(reconciler.run(event.payload, deadline(&event.context)).await) }
+        let LambdaEvent { payload, context } = event;
+        let span = telemetry::invocation(&context.request_id, context.xray_trace_id.as_deref());
+        async move { Ok::<_, Error>(reconciler.run(payload, deadline(&context)).await) }.instrument(span)
     }))
     .await
 }

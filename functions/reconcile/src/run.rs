@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use photo_aws::usage::{self, Meter};
 use photo_aws::{AwsError, EventBus, Objects, PhotoStore, Queue, ThumbnailFunction, error_chain};
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -74,7 +75,7 @@ impl Reconciler {
     ///
     /// What fails is counted and logged and is due again: one photo's trouble must not keep the others waiting.
     pub async fn run(&self, request: Request, deadline: Instant) -> Summary {
-        let started = Instant::now();
+        let (started, meter) = (Instant::now(), Meter::start());
         let mode = if request.dry_run { Mode::DryRun } else { self.config.mode };
         let mut run = Run {
             tools: self,
@@ -96,6 +97,7 @@ impl Reconciler {
         }
         run.summary.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         run.summary.log();
+        meter.report(run.summary.metrics(), usage::memory_mib()).emit();
         run.summary
     }
 }

@@ -51,11 +51,15 @@ impl Summary {
         self.retried + self.gave_up
     }
 
-    /// Writes the one line, and counts the run.
-    pub fn log(&self) {
+    /// What a run counts for in CloudWatch.
+    pub fn metrics(&self) -> Document {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let stuck = self.stuck() as f64;
-        Document::new().count(metrics::RECONCILE_RUNS).value(metrics::STUCK_PENDING, stuck).emit();
+        Document::new().count(metrics::RECONCILE_RUNS).value(metrics::STUCK_PENDING, stuck)
+    }
+
+    /// Writes the one line.
+    pub fn log(&self) {
         tracing::info!(
             dry_run = self.dry_run,
             due = self.due,

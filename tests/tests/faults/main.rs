@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod count;
 #[cfg(test)]
+mod reconcile;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod storm;
