@@ -1,5 +1,8 @@
 //! The decoder from outside: against other decoders, against arithmetic, and against damage.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod damage;
 mod differential;
+mod kinds;
+mod scaled;
 mod support;
