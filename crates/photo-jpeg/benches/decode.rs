@@ -40,12 +40,17 @@ fn bench(c: &mut Criterion) {
         group.sample_size(10);
         group.bench_function("parse", |b| b.iter(|| Jpeg::parse(black_box(photo))));
         for scale in [8, 4, 3, 2, 1].into_iter().filter_map(Scale::new) {
-            group.bench_function(BenchmarkId::new("photo-jpeg planes", format!("{}/8", scale.eighths())), |b| {
-                b.iter(|| jpeg.decode(Scales::same(scale), &mut || false));
-            });
+            group.bench_function(
+                BenchmarkId::new("photo-jpeg planes", format!("{}/8", scale.eighths())),
+                |b| {
+                    b.iter(|| jpeg.decode(Scales::same(scale), &mut || false));
+                },
+            );
         }
         group.bench_function(BenchmarkId::new("photo-jpeg RGB", "8/8"), |b| {
-            b.iter(|| jpeg.decode(Scales::same(Scale::FULL), &mut || false).map(photo_jpeg::Picture::into_pixels));
+            b.iter(|| {
+                jpeg.decode(Scales::same(Scale::FULL), &mut || false).map(photo_jpeg::Picture::into_pixels)
+            });
         });
         group.bench_function(BenchmarkId::new("zune-jpeg RGB", "8/8"), |b| {
             b.iter(|| zune_jpeg::JpegDecoder::new(ZCursor::new(black_box(photo))).decode());
