@@ -76,7 +76,7 @@ impl<'a> Markers<'a> {
 
 /// Place of the first byte of ones; 32 bytes at a time, as vectors.
 fn first_ff(bytes: &[u8]) -> Option<usize> {
-    let has_ff = |chunk: &[u8; 32]| chunk.iter().fold(false, |found, &byte| found | (byte == 0xff));
+    let has_ff = |chunk: &[u8; 32]| chunk.iter().fold(0, |found, &byte| found | u8::from(byte == 0xff)) > 0;
     let (chunks, _) = bytes.as_chunks::<32>();
     let start = chunks.iter().position(has_ff).unwrap_or(chunks.len()) * 32;
     Some(start + bytes[start..].iter().position(|&byte| byte == 0xff)?)

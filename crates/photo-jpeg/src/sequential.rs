@@ -131,7 +131,8 @@ impl Part<'_> {
 
 impl Decoding<'_> {
     /// Decodes a block into one of zeros, and gives the last step of the zigzag that is not zero.
-    #[inline(always)]
+    // By itself it has registers enough.
+    #[inline(never)]
     fn block(&mut self, reader: &mut Bits<'_>, block: &mut Block) -> Result<usize, Error> {
         let mut bits = reader.refill();
         self.previous = self.previous.wrapping_add(self.dc.difference(&mut bits)?);
@@ -142,17 +143,18 @@ impl Decoding<'_> {
 
         let (mut k, mut last) = (1, 0);
         let mut ended = false;
+        let (ac, factors, reach) = (self.ac, &self.factors, self.reach);
         // Two loops, so that the inner one has little to keep in registers.
-        'block: while k < self.reach {
+        'block: while k < reach {
             bits = bits.refill();
-            while k < self.reach && bits.is_filled() {
-                let entry = self.ac.codes[bits.peek::<LOOK>()];
+            while k < reach && bits.is_filled() {
+                let entry = ac.codes[bits.peek::<LOOK>()];
                 let value = if entry & HAS_VALUE != 0 {
                     bits.skip(entry & 63);
                     k += (entry >> 8 & 15) as usize;
                     entry.cast_signed() >> 16
                 } else {
-                    let (length, symbol) = self.ac.code(entry, &bits)?;
+                    let (length, symbol) = ac.code(entry, &bits)?;
                     bits.skip(length);
                     let (run, size) = (symbol >> 4, symbol & 15);
                     if size == 0 {
@@ -175,14 +177,14 @@ impl Decoding<'_> {
                 let step = k & 127;
                 // Of 16 bits at most.
                 #[expect(clippy::cast_precision_loss)]
-                let coefficient = value as f32 * self.factors[step];
+                let coefficient = value as f32 * factors[step];
                 block[usize::from(ZIGZAG[step]) & 63] = coefficient;
                 last = k;
                 k += 1;
             }
         }
         if !ended && k < 64 {
-            k = self.ac.pass(&mut bits, k)?;
+            k = ac.pass(&mut bits, k)?;
         }
         *reader = bits;
         if k > 64 { Err(Error::Corrupt("a block has too many coefficients")) } else { Ok(last) }
