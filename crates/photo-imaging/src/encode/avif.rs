@@ -1,6 +1,6 @@
 //! AVIF by rav1e: a third fewer bytes than WebP for some ten times its CPU.
 
-use ravif::{AlphaColorMode, BitDepth, Encoder, Img, RGB8, RGBA8};
+use photo_avif::{Settings, encode_rgb, encode_rgba};
 
 use crate::error::ImagingError;
 use crate::format::OutputFormat;
@@ -13,30 +13,13 @@ pub(crate) fn avif(raster: &Raster, quality: u8, speed: u8) -> Result<Vec<u8>, I
     if raster.width().max(raster.height()) > OutputFormat::Avif.max_side() {
         return Err(refused(format!("{width} x {height} px")));
     }
-    let encoder = Encoder::new()
-        .with_quality(f32::from(quality))
-        .with_alpha_quality(f32::from(quality))
-        .with_speed(speed.clamp(1, 10))
-        // The pixels have 8 bits; ten would only cost time here and in every decoder.
-        .with_bit_depth(BitDepth::Eight)
-        // Colour under transparency is replaced by what costs least, so none that was hidden gets out.
-        .with_alpha_color_mode(AlphaColorMode::UnassociatedClean)
-        // The variants are encoded side by side already.
-        .with_num_threads(Some(1));
-    let encoded = match raster.channels() {
-        Channels::Rgb => {
-            let (pixels, _) = raster.data().as_chunks::<3>();
-            let pixels: Vec<_> = pixels.iter().map(|&[r, g, b]| RGB8::new(r, g, b)).collect();
-            encoder.encode_rgb(Img::new(pixels.as_slice(), width, height))
-        }
-        Channels::Rgba => {
-            let (pixels, _) = raster.data().as_chunks::<4>();
-            let pixels: Vec<_> = pixels.iter().map(|&[r, g, b, a]| RGBA8::new(r, g, b, a)).collect();
-            encoder.encode_rgba(Img::new(pixels.as_slice(), width, height))
-        }
-        other => return Err(refused(format!("{other:?} pixels"))),
-    };
-    encoded.map(|image| image.avif_file).map_err(|e| refused(e.to_string()))
+    let settings = Settings { width, height, quality, speed };
+    match raster.channels() {
+        Channels::Rgb => encode_rgb(raster.data().as_chunks::<3>().0, settings),
+        Channels::Rgba => encode_rgba(raster.data().as_chunks::<4>().0, settings),
+        other => Err(format!("{other:?} pixels")),
+    }
+    .map_err(refused)
 }
 
 #[cfg(test)]
