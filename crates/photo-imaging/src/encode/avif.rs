@@ -1,13 +1,23 @@
 //! AVIF by rav1e: a third fewer bytes than WebP for some ten times its CPU.
 
-use photo_avif::{Settings, encode_rgb, encode_rgba};
-
 use crate::error::ImagingError;
 use crate::format::OutputFormat;
-use crate::raster::{Channels, Raster};
+#[cfg(feature = "avif")]
+use crate::raster::Channels;
+use crate::raster::Raster;
+
+/// A build that has no rav1e in it.
+#[cfg(not(feature = "avif"))]
+pub(crate) fn avif(_: &Raster, _: u8, _: u8) -> Result<Vec<u8>, ImagingError> {
+    let reason = "built without the feature `avif`".to_owned();
+    Err(ImagingError::Encode { format: OutputFormat::Avif, reason })
+}
 
 /// `speed` is rav1e's, 1 (small) to 10 (fast).
+#[cfg(feature = "avif")]
 pub(crate) fn avif(raster: &Raster, quality: u8, speed: u8) -> Result<Vec<u8>, ImagingError> {
+    use photo_avif::{Settings, encode_rgb, encode_rgba};
+
     let refused = |reason: String| ImagingError::Encode { format: OutputFormat::Avif, reason };
     let (width, height) = (raster.width() as usize, raster.height() as usize);
     if raster.width().max(raster.height()) > OutputFormat::Avif.max_side() {
@@ -22,7 +32,7 @@ pub(crate) fn avif(raster: &Raster, quality: u8, speed: u8) -> Result<Vec<u8>, I
     .map_err(refused)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "avif"))]
 mod tests {
     use super::*;
 

@@ -285,7 +285,7 @@ fn a_box_bounds_both_sides() {
 
 #[test]
 fn the_placeholder_is_that_of_the_upright_photo_and_of_the_first_frame() {
-    let of = |name| render(name, &RenderOptions::new(Vec::new()));
+    let of = |name: &str| render(name, &RenderOptions::new(Vec::new()));
     let shape = |hash: &[u8]| thumbhash::thumb_hash_to_approximate_aspect_ratio(hash).unwrap();
     let upright = of("orientation-1.jpg");
     for number in 2..=8 {
