@@ -1,45 +1,38 @@
 //! AVIF by rav1e: a third fewer bytes than WebP for some ten times its CPU.
 
-use ravif::{AlphaColorMode, BitDepth, Encoder, Img, RGB8, RGBA8};
-
 use crate::error::ImagingError;
 use crate::format::OutputFormat;
-use crate::raster::{Channels, Raster};
+#[cfg(feature = "avif")]
+use crate::raster::Channels;
+use crate::raster::Raster;
+
+/// A build that has no rav1e in it.
+#[cfg(not(feature = "avif"))]
+pub(crate) fn avif(_: &Raster, _: u8, _: u8) -> Result<Vec<u8>, ImagingError> {
+    let reason = "built without the feature `avif`".to_owned();
+    Err(ImagingError::Encode { format: OutputFormat::Avif, reason })
+}
 
 /// `speed` is rav1e's, 1 (small) to 10 (fast).
+#[cfg(feature = "avif")]
 pub(crate) fn avif(raster: &Raster, quality: u8, speed: u8) -> Result<Vec<u8>, ImagingError> {
+    use photo_avif::{Settings, encode_rgb, encode_rgba};
+
     let refused = |reason: String| ImagingError::Encode { format: OutputFormat::Avif, reason };
     let (width, height) = (raster.width() as usize, raster.height() as usize);
     if raster.width().max(raster.height()) > OutputFormat::Avif.max_side() {
         return Err(refused(format!("{width} x {height} px")));
     }
-    let encoder = Encoder::new()
-        .with_quality(f32::from(quality))
-        .with_alpha_quality(f32::from(quality))
-        .with_speed(speed.clamp(1, 10))
-        // The pixels have 8 bits; ten would only cost time here and in every decoder.
-        .with_bit_depth(BitDepth::Eight)
-        // Colour under transparency is replaced by what costs least, so none that was hidden gets out.
-        .with_alpha_color_mode(AlphaColorMode::UnassociatedClean)
-        // The variants are encoded side by side already.
-        .with_num_threads(Some(1));
-    let encoded = match raster.channels() {
-        Channels::Rgb => {
-            let (pixels, _) = raster.data().as_chunks::<3>();
-            let pixels: Vec<_> = pixels.iter().map(|&[r, g, b]| RGB8::new(r, g, b)).collect();
-            encoder.encode_rgb(Img::new(pixels.as_slice(), width, height))
-        }
-        Channels::Rgba => {
-            let (pixels, _) = raster.data().as_chunks::<4>();
-            let pixels: Vec<_> = pixels.iter().map(|&[r, g, b, a]| RGBA8::new(r, g, b, a)).collect();
-            encoder.encode_rgba(Img::new(pixels.as_slice(), width, height))
-        }
-        other => return Err(refused(format!("{other:?} pixels"))),
-    };
-    encoded.map(|image| image.avif_file).map_err(|e| refused(e.to_string()))
+    let settings = Settings { width, height, quality, speed };
+    match raster.channels() {
+        Channels::Rgb => encode_rgb(raster.data().as_chunks::<3>().0, settings),
+        Channels::Rgba => encode_rgba(raster.data().as_chunks::<4>().0, settings),
+        other => Err(format!("{other:?} pixels")),
+    }
+    .map_err(refused)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "avif"))]
 mod tests {
     use super::*;
 

@@ -205,7 +205,10 @@ pub(crate) fn survey(bytes: &[u8]) -> Option<Survey> {
 
 fn walk(bytes: &[u8]) -> Option<(Vec<Frame<'_>>, u16)> {
     let mut cursor = Cursor::new(bytes);
-    cursor.take(12)?;
+    let size = cursor.take(4).and_then(|_| cursor.u32_le())?;
+    // What comes after the container is nobody's.
+    let mut cursor = Cursor::new(cursor.take(usize::try_from(size).ok()?)?);
+    cursor.take(4)?;
     let (width, height) = canvas_size(Cursor::new(cursor.rest()))?;
     let mut frames = Vec::new();
     let mut loops = 0;
