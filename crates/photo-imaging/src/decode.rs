@@ -1,8 +1,9 @@
 //! The second stage: the one decode that all variants share.
 //!
-//! PNG, WebP and GIF go through `image`, JPEG past it, see [`jpeg`].
+//! PNG, WebP and GIF go through `image`, JPEG through our own decoder, see [`jpeg`].
 
 mod jpeg;
+mod planes;
 
 use std::io::Cursor;
 
@@ -15,19 +16,33 @@ use crate::format::Format;
 use crate::limits::Limits;
 use crate::probe::{Header, Probed};
 use crate::raster::{Channels, Raster};
+pub(crate) use planes::Planes;
 
 /// Pixels as stored, at the stored orientation and in the profile's colours.
 pub(crate) struct Decoded {
-    pub(crate) raster: Raster,
+    pub(crate) source: Source,
     pub(crate) icc: Option<Vec<u8>>,
     pub(crate) orientation: Orientation,
 }
 
+/// What a decoder gives.
+pub(crate) enum Source {
+    Pixels(Raster),
+    /// Of JPEG: already smaller than the photo, if less will do, and not yet pixels.
+    Planes(Planes),
+}
+
 impl Probed<'_> {
-    pub(crate) fn decode(&self) -> Result<Decoded, ImagingError> {
+    /// `target` is what will be made of it: stored width and height in px.
+    pub(crate) fn decode(&self, target: (u32, u32)) -> Result<Decoded, ImagingError> {
         let (header, bytes) = (&self.header, self.bytes);
+        if let Some(photo) = &self.jpeg {
+            let planes = jpeg::decode(photo, target, &self.limits)?;
+            let (source, icc) = (Source::Planes(planes), photo.icc_profile());
+            return Ok(Decoded { source, icc, orientation: header.orientation });
+        }
         let (raster, icc) = match header.format {
-            Format::Jpeg => jpeg::decode(header, bytes)?,
+            Format::Jpeg => return Err(ImagingError::Internal("a JPEG without a header".to_owned())),
             Format::Png => {
                 // The codec counts profile and text chunks against this, so that they cannot inflate without bound.
                 let limits = png_limits(&self.limits);
@@ -44,7 +59,7 @@ impl Probed<'_> {
                 decode_by_image(header, decoder)?
             }
         };
-        Ok(Decoded { raster, icc, orientation: header.orientation })
+        Ok(Decoded { source: Source::Pixels(raster), icc, orientation: header.orientation })
     }
 }
 

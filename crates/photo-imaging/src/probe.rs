@@ -2,11 +2,12 @@
 
 mod cursor;
 mod gif;
-mod jpeg;
+pub(crate) mod jpeg;
 mod png;
 mod webp;
 
 use image::metadata::Orientation;
+use photo_jpeg::Jpeg;
 
 use crate::error::ImagingError;
 use crate::format::Format;
@@ -18,6 +19,8 @@ pub struct Probed<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) header: Header,
     pub(crate) limits: Limits,
+    /// What the JPEG decoder has found already.
+    pub(crate) jpeg: Option<Jpeg<'a>>,
 }
 
 /// What a format's parser found.
@@ -29,12 +32,8 @@ pub(crate) struct Header {
     pub(crate) frames: u32,
     pub(crate) orientation: Orientation,
     pub(crate) has_icc: bool,
-    /// What decoding takes, in bytes.
+    /// What decoding takes, in bytes; of JPEG, at the least scale.
     pub(crate) decoder_bytes: u64,
-    /// Four-channel JPEG: whether the Adobe marker is there, which means that inks are stored inverted.
-    pub(crate) adobe: bool,
-    /// Baseline JPEG whose components do not share one scan.
-    pub(crate) split_scans: bool,
     /// Why the file is damaged, found on a look at its structure that was carried to the end.
     pub(crate) damage: Option<&'static str>,
 }
@@ -45,8 +44,13 @@ pub(crate) struct Header {
 /// Every limit but the deadline, and what the structure of the file alone shows to be wrong.
 pub fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Probed<'a>, ImagingError> {
     limits.check_bytes(bytes.len())?;
+    let mut jpeg = None;
     let header = match Format::sniff(bytes)? {
-        Format::Jpeg => jpeg::parse(bytes)?,
+        Format::Jpeg => {
+            let (header, parsed) = jpeg::parse(bytes)?;
+            jpeg = Some(parsed);
+            header
+        }
         Format::Png => png::parse(bytes)?,
         Format::WebP => webp::parse(bytes)?,
         Format::Gif => gif::parse(bytes)?,
@@ -61,7 +65,7 @@ pub fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Probed<'a>, Imaging
     if let Some(reason) = header.damage {
         return Err(ImagingError::corrupt(header.format, reason));
     }
-    Ok(Probed { bytes, header, limits: *limits })
+    Ok(Probed { bytes, header, limits: *limits, jpeg })
 }
 
 impl Probed<'_> {
@@ -101,7 +105,8 @@ impl Probed<'_> {
         self.header.has_icc
     }
 
-    /// Memory in bytes that decoding takes, by the header.
+    /// Memory in bytes that decoding takes, by the header. A JPEG takes more the larger its largest variant is; this is
+    /// the least.
     #[must_use]
     pub fn decoder_bytes(&self) -> u64 {
         self.header.decoder_bytes

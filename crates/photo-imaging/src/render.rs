@@ -7,7 +7,7 @@ use std::sync::Arc;
 use image::metadata::Orientation;
 
 use crate::color;
-use crate::decode::Decoded;
+use crate::decode::{Decoded, Source};
 use crate::encode;
 use crate::error::ImagingError;
 use crate::format::{Format, OutputFormat};
@@ -103,10 +103,12 @@ impl Probed<'_> {
         let limits = self.limits;
         let placements: Vec<_> =
             options.variants.iter().map(|v| place(original.width, original.height, v.fit())).collect();
-        let target = largest(original, &placements);
+        let (width, height) = largest(original, &placements);
+        let turned = swaps_sides(self.header.orientation);
+        let target = if turned { (height, width) } else { (width, height) };
 
         limits.check_deadline("decode")?;
-        let decoded = guarded("decoding", || self.decode())?;
+        let decoded = guarded("decoding", || self.decode(target))?;
         times.decode = laps.lap();
         limits.check_deadline("resize")?;
         let reduced = decoded.reduce(target)?;
@@ -128,13 +130,13 @@ fn largest(original: Original, placements: &[Placement]) -> (u32, u32) {
 }
 
 impl Decoded {
+    /// To a stored width and height in px.
     fn reduce(self, (width, height): (u32, u32)) -> Result<Reduced, ImagingError> {
-        let Self { raster, icc, orientation } = self;
-        let (width, height) = if swaps_sides(orientation) { (height, width) } else { (width, height) };
-        let raster = if (raster.width(), raster.height()) == (width, height) {
-            raster
-        } else {
-            resize(&raster, None, width, height)?
+        let Self { source, icc, orientation } = self;
+        let raster = match source {
+            Source::Planes(planes) => planes.into_raster(width, height)?,
+            Source::Pixels(raster) if (raster.width(), raster.height()) == (width, height) => raster,
+            Source::Pixels(raster) => resize(&raster, None, width, height)?,
         };
         Ok(Reduced { raster, icc, orientation })
     }

@@ -42,6 +42,23 @@ pub(crate) fn resize(
     Raster::new(width, height, source.channels(), target.into_vec()).ok_or_else(|| unfit(&"empty target"))
 }
 
+/// Resizes one channel, of which only the part `exact` from the upper left on is picture.
+pub(crate) fn resize_plane(
+    samples: &[u8],
+    size: (u32, u32),
+    exact: (f64, f64),
+    target: (u32, u32),
+) -> Result<Vec<u8>, ImagingError> {
+    let view = ImageRef::new(size.0, size.1, samples, PixelType::U8).map_err(|e| unfit(&e))?;
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .use_alpha(false)
+        .crop(0.0, 0.0, exact.0, exact.1);
+    let mut out = Image::new(target.0, target.1, PixelType::U8);
+    Resizer::new().resize(&view, &mut out, &options)?;
+    Ok(out.into_vec())
+}
+
 /// Cannot happen with a [`Raster`], whose buffer fits its size; an error rather than a panic all the same.
 fn unfit(reason: &impl std::fmt::Display) -> ImagingError {
     ImagingError::Internal(reason.to_string())

@@ -26,6 +26,8 @@ pub struct Config {
     pub variants: Vec<ConfiguredVariant>,
     /// `PHOTODROP_BACKGROUND`: sRGB, under transparent pixels where the format has none.
     pub background: Background,
+    /// `PHOTODROP_WEBP_METHOD`: libwebp's effort, 0 (fast) to 6 (small).
+    pub webp_method: u8,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` in MiB, set by Lambda.
     pub memory_mib: u64,
     /// Threads that encode at the same time: the whole vCPUs that the memory size gives.
@@ -123,6 +125,7 @@ impl Config {
         let jpeg_quality = env.number("PHOTODROP_JPEG_QUALITY", 1..=100);
         let webp_quality = env.number("PHOTODROP_WEBP_QUALITY", 1..=100);
         let background = env.parsed("PHOTODROP_BACKGROUND");
+        let webp_method = env.number("PHOTODROP_WEBP_METHOD", 0..=6);
         let memory_mib = env.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 128..=1_000_000_usize);
         let variants = (|| {
             let quality = |format| match format {
@@ -148,6 +151,7 @@ impl Config {
                 max_side: max_side?,
                 variants: variants?,
                 background: background?,
+                webp_method: webp_method?,
                 memory_mib: memory_mib? as u64,
                 threads: (memory_mib? / MIB_PER_VCPU).max(1),
             })
@@ -181,6 +185,7 @@ pub(crate) mod tests {
             "PHOTODROP_VARIANT_FORMATS" => "webp,jpeg",
             "PHOTODROP_JPEG_QUALITY" | "PHOTODROP_WEBP_QUALITY" => "80",
             "PHOTODROP_BACKGROUND" => "fffEf0",
+            "PHOTODROP_WEBP_METHOD" => "3",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
             _ => return None,
         };
@@ -211,6 +216,7 @@ pub(crate) mod tests {
         );
         assert_eq!(config.threads, 1);
         assert_eq!(config.background, Background([0xff, 0xfe, 0xf0]));
+        assert_eq!(config.webp_method, 3);
     }
 
     #[test]
@@ -230,10 +236,11 @@ pub(crate) mod tests {
             assert_eq!(problems("PHOTODROP_BACKGROUND", bad).len(), 1, "{bad}");
         }
         assert_eq!(problems("PHOTODROP_JPEG_QUALITY", "0").len(), 1);
+        assert_eq!(problems("PHOTODROP_WEBP_METHOD", "7").len(), 1);
     }
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 12);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 13);
     }
 }

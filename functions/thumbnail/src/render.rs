@@ -72,6 +72,7 @@ fn render_now(
     }
     let options = RenderOptions {
         background: config.background.0,
+        webp_method: config.webp_method,
         threads: config.threads,
         ..RenderOptions::new(config.variants.iter().map(|variant| variant.spec.clone()).collect())
     };

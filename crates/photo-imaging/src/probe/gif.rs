@@ -52,8 +52,6 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
         has_icc: false,
         // Canvas and first frame, both as RGBA.
         decoder_bytes: (canvas + first_frame) * 4,
-        adobe: false,
-        split_scans: false,
         damage,
     })
 }

@@ -29,8 +29,6 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
         // Saturating: two sides of 32 bits fill a u64 by themselves.
         decoder_bytes: (u64::from(width) * u64::from(height))
             .saturating_mul(channels * if depth == 16 { 2 } else { 1 }),
-        adobe: false,
-        split_scans: false,
         damage: Some("the file ends before its IEND chunk"),
     };
     let mut has_data = false;

@@ -20,8 +20,6 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
         orientation: Orientation::NoTransforms,
         has_icc: false,
         decoder_bytes: 0,
-        adobe: false,
-        split_scans: false,
         damage: None,
     };
     let mut cursor = riff(bytes, &mut header)?;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use photo_imaging::{ImagingError, Limits, probe};
+use photo_imaging::{ImagingError, Limits, OutputFormat, RenderOptions, probe};
 
-use crate::support::{code, one_webp, read};
+use crate::support::{code, distance, inside, one_webp, open, read};
 
 #[test]
 fn every_wrong_file_has_its_code() {
@@ -70,6 +70,7 @@ fn a_scan_of_rubbish_is_damage_or_a_picture_but_no_panic() {
 fn each_limit_is_checked_before_anything_is_decoded() {
     let bytes = read("photo-6mp.jpg");
     let fits = Limits::default();
+    let least = probe(&bytes, &fits).unwrap().decoder_bytes();
     let table = [
         (Limits { max_bytes: bytes.len(), ..fits }, None),
         (Limits { max_bytes: bytes.len() - 1, ..fits }, Some("TOO_LARGE")),
@@ -77,8 +78,8 @@ fn each_limit_is_checked_before_anything_is_decoded() {
         (Limits { max_pixels: 5_999_999, ..fits }, Some("TOO_MANY_PIXELS")),
         (Limits { max_side: 3000, ..fits }, None),
         (Limits { max_side: 2999, ..fits }, Some("TOO_MANY_PIXELS")),
-        (Limits { max_decoder_bytes: 18_000_000, ..fits }, None),
-        (Limits { max_decoder_bytes: 17_999_999, ..fits }, Some("TOO_MANY_PIXELS")),
+        (Limits { max_decoder_bytes: least, ..fits }, None),
+        (Limits { max_decoder_bytes: least - 1, ..fits }, Some("TOO_MANY_PIXELS")),
         (Limits { max_frames: 0, ..fits }, Some("TOO_MANY_FRAMES")),
         (Limits { max_frame_pixels: 5_999_999, ..fits }, Some("TOO_MANY_FRAMES")),
     ];
@@ -90,9 +91,30 @@ fn each_limit_is_checked_before_anything_is_decoded() {
 #[test]
 fn a_progressive_photo_is_charged_for_its_coefficients() {
     let decoder_bytes = |name| probe(&read(name), &Limits::default()).unwrap().decoder_bytes();
-    assert_eq!(decoder_bytes("subsampling-444.jpg"), 320 * 213 * 3);
-    // 20 x 14 MCUs of 16 px, six blocks each (4:2:0), 64 coefficients of two bytes.
-    assert_eq!(decoder_bytes("progressive.jpg"), 320 * 213 * 3 + 20 * 14 * 6 * 64 * 2);
+    // At an eighth, 40 x 27 samples of each component, and a row of blocks of each with 8 bytes to spare.
+    assert_eq!(decoder_bytes("subsampling-444.jpg"), 3 * (40 * 27 + 48));
+    // The same as planes; 2 x 2 coefficients of two bytes of chroma, which is stored at half size, one of luma, and 8
+    // bytes for each block of 20 x 14 units of four and one blocks.
+    let planes = 3 * 40 * 27 + 2 * 48 + 2 * 2 * 48;
+    assert_eq!(decoder_bytes("progressive.jpg"), planes + 20 * 14 * (4 * (2 + 8) + 2 * (8 + 8)));
+}
+
+#[test]
+fn a_photo_is_decoded_smaller_before_it_is_refused_for_its_memory() {
+    let bytes = read("photo-6mp.jpg");
+    let options = RenderOptions::new(vec![inside(1280, OutputFormat::Jpeg)]);
+    let render = |max_decoder_bytes| {
+        let limits = Limits { max_decoder_bytes, ..Limits::default() };
+        probe(&bytes, &limits)?.render(&options)
+    };
+    let wanted = render(u64::MAX).unwrap();
+    // 1500 x 1000 px of luma, a quarter of that of each chroma, and rows of blocks.
+    let least = 1500 * 1000 * 3 / 2 + 100_000;
+    let smaller = render(least).unwrap();
+    assert_eq!((smaller.variants[0].width, smaller.variants[0].height), (1280, 853));
+    assert!(distance(&open(&wanted.variants[0]), &open(&smaller.variants[0])) < 3.0);
+    // Less than 1280 px would have to be enlarged.
+    assert_eq!(render(1280 * 853).map(drop).map_err(|e| e.code()), Err("TOO_MANY_PIXELS"));
 }
 
 #[test]

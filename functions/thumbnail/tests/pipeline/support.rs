@@ -46,6 +46,7 @@ fn with_objects(objects: photo_aws::Objects, to_buckets: Sent, table: Vec<Answer
             "PHOTODROP_VARIANT_FORMATS" => "webp,jpeg",
             "PHOTODROP_JPEG_QUALITY" | "PHOTODROP_WEBP_QUALITY" => "80",
             "PHOTODROP_BACKGROUND" => "ffffff",
+            "PHOTODROP_WEBP_METHOD" => "2",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
             _ => return None,
         };

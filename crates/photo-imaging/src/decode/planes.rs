@@ -1,0 +1,101 @@
+//! Components of a JPEG on their way to pixels.
+//!
+//! They are resized one by one, each from the resolution that it is stored in, and only then put together: chroma that
+//! is stored at half size is never enlarged to the photo's, and colours are converted for the largest variant's pixels
+//! alone. Resizing and conversion are both linear, so their order does not change the picture.
+
+use photo_jpeg::{Color, Picture, Plane, rgb_of_ycbcr};
+
+use crate::error::ImagingError;
+use crate::raster::{Channels, Raster};
+use crate::resize::resize_plane;
+
+pub(crate) struct Planes {
+    pub(super) picture: Picture,
+    /// Four components: 255 stands for no ink.
+    pub(super) inks_inverted: bool,
+}
+
+impl Planes {
+    /// Pixels of this size: gray, RGB, or inks of which 255 is full.
+    pub(crate) fn into_raster(self, width: u32, height: u32) -> Result<Raster, ImagingError> {
+        let Self { picture, inks_inverted } = self;
+        let color = picture.color;
+        let channels = match color {
+            Color::Gray => Channels::Gray,
+            Color::YCbCr | Color::Rgb => Channels::Rgb,
+            Color::Cmyk | Color::Ycck => Channels::Cmyk,
+        };
+        let mut data = if (picture.width, picture.height) == (width, height) {
+            picture.into_pixels()
+        } else {
+            let resized: Result<Vec<Vec<u8>>, _> =
+                picture.planes.into_iter().map(|plane| resize_to(plane, width, height)).collect();
+            interleave(resized?, color)
+        };
+        match color {
+            Color::Ycck => ycck_to_cmyk(&mut data),
+            // Adobe's programs store 255 for no ink, and everybody followed.
+            Color::Cmyk if inks_inverted => {
+                for ink in &mut data {
+                    *ink = 255 - *ink;
+                }
+            }
+            _ => {}
+        }
+        Raster::new(width, height, channels, data)
+            .ok_or_else(|| ImagingError::Internal("planes of a wrong size".to_owned()))
+    }
+}
+
+/// Lets go of the larger plane when the smaller one is made.
+fn resize_to(plane: Plane, width: u32, height: u32) -> Result<Vec<u8>, ImagingError> {
+    let side = |side: usize| {
+        u32::try_from(side).map_err(|_| ImagingError::Internal("a plane beyond all files".to_owned()))
+    };
+    let size = (side(plane.width)?, side(plane.height)?);
+    resize_plane(&plane.samples, size, (plane.exact_width, plane.exact_height), (width, height))
+}
+
+fn interleave(mut planes: Vec<Vec<u8>>, color: Color) -> Vec<u8> {
+    match &planes[..] {
+        [a, b, c] => {
+            let mut data = vec![0; 3 * a.len()];
+            let pixels = data.as_chunks_mut::<3>().0.iter_mut().zip(a).zip(b).zip(c);
+            if color == Color::YCbCr {
+                pixels.for_each(|(((pixel, &y), &cb), &cr)| *pixel = rgb_of_ycbcr([y, cb, cr]));
+            } else {
+                pixels.for_each(|(((pixel, &a), &b), &c)| *pixel = [a, b, c]);
+            }
+            data
+        }
+        [a, b, c, d] => {
+            let quads = a.iter().zip(b).zip(c).zip(d);
+            quads.flat_map(|(((&a, &b), &c), &d)| [a, b, c, d]).collect()
+        }
+        _ => planes.pop().unwrap_or_default(),
+    }
+}
+
+/// YCCK is ink as if it were light, as YCbCr (ITU-T T.871 coefficients); K beside it is inverted, as in Adobe's CMYK.
+fn ycck_to_cmyk(data: &mut [u8]) {
+    for pixel in data.as_chunks_mut::<4>().0 {
+        let [y, cb, cr, k] = *pixel;
+        let [c, m, y] = rgb_of_ycbcr([y, cb, cr]);
+        *pixel = [c, m, y, 255 - k];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ycck_becomes_ink() {
+        let mut data = vec![0, 128, 128, 255, 255, 128, 128, 0, 76, 85, 255, 200];
+        ycck_to_cmyk(&mut data);
+        assert_eq!(data[..8], [0, 0, 0, 0, 255, 255, 255, 255]);
+        // Y 76, Cb 85, Cr 255 is the primary red (254, 0, 0) as YCbCr: full cyan.
+        assert_eq!(data[8..], [254, 0, 0, 55]);
+    }
+}

@@ -1,0 +1,90 @@
+//! What a progressive file has told of a component so far.
+
+use crate::error::Error;
+use crate::frame::Layout;
+use crate::tables::{Quantisation, ZIGZAG};
+
+/// Not kept at this scale.
+pub(crate) const NOWHERE: u8 = 255;
+
+/// The coefficients that the scale needs, and of all others only whether they are zero, which later scans have to know.
+pub(crate) struct Coefficients {
+    /// Blocks in a row, and rows, with those that fill up units.
+    pub(crate) across: usize,
+    pub(crate) down: usize,
+    pub(crate) block_width: usize,
+    pub(crate) block_height: usize,
+    /// Coefficients kept of each block: `block_width` × `block_height`, waves across first.
+    pub(crate) kept: usize,
+    pub(crate) values: Vec<i16>,
+    /// For each block: a bit for each coefficient that is not zero, along the zigzag.
+    pub(crate) nonzero: Vec<u64>,
+    /// Where each coefficient along the zigzag is kept, or [`NOWHERE`].
+    pub(crate) places: [u8; 64],
+    /// Those that are kept somewhere, as bits.
+    pub(crate) wanted: u64,
+    /// As it was at the component's first scan.
+    pub(crate) quantisation: Option<Quantisation>,
+    /// Bits that are missing of each coefficient, [`UNSEEN`] if it had no scan.
+    missing_bits: [u8; 64],
+}
+
+const UNSEEN: u8 = 255;
+
+impl Coefficients {
+    pub(crate) fn new((across, down): (u32, u32), layout: &Layout) -> Self {
+        let (block_width, block_height) = (layout.block_width, layout.block_height);
+        let blocks = across as usize * down as usize;
+        let mut places = [NOWHERE; 64];
+        let mut wanted = 0;
+        for (k, (place, &at)) in places.iter_mut().zip(&ZIGZAG).enumerate() {
+            let (u, v) = (usize::from(at / 8), usize::from(at % 8));
+            if u < block_width && v < block_height {
+                *place = u8::try_from(u * block_height + v).unwrap_or(NOWHERE);
+                wanted |= 1 << k;
+            }
+        }
+        let kept = block_width * block_height;
+        Self {
+            across: across as usize,
+            down: down as usize,
+            block_width,
+            block_height,
+            kept,
+            values: vec![0; blocks * kept],
+            nonzero: vec![0; blocks],
+            places,
+            wanted,
+            quantisation: None,
+            missing_bits: [UNSEEN; 64],
+        }
+    }
+
+    /// What [`Coefficients::new`] allocates.
+    pub(crate) fn bytes((across, down): (u32, u32), layout: &Layout) -> u64 {
+        let each = 2 * layout.block_width * layout.block_height + 8;
+        u64::from(across) * u64::from(down) * each as u64
+    }
+
+    /// Notes that a scan brings the coefficients of a band from `before` missing bits to `after`; an error if they are
+    /// not there. This bounds the number of scans that a file can have.
+    pub(crate) fn advance(
+        &mut self,
+        (first, last): (u8, u8),
+        (before, after): (u8, u8),
+    ) -> Result<(), Error> {
+        let expected = if before == 0 { UNSEEN } else { before };
+        for missing in &mut self.missing_bits[usize::from(first)..=usize::from(last)] {
+            if *missing != expected {
+                return Err(Error::Corrupt("the scans do not follow each other"));
+            }
+            *missing = after;
+        }
+        Ok(())
+    }
+
+    /// Whether no scan is missing. High frequencies may be left out altogether, but not half told.
+    pub(crate) fn are_complete(&self) -> bool {
+        self.missing_bits[0] == 0 && self.missing_bits.iter().all(|&missing| matches!(missing, 0 | UNSEEN))
+    }
+}
