@@ -28,7 +28,7 @@ impl Error {
         move |source| Self::File { path, source }
     }
 
-    pub(crate) fn photo(photo: &str, what: impl ToString) -> Self {
+    pub(crate) fn photo(photo: &str, what: &(impl ToString + ?Sized)) -> Self {
         Self::Photo { photo: photo.to_owned(), what: what.to_string() }
     }
 }

@@ -10,13 +10,15 @@ const WIDTH: f64 = 960.0;
 const LABELS: f64 = 190.0;
 const PANEL: f64 = 300.0;
 const GAP: f64 = 75.0;
-const BAR: f64 = 11.0;
+const THICK: f64 = 11.0;
 const TOP: f64 = 92.0;
+
+/// Class of a bar's colour, and its length for a photo.
+type Bar = (&'static str, fn(&PhotoResult) -> f64);
 
 struct Bars {
     title: &'static str,
-    /// Class of the bar's colour, and its value for a photo.
-    bars: Vec<(&'static str, fn(&PhotoResult) -> f64)>,
+    bars: Vec<Bar>,
 }
 
 fn cpu(photo: &PhotoResult, contender: usize) -> f64 {
@@ -42,7 +44,7 @@ pub(crate) fn svg(results: &Results) -> String {
             bars: vec![("sharp", |p| peak(p, SHARP)), ("ours", |p| peak(p, PHOTODROP))],
         },
     ];
-    let row = 3.0 * BAR + 17.0;
+    let row = 3.0 * THICK + 17.0;
     let count = u32::try_from(results.photos.len()).unwrap_or(0);
     let height = TOP + f64::from(count) * row + 14.0;
     let mut svg = format!(
@@ -61,7 +63,7 @@ pub(crate) fn svg(results: &Results) -> String {
         x += 245.0;
     }
     for (index, photo) in (0..).zip(&results.photos) {
-        let y = TOP + f64::from(index) * row + 1.6 * BAR + 3.0;
+        let y = TOP + f64::from(index) * row + 1.6 * THICK + 3.0;
         let name = photo.name.split('.').next().unwrap_or_default();
         let _ = writeln!(svg, "<text class=\"label\" x=\"{}\" y=\"{y}\">{name}</text>", LABELS - 12.0);
     }
@@ -86,7 +88,7 @@ fn draw(svg: &mut String, panel: &Bars, left: f64, photos: &[PhotoResult], row: 
     for (index, photo) in (0..).zip(photos) {
         let mut y = TOP + f64::from(index) * row;
         if panel.bars.len() == 2 {
-            y += BAR / 2.0;
+            y += THICK / 2.0;
         }
         for (class, value) in &panel.bars {
             let value = value(photo);
@@ -94,15 +96,15 @@ fn draw(svg: &mut String, panel: &Bars, left: f64, photos: &[PhotoResult], row: 
             let _ = writeln!(
                 svg,
                 "<rect class=\"{class}\" x=\"{left}\" y=\"{y:.1}\" width=\"{length:.1}\" height=\"{:.1}\"/>",
-                BAR - 1.0
+                THICK - 1.0
             );
             let _ = writeln!(
                 svg,
                 "<text class=\"value\" x=\"{:.1}\" y=\"{:.1}\">{value:.0}</text>",
                 left + length + 4.0,
-                y + BAR - 2.0
+                y + THICK - 2.0
             );
-            y += BAR;
+            y += THICK;
         }
     }
 }

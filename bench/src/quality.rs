@@ -29,7 +29,7 @@ impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let bytes = std::fs::read(path).map_err(Error::file(path))?;
         let (mut picture, orientation) =
-            decode(&bytes).map_err(|e| Error::photo(&path.display().to_string(), e))?;
+            decode(&bytes).map_err(|e| Error::photo(&path.display().to_string(), &e))?;
         picture.apply_orientation(orientation);
         Ok(Self(picture))
     }
@@ -88,7 +88,7 @@ impl Reference {
 
 /// Width and height of a file.
 pub(crate) fn size(file: &[u8]) -> Result<(u32, u32), Error> {
-    let (picture, _) = decode(file).map_err(|e| Error::photo("a variant", e))?;
+    let (picture, _) = decode(file).map_err(|e| Error::photo("a variant", &e))?;
     Ok((picture.width(), picture.height()))
 }
 

@@ -99,7 +99,7 @@ fn goals(results: &Results) -> String {
     text += &line("CPU, both at WebP effort 4", each(&|p| p.cpu_ratio(PHOTODROP_EQUAL, SHARP)));
     text += &line("peak memory", each(&PhotoResult::peak_ratio));
     text += &line("bytes of all six files", each(&|p| total(&p.runs[PHOTODROP]) / total(&p.runs[SHARP])));
-    let mut worse: Vec<f64> = photos.iter().flat_map(|p| score_differences(p)).collect();
+    let mut worse: Vec<f64> = photos.iter().flat_map(score_differences).collect();
     worse.sort_by(f64::total_cmp);
     let below = worse.iter().filter(|d| **d < -0.05).count();
     let _ = writeln!(

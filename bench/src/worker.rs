@@ -66,7 +66,7 @@ fn answer(request: &Request) -> Result<Reply, Error> {
     };
     let bytes = std::fs::read(path).map_err(Error::file(path))?;
     let options = options(&request.outputs)?;
-    let fail = |error: photo_imaging::ImagingError| Error::photo(&path.display().to_string(), error);
+    let fail = |error: photo_imaging::ImagingError| Error::photo(&path.display().to_string(), &error);
 
     let cpu_before = machine::cpu_us()?;
     let start = Instant::now();

@@ -40,6 +40,8 @@ pub struct Config {
     pub sanitized_original: bool,
     /// `PHOTODROP_BACKGROUND`: sRGB, under transparent pixels where the format has none.
     pub background: Background,
+    /// `PHOTODROP_WEBP_METHOD`: libwebp's effort, 0 (fast) to 6 (small).
+    pub webp_method: u8,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` in MiB, set by Lambda.
     pub memory_mib: u64,
     /// Threads that encode at the same time: the whole vCPUs that the memory size gives.
@@ -152,6 +154,7 @@ impl Config {
             env.problem("PHOTODROP_VARIANTS", "names original, which is the sanitised original's name");
         }
         let background = env.parsed("PHOTODROP_BACKGROUND");
+        let webp_method = env.number("PHOTODROP_WEBP_METHOD", 0..=6);
         let memory_mib = env.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 128..=1_000_000_usize);
         let quotas = quota::read(&mut env);
         let variants = (|| {
@@ -187,6 +190,7 @@ impl Config {
                 animation: animation?,
                 sanitized_original: sanitized_original?,
                 background: background?,
+                webp_method: webp_method?,
                 memory_mib: memory_mib? as u64,
                 threads: (memory_mib? / MIB_PER_VCPU).max(1),
                 quotas: quotas?,
@@ -228,6 +232,7 @@ pub(crate) mod tests {
             "PHOTODROP_ANIMATION" => "first-frame",
             "PHOTODROP_SANITIZED_ORIGINAL" => "off",
             "PHOTODROP_BACKGROUND" => "fffEf0",
+            "PHOTODROP_WEBP_METHOD" => "3",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
             "PHOTODROP_OWNER_PHOTOS_PER_DAY"
             | "PHOTODROP_OWNER_BYTES_PER_DAY"
@@ -261,6 +266,7 @@ pub(crate) mod tests {
         );
         assert_eq!(config.threads, 1);
         assert_eq!(config.background, Background([0xff, 0xfe, 0xf0]));
+        assert_eq!(config.webp_method, 3);
     }
 
     #[test]
@@ -284,6 +290,7 @@ pub(crate) mod tests {
             ("PHOTODROP_AVIF_QUALITY", "101"),
             ("PHOTODROP_AVIF_SPEED", "0"),
             ("PHOTODROP_AVIF_SPEED", "11"),
+            ("PHOTODROP_WEBP_METHOD", "7"),
             ("PHOTODROP_ANIMATION", "true"),
             ("PHOTODROP_SANITIZED_ORIGINAL", "yes"),
         ] {
@@ -293,7 +300,7 @@ pub(crate) mod tests {
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 20);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 21);
     }
 
     #[test]

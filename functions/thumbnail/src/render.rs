@@ -76,6 +76,7 @@ fn render_now(
         background: config.background.0,
         avif_speed: config.avif_speed,
         animation: config.animation,
+        webp_method: config.webp_method,
         threads: config.threads,
         ..RenderOptions::new(config.variants.iter().map(|variant| variant.spec.clone()).collect())
     };

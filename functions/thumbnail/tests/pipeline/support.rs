@@ -73,6 +73,7 @@ fn with_settings(
             "PHOTODROP_ANIMATION" => "first-frame",
             "PHOTODROP_SANITIZED_ORIGINAL" => "off",
             "PHOTODROP_BACKGROUND" => "ffffff",
+            "PHOTODROP_WEBP_METHOD" => "2",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
             "PHOTODROP_OWNER_PHOTOS_PER_DAY"
             | "PHOTODROP_OWNER_BYTES_PER_DAY"

@@ -1,0 +1,313 @@
+//! Baseline JPEG, colour at half size, with Huffman tables made for the picture.
+//!
+//! Our own, because no permissively licensed crate has those tables in a scan that holds all three components:
+//! jpeg-encoder then writes a scan for each, which `zune-jpeg`, and so every user of the `image` crate, decodes into wrong
+//! colours. The tables save 2 to 3 % of a large variant and 7 % of a small one.
+
+use wide::f32x4;
+
+use super::dct::{Half, Quantiser, ZIGZAG};
+use super::huffman::{Histogram, Table};
+use super::planes::Planes;
+
+/// The standard's tables (annex K), in natural order, for quality 50.
+#[rustfmt::skip]
+const LUMA: [u16; 64] = [
+    16, 11, 10, 16, 24, 40, 51, 61,
+    12, 12, 14, 19, 26, 58, 60, 55,
+    14, 13, 16, 24, 40, 57, 69, 56,
+    14, 17, 22, 29, 51, 87, 80, 62,
+    18, 22, 37, 56, 68, 109, 103, 77,
+    24, 35, 55, 64, 81, 104, 113, 92,
+    49, 64, 78, 87, 103, 121, 120, 101,
+    72, 92, 95, 98, 112, 100, 103, 99,
+];
+#[rustfmt::skip]
+const CHROMA: [u16; 64] = [
+    17, 18, 24, 47, 99, 99, 99, 99,
+    18, 21, 26, 66, 99, 99, 99, 99,
+    24, 26, 56, 99, 99, 99, 99, 99,
+    47, 66, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99,
+];
+
+/// Zeros that are passed over by a symbol of their own.
+const SIXTEEN_ZEROS: u8 = 0xf0;
+const END_OF_BLOCK: u8 = 0;
+
+/// Encodes full-range planes of at most 65535 px a side.
+pub(super) fn encode(planes: &Planes, quality: u8) -> Vec<u8> {
+    let tables = [LUMA, CHROMA].map(|table| scaled(&table, quality));
+    let tokens = tokens(planes, &tables);
+    let codes = tokens.histograms.each_ref().map(Histogram::table);
+    // A token takes about a byte.
+    let mut file = Vec::with_capacity(1024 + tokens.list.len() * 2);
+    headers(&mut file, planes, &tables, &codes);
+    scan(&mut file, &tokens.list, &codes);
+    file.extend([0xff, 0xd9]);
+    file
+}
+
+/// The Independent JPEG Group's scale of quality, which every encoder follows.
+fn scaled(table: &[u16; 64], quality: u8) -> [u8; 64] {
+    let quality = u32::from(quality.clamp(1, 100));
+    let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
+    table.map(|q| u8::try_from(((u32::from(q) * percent + 50) / 100).clamp(1, 255)).unwrap_or(u8::MAX))
+}
+
+/// One symbol and the bits that follow it. `table` is that of [`Tokens::histograms`].
+#[derive(Clone, Copy)]
+struct Token {
+    bits: u16,
+    symbol: u8,
+    table: u8,
+}
+
+struct Tokens {
+    list: Vec<Token>,
+    /// DC and AC of luma, DC and AC of chroma.
+    histograms: [Histogram; 4],
+}
+
+impl Tokens {
+    fn push(&mut self, table: u8, symbol: u8, bits: u16) {
+        self.histograms[usize::from(table)].count(symbol);
+        self.list.push(Token { bits, symbol, table });
+    }
+
+    fn block(&mut self, table: u8, before: &mut i32, coefficients: &[i32; 64]) {
+        let dc = coefficients[0];
+        let (size, bits) = magnitude(dc - *before);
+        *before = dc;
+        self.push(table, size, bits);
+        let mut zeros = 0_u8;
+        for &position in &ZIGZAG[1..] {
+            let value = coefficients[usize::from(position)];
+            if value == 0 {
+                zeros += 1;
+                continue;
+            }
+            while zeros >= 16 {
+                self.push(table + 1, SIXTEEN_ZEROS, 0);
+                zeros -= 16;
+            }
+            let (size, bits) = magnitude(value);
+            self.push(table + 1, zeros << 4 | size, bits);
+            zeros = 0;
+        }
+        if zeros > 0 {
+            self.push(table + 1, END_OF_BLOCK, 0);
+        }
+    }
+}
+
+/// How many bits a value takes, and these bits: those of a negative value are one less.
+fn magnitude(value: i32) -> (u8, u16) {
+    let size = 32 - value.unsigned_abs().leading_zeros();
+    let bits = (value - i32::from(value < 0)) & ((1 << size) - 1);
+    // A coefficient of 8-bit samples has at most 11 bits, the difference of two 12.
+    (u8::try_from(size).unwrap_or(u8::MAX), u16::try_from(bits).unwrap_or(u16::MAX))
+}
+
+fn tokens(planes: &Planes, tables: &[[u8; 64]; 2]) -> Tokens {
+    let [luma, chroma] = tables.each_ref().map(Quantiser::new);
+    let (width, height) = (planes.width, planes.height);
+    let half = (width.div_ceil(2), height.div_ceil(2));
+    let histograms = [(); 4].map(|()| Histogram::new());
+    let mut tokens = Tokens { list: Vec::with_capacity(width * height / 4), histograms };
+    let mut before = [0; 3];
+    for top in (0..height).step_by(16) {
+        for left in (0..width).step_by(16) {
+            for (x, y) in [(0, 0), (8, 0), (0, 8), (8, 8)] {
+                let rows = block(&planes.y, (width, height), left + x, top + y);
+                tokens.block(0, &mut before[0], &luma.coefficients(rows));
+            }
+            for (plane, before) in [&planes.cb, &planes.cr].into_iter().zip(&mut before[1..]) {
+                let rows = block(plane, half, left / 2, top / 2);
+                tokens.block(2, before, &chroma.coefficients(rows));
+            }
+        }
+    }
+    tokens
+}
+
+/// 8 × 8 samples around zero; beyond the edges the last ones go on.
+fn block(plane: &[u8], (width, height): (usize, usize), left: usize, top: usize) -> [Half; 2] {
+    let mut halves = [[f32x4::ZERO; 8]; 2];
+    for y in 0..8 {
+        let row = &plane[(top + y).min(height - 1) * width..][..width];
+        let samples: [u8; 8] = match row.get(left..).and_then(|rest| rest.first_chunk()) {
+            Some(samples) => *samples,
+            None => std::array::from_fn(|x| row[(left + x).min(width - 1)]),
+        };
+        let [a, b, c, d, e, f, g, h] = samples.map(|sample| f32::from(sample) - 128.0);
+        halves[0][y] = f32x4::from([a, b, c, d]);
+        halves[1][y] = f32x4::from([e, f, g, h]);
+    }
+    halves
+}
+
+fn headers(file: &mut Vec<u8>, planes: &Planes, tables: &[[u8; 64]; 2], codes: &[Table; 4]) {
+    file.extend([0xff, 0xd8]);
+    // JFIF 1.1, square pixels, no preview.
+    segment(file, 0xe0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0");
+    let mut content = Vec::new();
+    for (id, table) in (0..).zip(tables) {
+        content.push(id);
+        content.extend(ZIGZAG.iter().map(|&z| table[usize::from(z % 8 * 8 + z / 8)]));
+    }
+    segment(file, 0xdb, &content);
+    let side = |side: usize| u16::try_from(side).unwrap_or(u16::MAX).to_be_bytes();
+    content = vec![8];
+    content.extend(side(planes.height));
+    content.extend(side(planes.width));
+    // Three components: number, samples across and down, table.
+    content.extend([3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1]);
+    segment(file, 0xc0, &content);
+    content.clear();
+    for (class_and_id, table) in [0x00, 0x10, 0x01, 0x11].into_iter().zip(codes) {
+        content.push(class_and_id);
+        content.extend(table.counts);
+        content.extend(&table.symbols);
+    }
+    segment(file, 0xc4, &content);
+    segment(file, 0xda, &[3, 1, 0x00, 2, 0x11, 3, 0x11, 0, 63, 0]);
+}
+
+fn segment(file: &mut Vec<u8>, marker: u8, content: &[u8]) {
+    file.extend([0xff, marker]);
+    file.extend(u16::try_from(content.len() + 2).unwrap_or(u16::MAX).to_be_bytes());
+    file.extend(content);
+}
+
+fn scan(file: &mut Vec<u8>, tokens: &[Token], codes: &[Table; 4]) {
+    let mut pending = 0_u64;
+    // Bits of `pending` that are not written yet, less than 32 between tokens.
+    let mut count = 0_u32;
+    for token in tokens {
+        let (code, length) = codes[usize::from(token.table & 3)].code(token.symbol);
+        let extra = u32::from(token.symbol & 15);
+        pending = (pending << length | u64::from(code)) << extra | u64::from(token.bits);
+        count += u32::from(length) + extra;
+        if count >= 32 {
+            count -= 32;
+            write_word(file, (pending >> count) as u32);
+        }
+    }
+    // The last byte is filled up with ones.
+    let fill = (8 - count % 8) % 8;
+    pending = pending << fill | ((1 << fill) - 1);
+    for shift in (0..(count + fill) / 8).rev() {
+        write_byte(file, (pending >> (shift * 8)) as u8);
+    }
+}
+
+fn write_word(file: &mut Vec<u8>, word: u32) {
+    let bytes = word.to_be_bytes();
+    if bytes.contains(&0xff) {
+        bytes.into_iter().for_each(|byte| write_byte(file, byte));
+    } else {
+        file.extend(bytes);
+    }
+}
+
+/// A byte that would begin a marker is followed by a zero.
+fn write_byte(file: &mut Vec<u8>, byte: u8) {
+    file.push(byte);
+    if byte == 0xff {
+        file.push(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zune_core::bytestream::ZCursor;
+    use zune_core::colorspace::ColorSpace;
+    use zune_core::options::DecoderOptions;
+    use zune_jpeg::JpegDecoder;
+
+    use super::*;
+
+    /// A picture with slopes and an edge in each plane.
+    fn planes(width: usize, height: usize) -> Planes {
+        let plane = |width: usize, height: usize, edge: u8| -> Vec<u8> {
+            let sample = |i: usize| {
+                let (x, y) = (i % width, i / width);
+                let step = if x > width / 2 { edge } else { 0 };
+                u8::try_from((x * 90 / width) + (y * 90 / height)).unwrap() + step
+            };
+            (0..width * height).map(sample).collect()
+        };
+        let (w, h) = (width.div_ceil(2), height.div_ceil(2));
+        Planes { width, height, y: plane(width, height, 60), cb: plane(w, h, 20), cr: plane(w, h, 40) }
+    }
+
+    fn luma(file: &[u8]) -> (usize, usize, Vec<u8>) {
+        let options =
+            DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::YCbCr);
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
+        let pixels = decoder.decode().unwrap();
+        let (width, height) = decoder.dimensions().unwrap();
+        (width, height, pixels.into_iter().step_by(3).collect())
+    }
+
+    fn worst(a: &[u8], b: &[u8]) -> u8 {
+        assert_eq!(a.len(), b.len());
+        a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
+    }
+
+    #[test]
+    fn values_and_their_bits_are_those_of_the_standard() {
+        for (value, size, bits) in [(0, 0, 0), (1, 1, 1), (-1, 1, 0), (5, 3, 5), (-5, 3, 2), (-1023, 10, 0)] {
+            assert_eq!(magnitude(value), (size, bits), "{value}");
+        }
+    }
+
+    #[test]
+    fn quality_scales_the_tables_as_everybody_does() {
+        assert_eq!((scaled(&LUMA, 50)[0], scaled(&LUMA, 80)[0], scaled(&LUMA, 10)[63]), (16, 6, 255));
+        assert!(scaled(&CHROMA, 100).iter().all(|&q| q == 1));
+    }
+
+    #[test]
+    fn a_byte_of_ones_is_followed_by_a_zero() {
+        let mut file = Vec::new();
+        write_word(&mut file, 0x12ff_34ff);
+        assert_eq!(file, [0x12, 0xff, 0, 0x34, 0xff, 0]);
+    }
+
+    #[test]
+    fn noise_survives_the_finest_tables() {
+        // Every symbol there is, runs of zeros and the longest codes among them.
+        let mut state = 1_u32;
+        let mut noise = |n: usize| -> Vec<u8> {
+            let mut next = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                u8::try_from(state >> 24).unwrap()
+            };
+            (0..n).map(|_| next()).collect()
+        };
+        let picture = Planes { width: 100, height: 60, y: noise(6000), cb: noise(1500), cr: noise(1500) };
+        let (_, _, decoded) = luma(&encode(&picture, 100));
+        assert!(worst(&decoded, &picture.y) <= 4);
+        // Coarse tables leave long runs of zeros before a last coefficient.
+        luma(&encode(&picture, 1));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_size_and_quality_decodes_to_what_went_in(width in 1_usize..70, height in 1_usize..70, quality in 1_u8..=100) {
+            let picture = planes(width, height);
+            let (w, h, decoded) = luma(&encode(&picture, quality));
+            prop_assert_eq!((w, h), (width, height));
+            if quality >= 90 {
+                prop_assert!(worst(&decoded, &picture.y) <= 24);
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! RGB to luma and half-size chroma, which is what JPEG and WebP store (ITU-R BT.601).
+
+use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv420};
+
+use crate::raster::{Channels, Raster};
+
+/// Planes without padding; chroma has half the width and height, rounded up.
+pub(super) struct Planes {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) y: Vec<u8>,
+    pub(super) cb: Vec<u8>,
+    pub(super) cr: Vec<u8>,
+}
+
+/// Which of the 256 values black and white have.
+#[derive(Clone, Copy)]
+pub(super) enum Range {
+    /// 0 and 255, as JPEG has it.
+    Full,
+    /// 16 and 235, as WebP has it.
+    Limited,
+}
+
+impl Planes {
+    /// Of an opaque picture, three channels.
+    pub(super) fn of(raster: &Raster, range: Range) -> Result<Self, String> {
+        if raster.channels() != Channels::Rgb {
+            return Err(format!("{:?} pixels", raster.channels()));
+        }
+        let (width, height) = (raster.width(), raster.height());
+        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+        let area = |w: u32, h: u32| vec![0; w as usize * h as usize];
+        let mut image = YuvPlanarImageMut {
+            y_plane: BufferStoreMut::Owned(area(width, height)),
+            y_stride: width,
+            u_plane: BufferStoreMut::Owned(area(half_width, half_height)),
+            u_stride: half_width,
+            v_plane: BufferStoreMut::Owned(area(half_width, half_height)),
+            v_stride: half_width,
+            width,
+            height,
+        };
+        let range = match range {
+            Range::Full => YuvRange::Full,
+            Range::Limited => YuvRange::Limited,
+        };
+        let (matrix, mode) = (YuvStandardMatrix::Bt601, YuvConversionMode::Balanced);
+        rgb_to_yuv420(&mut image, raster.data(), width * 3, range, matrix, mode)
+            .map_err(|e| e.to_string())?;
+        let owned = |plane| match plane {
+            BufferStoreMut::Owned(plane) => plane,
+            BufferStoreMut::Borrowed(plane) => plane.to_vec(),
+        };
+        Ok(Self {
+            width: width as usize,
+            height: height as usize,
+            y: owned(image.y_plane),
+            cb: owned(image.u_plane),
+            cr: owned(image.v_plane),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn primaries_have_the_values_of_the_standard() {
+        let table: [([u8; 3], [u8; 3], [u8; 3]); 5] = [
+            ([0, 0, 0], [0, 128, 128], [16, 128, 128]),
+            ([255, 255, 255], [255, 128, 128], [235, 128, 128]),
+            ([255, 0, 0], [76, 85, 255], [81, 90, 240]),
+            ([0, 255, 0], [150, 44, 21], [145, 54, 34]),
+            ([0, 0, 255], [29, 255, 107], [41, 240, 110]),
+        ];
+        for (rgb, full, limited) in table {
+            // An odd size has chroma at its last column and row too.
+            let raster = Raster::new(35, 3, Channels::Rgb, rgb.repeat(105)).unwrap();
+            for (range, expected) in [(Range::Full, full), (Range::Limited, limited)] {
+                let planes = Planes::of(&raster, range).unwrap();
+                assert_eq!((planes.y.len(), planes.cb.len(), planes.cr.len()), (105, 36, 36));
+                for (plane, value) in [&planes.y, &planes.cb, &planes.cr].into_iter().zip(expected) {
+                    assert!(plane.iter().all(|v| v.abs_diff(value) <= 1), "{rgb:?}: {value}, {plane:?}");
+                }
+            }
+        }
+    }
+}
