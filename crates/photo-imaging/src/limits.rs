@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::error::ImagingError;
 
 /// Limits on one photo. Every field is checked before the first pixel is decoded, except the deadline, which is
-/// checked before each step.
+/// checked before each step and all along the decoding of a JPEG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Longest input in bytes.
@@ -53,8 +53,8 @@ impl Limits {
     /// `max_decoder_bytes = (memory − 128 MiB) × 3/4`
     ///
     /// 128 MiB is for the runtime, the SDK and the original; the remaining quarter is for the resizer's and the
-    /// encoders' buffers and the variants. 512 MiB give 288 MiB: 50 MP of baseline JPEG (150 MB), but only 33 MP of
-    /// progressive JPEG with full chroma (9 bytes per pixel).
+    /// encoders' buffers and the variants. 512 MiB give 288 MiB. A JPEG takes of it what its largest variant needs: 50 MP
+    /// to 1280 px some 20 MB, progressive ones 60 MB.
     #[must_use]
     pub fn for_lambda_memory(memory_mib: u64) -> Self {
         Self { max_decoder_bytes: decoder_bytes(memory_mib), ..Self::default() }

@@ -4,8 +4,7 @@ use crate::error::Error;
 
 /// Reads the data of one scan, most significant bit first. Behind the data it gives zeros and counts them.
 ///
-/// It is small and `Copy` on purpose: hot loops work on a copy that lives in registers, and the rarely taken slow path
-/// takes and gives it by value.
+/// It is small and `Copy` on purpose: hot loops work on a copy that lives in registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Bits<'a> {
     data: &'a [u8],
@@ -25,49 +24,37 @@ impl<'a> Bits<'a> {
         Self { data, at, buffer: 0, count: 0, made_up: 0 }
     }
 
-    /// At least 32 bits are there afterwards, enough for the longest code and its value.
+    /// Whether at least 32 bits are there: enough for the longest code and its value.
+    #[inline(always)]
+    pub(crate) fn is_filled(&self) -> bool {
+        self.count >= 32
+    }
+
+    /// At least 32 bits are there afterwards.
     #[inline(always)]
     pub(crate) fn refill(self) -> Self {
-        if self.count >= 32 { self } else { self.refill_now() }
+        if self.is_filled() { self } else { self.refill_now() }
     }
 
     #[inline(always)]
     fn refill_now(mut self) -> Self {
-        let Some(chunk) = self.data.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) else {
-            return self.refill_slowly();
-        };
-        let word = u64::from_be_bytes(*chunk);
-        // A byte of ones, looked for in all eight at once: it starts a marker or a stuffed pair.
-        if (!word).wrapping_sub(ONES) & word & (ONES << 7) != 0 {
-            return self.refill_slowly();
+        if let Some(chunk) = self.data.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let word = u64::from_be_bytes(*chunk);
+            // A byte of ones, looked for in all eight at once: it starts a marker or a stuffed pair.
+            if (!word).wrapping_sub(ONES) & word & (ONES << 7) == 0 {
+                self.buffer |= word >> self.count;
+                self.at += ((63 - self.count) >> 3) as usize;
+                // Whole bytes more, 56 to 63 bits in all.
+                self.count |= 0x38;
+                return self;
+            }
         }
-        self.buffer |= word >> self.count;
-        self.at += ((63 - self.count) >> 3) as usize;
-        self.count |= 56;
-        self
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn refill_slowly(mut self) -> Self {
-        while self.count <= 56 {
-            let byte = match (self.data.get(self.at), self.data.get(self.at + 1)) {
-                (Some(0xff), Some(0)) => {
-                    self.at += 2;
-                    0xff
-                }
-                (Some(0xff), _) | (None, _) => {
-                    self.made_up = self.made_up.saturating_add(8);
-                    0
-                }
-                (Some(&byte), _) => {
-                    self.at += 1;
-                    byte
-                }
-            };
-            self.buffer |= u64::from(byte) << (56 - self.count);
-            self.count += 8;
-        }
+        // One by one: a whole struct would go through memory, and stay there.
+        let (buffer, at, count, made_up) = refill_slowly(self.data, self.at, self.buffer, self.count);
+        self.buffer = buffer;
+        self.at = at;
+        self.count = count;
+        self.made_up = self.made_up.saturating_add(made_up);
         self
     }
 
@@ -144,6 +131,32 @@ impl<'a> Bits<'a> {
         }
         Ok(Self::new(self.data, at + 2))
     }
+}
+
+/// Byte by byte: buffer, place and count afterwards, and how many bits had to be made up.
+#[cold]
+#[inline(never)]
+fn refill_slowly(data: &[u8], mut at: usize, mut buffer: u64, mut count: u32) -> (u64, usize, u32, u32) {
+    let mut made_up = 0;
+    while count <= 56 {
+        let byte = match (data.get(at), data.get(at + 1)) {
+            (Some(0xff), Some(0)) => {
+                at += 2;
+                0xff
+            }
+            (Some(0xff) | None, _) => {
+                made_up += 8;
+                0
+            }
+            (Some(&byte), _) => {
+                at += 1;
+                byte
+            }
+        };
+        buffer |= u64::from(byte) << (56 - count);
+        count += 8;
+    }
+    (buffer, at, count, made_up)
 }
 
 const LEFT_OVER: Error = Error::Corrupt("a scan has data behind its last block");

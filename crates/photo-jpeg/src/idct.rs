@@ -111,10 +111,10 @@ fn across<const W: usize, const U: usize, const HALVES: usize>(block: &Block, tu
             let at = 8 * u + 4 * half;
             *input = f32x4::new([block[at], block[at + 1], block[at + 2], block[at + 3]]);
         }
-        let [a, b, c, d, e, f, g, h] = points::<W, U>(&input);
-        turned[0][4 * half..4 * half + 4].copy_from_slice(&f32x4::transpose([a, b, c, d]));
-        if W > 4 {
-            turned[1][4 * half..4 * half + 4].copy_from_slice(&f32x4::transpose([e, f, g, h]));
+        let columns = points::<W, U>(&input);
+        let parts = columns.as_chunks::<4>().0.iter().zip(turned.iter_mut()).take(W.div_ceil(4));
+        for (columns, turned) in parts {
+            turned[4 * half..4 * half + 4].copy_from_slice(&f32x4::transpose(*columns));
         }
     }
 }
@@ -185,7 +185,7 @@ fn eight_points(input: &[f32x4; 8]) -> [f32x4; 8] {
     let z3 = (t7 + t3) * -1.961_570_6 + z5;
     let z4 = (t5 + t1) * -0.390_180_65 + z5;
     let o0 = t7 * 0.298_631_34 + z1 + z3;
-    let o1 = t5 * 2.053_119_9 + z2 + z4;
+    let o1 = t5 * 2.053_12 + z2 + z4;
     let o2 = t3 * 3.072_711 + z2 + z3;
     let o3 = t1 * 1.501_321_1 + z1 + z4;
 
@@ -195,6 +195,7 @@ fn eight_points(input: &[f32x4; 8]) -> [f32x4; 8] {
 /// √2 cos((2x + 1) u π / 2N) at `[N][u][x]`, 1 for u = 0, and only the left half of the points.
 static COSINES: [[[f32; 4]; 8]; 9] = cosines();
 
+#[expect(clippy::approx_constant, clippy::excessive_precision, reason = "a table, printed by a program")]
 const fn cosines() -> [[[f32; 4]; 8]; 9] {
     let mut table = [[[0.0; 4]; 8]; 9];
     table[2] = [
@@ -271,6 +272,7 @@ const fn cosines() -> [[[f32; 4]; 8]; 9] {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
 mod tests {
     use std::f64::consts::PI;
 

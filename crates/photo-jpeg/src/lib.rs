@@ -25,6 +25,8 @@
 //! - The samples come out as planes at the resolution that they are stored in, so that a caller who resizes anyway need
 //!   not enlarge chroma first; [`Picture::into_pixels`] makes pixels of them.
 
+#![expect(clippy::inline_always, reason = "measured: the loop over coefficients lives on being one function")]
+
 mod bits;
 mod coefficients;
 mod decode;

@@ -46,7 +46,7 @@ impl<'a> Markers<'a> {
     pub(crate) fn skip_scan(&mut self) -> Result<(), Error> {
         loop {
             let rest = self.data.get(self.at..).unwrap_or(&[]);
-            let ff = rest.iter().position(|&byte| byte == 0xff).ok_or(NO_END)?;
+            let ff = first_ff(rest).ok_or(NO_END)?;
             match rest.get(ff + 1) {
                 Some(0 | 0xd0..=0xd7) => self.at += ff + 2,
                 Some(0xff) => self.at += ff + 1,
@@ -72,6 +72,14 @@ impl<'a> Markers<'a> {
             }
         }
     }
+}
+
+/// Place of the first byte of ones; 32 bytes at a time, as vectors.
+fn first_ff(bytes: &[u8]) -> Option<usize> {
+    let has_ff = |chunk: &[u8; 32]| chunk.iter().fold(0, |found, &byte| found | u8::from(byte == 0xff)) > 0;
+    let (chunks, _) = bytes.as_chunks::<32>();
+    let start = chunks.iter().position(has_ff).unwrap_or(chunks.len()) * 32;
+    Some(start + bytes[start..].iter().position(|&byte| byte == 0xff)?)
 }
 
 const NO_END: Error = Error::Corrupt("the file ends before its end-of-image marker");

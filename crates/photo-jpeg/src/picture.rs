@@ -111,7 +111,7 @@ pub fn rgb_of_ycbcr([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     let y = (i32::from(y) << 16) + 0x8000;
     [y + 91_881 * cr, y - 22_554 * cb - 46_802 * cr, y + 116_130 * cb].map(|sum| {
         // Within a byte by the clamp.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        #[expect(clippy::cast_sign_loss)]
         let level = (sum >> 16).clamp(0, 255) as u8;
         level
     })

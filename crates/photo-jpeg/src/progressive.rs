@@ -121,8 +121,7 @@ fn dc(
                     let value = &mut coefficients.values[block * coefficients.kept];
                     walk.bits = walk.bits.refill();
                     if refine {
-                        // One bit.
-                        *value |= (walk.bits.take(1) << shift) as i16;
+                        *value |= i16::from(walk.bits.take(1) == 1) << shift;
                         continue;
                     }
                     let table = decoder.tables.dc.get(dc).and_then(Option::as_deref).ok_or(NO_TABLE)?;
@@ -216,7 +215,7 @@ impl Band<'_> {
                 coefficients.nonzero[block] |= nonzero;
             }
         }
-        end(walk, empty_blocks)
+        end(&walk, empty_blocks)
     }
 
     /// One more bit of every coefficient of the band: of those that were zero, where they stop being so, and of the
@@ -299,13 +298,13 @@ impl Band<'_> {
                 coefficients.nonzero[block] = nonzero;
             }
         }
-        end(walk, empty_blocks)
+        end(&walk, empty_blocks)
     }
 }
 
 const TOO_MANY: Error = Error::Corrupt("a block has too many coefficients");
 
-fn end(walk: Walk<'_>, empty_blocks: u32) -> Result<usize, Error> {
+fn end(walk: &Walk<'_>, empty_blocks: u32) -> Result<usize, Error> {
     if empty_blocks > 0 {
         return Err(Error::Corrupt("a run of empty blocks goes beyond the picture"));
     }

@@ -131,7 +131,8 @@ impl Part<'_> {
 
 impl Decoding<'_> {
     /// Decodes a block into one of zeros, and gives the last step of the zigzag that is not zero.
-    #[inline(always)]
+    // By itself it has registers enough.
+    #[inline(never)]
     fn block(&mut self, reader: &mut Bits<'_>, block: &mut Block) -> Result<usize, Error> {
         let mut bits = reader.refill();
         self.previous = self.previous.wrapping_add(self.dc.difference(&mut bits)?);
@@ -142,44 +143,48 @@ impl Decoding<'_> {
 
         let (mut k, mut last) = (1, 0);
         let mut ended = false;
-        while k < self.reach {
+        let (ac, factors, reach) = (self.ac, &self.factors, self.reach);
+        // Two loops, so that the inner one has little to keep in registers.
+        'block: while k < reach {
             bits = bits.refill();
-            let entry = self.ac.codes[bits.peek::<LOOK>()];
-            let value = if entry & HAS_VALUE != 0 {
-                bits.skip(entry & 63);
-                k += (entry >> 8 & 15) as usize;
-                entry.cast_signed() >> 16
-            } else {
-                let (length, symbol) = self.ac.code(entry, &bits)?;
-                bits.skip(length);
-                let (run, size) = (symbol >> 4, symbol & 15);
-                if size == 0 {
-                    match run {
-                        0 => {
-                            ended = true;
-                            break;
+            while k < reach && bits.is_filled() {
+                let entry = ac.codes[bits.peek::<LOOK>()];
+                let value = if entry & HAS_VALUE != 0 {
+                    bits.skip(entry & 63);
+                    k += (entry >> 8 & 15) as usize;
+                    entry.cast_signed() >> 16
+                } else {
+                    let (length, symbol) = ac.code(entry, &bits)?;
+                    bits.skip(length);
+                    let (run, size) = (symbol >> 4, symbol & 15);
+                    if size == 0 {
+                        match run {
+                            0 => {
+                                ended = true;
+                                break 'block;
+                            }
+                            15 => {
+                                k += 16;
+                                continue;
+                            }
+                            _ => return Err(BAD_CODE),
                         }
-                        15 => {
-                            k += 16;
-                            continue;
-                        }
-                        _ => return Err(BAD_CODE),
                     }
-                }
-                k += usize::from(run);
-                bits.take_signed(size.into())
-            };
-            // Beyond the block it is damage, which is seen below; the tables go that far.
-            let step = k & 127;
-            // Of 16 bits at most.
-            #[expect(clippy::cast_precision_loss)]
-            let coefficient = value as f32 * self.factors[step];
-            block[usize::from(ZIGZAG[step]) & 63] = coefficient;
-            last = k;
-            k += 1;
+                    k += usize::from(run);
+                    bits.take_signed(size.into())
+                };
+                // Beyond the block it is damage, which is seen below; the tables go that far.
+                let step = k & 127;
+                // Of 16 bits at most.
+                #[expect(clippy::cast_precision_loss)]
+                let coefficient = value as f32 * factors[step];
+                block[usize::from(ZIGZAG[step]) & 63] = coefficient;
+                last = k;
+                k += 1;
+            }
         }
         if !ended && k < 64 {
-            k = self.ac.pass(&mut bits, k)?;
+            k = ac.pass(&mut bits, k)?;
         }
         *reader = bits;
         if k > 64 { Err(Error::Corrupt("a block has too many coefficients")) } else { Ok(last) }
@@ -193,32 +198,34 @@ impl Table {
         let mut bits = *reader;
         while k < 64 {
             bits = bits.refill();
-            let look = bits.peek::<LOOK>();
-            let skip = self.skips[look];
-            let passed = usize::from(skip >> 8);
-            // At 64 a block ends without saying so, and what follows is the next one's.
-            if skip != 0 && k + passed < 64 {
-                bits.skip(u32::from(skip & 63));
-                k += passed;
-                if skip & ENDS_BLOCK != 0 {
-                    k = 64;
+            while k < 64 && bits.is_filled() {
+                let look = bits.peek::<LOOK>();
+                let skip = self.skips[look];
+                let passed = usize::from(skip >> 8);
+                // At 64 a block ends without saying so, and what follows is the next one's.
+                if skip != 0 && k + passed < 64 {
+                    bits.skip(u32::from(skip & 63));
+                    k += passed;
+                    if skip & ENDS_BLOCK != 0 {
+                        k = 64;
+                    }
+                    continue;
                 }
-                continue;
+                let entry = self.codes[look];
+                if entry & HAS_VALUE != 0 {
+                    bits.skip(entry & 63);
+                    k += (entry >> 8 & 15) as usize + 1;
+                    continue;
+                }
+                let (length, symbol) = self.code(entry, &bits)?;
+                match (symbol >> 4, symbol & 15) {
+                    (0, 0) => k = 64,
+                    (15, 0) => k += 16,
+                    (_, 0) => return Err(BAD_CODE),
+                    (run, _) => k += usize::from(run) + 1,
+                }
+                bits.skip(length + u32::from(symbol & 15));
             }
-            let entry = self.codes[look];
-            if entry & HAS_VALUE != 0 {
-                bits.skip(entry & 63);
-                k += (entry >> 8 & 15) as usize + 1;
-                continue;
-            }
-            let (length, symbol) = self.code(entry, &bits)?;
-            match (symbol >> 4, symbol & 15) {
-                (0, 0) => k = 64,
-                (15, 0) => k += 16,
-                (_, 0) => return Err(BAD_CODE),
-                (run, _) => k += usize::from(run) + 1,
-            }
-            bits.skip(length + u32::from(symbol & 15));
         }
         *reader = bits;
         Ok(k)

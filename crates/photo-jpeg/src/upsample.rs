@@ -86,6 +86,7 @@ fn weights(count: usize, stored: usize, ratio: f64) -> Vec<(u32, u16)> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
 mod tests {
     use super::*;
 

@@ -29,8 +29,10 @@ impl Planes {
         let mut data = if (picture.width, picture.height) == (width, height) {
             picture.into_pixels()
         } else {
+            // Each is let go of when the smaller one is made.
+            let planes = picture.planes.into_iter();
             let resized: Result<Vec<Vec<u8>>, _> =
-                picture.planes.into_iter().map(|plane| resize_to(plane, width, height)).collect();
+                planes.map(|plane| resize_to(&plane, width, height)).collect();
             interleave(resized?, color)
         };
         match color {
@@ -48,12 +50,11 @@ impl Planes {
     }
 }
 
-/// Lets go of the larger plane when the smaller one is made.
-fn resize_to(plane: Plane, width: u32, height: u32) -> Result<Vec<u8>, ImagingError> {
-    let side = |side: usize| {
-        u32::try_from(side).map_err(|_| ImagingError::Internal("a plane beyond all files".to_owned()))
+fn resize_to(plane: &Plane, width: u32, height: u32) -> Result<Vec<u8>, ImagingError> {
+    let whole = |count: usize| {
+        u32::try_from(count).map_err(|_| ImagingError::Internal("a plane beyond all files".to_owned()))
     };
-    let size = (side(plane.width)?, side(plane.height)?);
+    let size = (whole(plane.width)?, whole(plane.height)?);
     resize_plane(&plane.samples, size, (plane.exact_width, plane.exact_height), (width, height))
 }
 
