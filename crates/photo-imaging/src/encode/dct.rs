@@ -11,9 +11,9 @@ pub(super) type Half = [f32x4; 8];
 /// Position in [`Coefficients`] of each coefficient in zigzag order. The transform leaves a block transposed, so this is
 /// the standard's order with rows and columns swapped.
 pub(super) const ZIGZAG: [u8; 64] = [
-    0, 8, 1, 2, 9, 16, 24, 17, 10, 3, 4, 11, 18, 25, 32, 40, 33, 26, 19, 12, 5, 6, 13, 20, 27, 34, 41, 48, 56, 49, 42,
-    35, 28, 21, 14, 7, 15, 22, 29, 36, 43, 50, 57, 58, 51, 44, 37, 30, 23, 31, 38, 45, 52, 59, 60, 53, 46, 39, 47, 54,
-    61, 62, 55, 63,
+    0, 8, 1, 2, 9, 16, 24, 17, 10, 3, 4, 11, 18, 25, 32, 40, 33, 26, 19, 12, 5, 6, 13, 20, 27, 34, 41, 48,
+    56, 49, 42, 35, 28, 21, 14, 7, 15, 22, 29, 36, 43, 50, 57, 58, 51, 44, 37, 30, 23, 31, 38, 45, 52, 59,
+    60, 53, 46, 39, 47, 54, 61, 62, 55, 63,
 ];
 
 /// What the transform leaves of each frequency to the quantiser: cos(kπ/16)·√2.
@@ -48,7 +48,8 @@ impl Quantiser {
 
 /// Rows become columns.
 fn transposed([left, right]: [Half; 2]) -> [Half; 2] {
-    let quarter = |half: &Half, top: usize| f32x4::transpose([half[top], half[top + 1], half[top + 2], half[top + 3]]);
+    let quarter =
+        |half: &Half, top: usize| f32x4::transpose([half[top], half[top + 1], half[top + 2], half[top + 3]]);
     [0, 4].map(|top| {
         let ([a, b, c, d], [e, f, g, h]) = (quarter(&left, top), quarter(&right, top));
         [a, b, c, d, e, f, g, h]

@@ -291,8 +291,7 @@ mod tests {
             };
             (0..n).map(|_| next()).collect()
         };
-        let picture =
-            Planes { width: 100, height: 60, y: noise(6000), cb: noise(1500), cr: noise(1500) };
+        let picture = Planes { width: 100, height: 60, y: noise(6000), cb: noise(1500), cr: noise(1500) };
         let (_, _, decoded) = luma(&encode(&picture, 100));
         assert!(worst(&decoded, &picture.y) <= 4);
         // Coarse tables leave long runs of zeros before a last coefficient.

@@ -46,7 +46,8 @@ impl Planes {
             Range::Limited => YuvRange::Limited,
         };
         let (matrix, mode) = (YuvStandardMatrix::Bt601, YuvConversionMode::Balanced);
-        rgb_to_yuv420(&mut image, raster.data(), width * 3, range, matrix, mode).map_err(|e| e.to_string())?;
+        rgb_to_yuv420(&mut image, raster.data(), width * 3, range, matrix, mode)
+            .map_err(|e| e.to_string())?;
         let owned = |plane| match plane {
             BufferStoreMut::Owned(plane) => plane,
             BufferStoreMut::Borrowed(plane) => plane.to_vec(),
