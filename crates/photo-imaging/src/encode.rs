@@ -25,14 +25,14 @@ pub(crate) fn jpeg(raster: &Raster, quality: u8) -> Result<Vec<u8>, ImagingError
     Ok(jpeg::encode(&planes, quality))
 }
 
-/// Lossy WebP by libwebp. `method` is its effort, 0 (fast) to 6 (small).
+/// Lossy WebP by libwebp. `method` is its effort, 0 (fast) to 6 (small); see [`tuned`].
 pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
     let refused = |reason: String| ImagingError::Encode { format: OutputFormat::WebP, reason };
     let (width, height) = (raster.width(), raster.height());
     if width.max(height) > OutputFormat::WebP.max_side() {
         return Err(refused(format!("{width} x {height} px")));
     }
-    let config = EncoderConfig::new().quality(f32::from(quality)).method(method.min(6));
+    let config = tuned(u64::from(width) * u64::from(height), quality, method);
     let encoded = if raster.channels() == Channels::Rgba {
         // libwebp itself sees to the colour under transparency.
         webpx::Encoder::new_rgba(raster.data(), width, height).config(config).encode(Unstoppable)
@@ -57,6 +57,24 @@ pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, 
     encoded.map_err(|e| refused(e.to_string()))
 }
 
+/// Up to this many pixels the usual effort costs a millisecond: 160 x 160.
+const SMALL_PIXELS: u64 = 25_600;
+/// From this many on, effort 2 is balanced below.
+const LARGE_PIXELS: u64 = 500_000;
+
+/// What libwebp is told, measured in docs/adr/012-encoders.md.
+fn tuned(pixels: u64, quality: u8, method: u8) -> EncoderConfig {
+    let (method, quality) = (method.min(6), f32::from(quality));
+    let config = EncoderConfig::new();
+    match (method, pixels) {
+        (_, ..=SMALL_PIXELS) => config.quality(quality).method(method.max(4)),
+        // Effort 2 makes larger files than 4. More bits for smooth parts and fewer for busy ones, where they are not
+        // seen, give a third of that back for less than a tenth of a point; half a step of quality gives the rest.
+        (2, LARGE_PIXELS..) => config.quality((quality - 0.5).max(0.0)).method(2).sns_strength(65),
+        _ => config.quality(quality).method(method),
+    }
+}
+
 /// The picture on a plain background, without alpha.
 pub(crate) fn flatten(raster: &Raster, background: [u8; 3]) -> Raster {
     raster.map(Channels::Rgb, |[r, g, b, a]| {
@@ -71,6 +89,24 @@ pub(crate) fn flatten(raster: &Raster, background: [u8; 3]) -> Raster {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_variants_get_the_usual_effort_and_large_ones_the_chosen() {
+        for (pixels, method, expected) in [
+            (25_600, 2, 4),
+            (25_600, 6, 6),
+            (25_601, 2, 2),
+            (1_000_000, 2, 2),
+            (1_000_000, 4, 4),
+            (1_000_000, 9, 6),
+        ] {
+            assert_eq!(tuned(pixels, 80, method).get_method(), expected, "{pixels} px, method {method}");
+        }
+        for (pixels, method, expected) in [(1_000_000, 2, 79.5), (1_000_000, 4, 80.0), (100_000, 2, 80.0)] {
+            assert!((tuned(pixels, 80, method).get_quality() - expected).abs() < 1e-6);
+        }
+        assert!(tuned(1_000_000, 1, 2).validate().is_ok());
+    }
 
     #[test]
     fn flattening_mixes_by_alpha() {

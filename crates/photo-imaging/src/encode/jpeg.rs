@@ -2,7 +2,7 @@
 //!
 //! Our own, because no permissively licensed crate has those tables in a scan that holds all three components:
 //! jpeg-encoder then writes a scan for each, which `zune-jpeg`, and so every user of the `image` crate, decodes into wrong
-//! colours. The tables save 2 to 3 % of a large variant and 7 % of a small one.
+//! colours. The tables save some 1 % of a variant of 1280 px and 6 % of one of 160 px.
 
 use wide::f32x4;
 
