@@ -171,10 +171,9 @@ impl OutcomeAttributes {
 
     fn into_outcome(self, status: Status) -> Result<Option<Outcome>, BadItem> {
         Ok(match status {
-            Status::Pending | Status::Expired => None,
             Status::Deleting if self.variants.is_some() => self.into_outcome(Status::Ready)?,
             Status::Deleting if self.failure_code.is_some() => self.into_outcome(Status::Failed)?,
-            Status::Deleting => None,
+            Status::Pending | Status::Expired | Status::Deleting => None,
             Status::Ready => Some(Outcome::Ready(Processed {
                 format: parsed("format", &required("format", self.format)?)?,
                 width: required("width", self.width)?,

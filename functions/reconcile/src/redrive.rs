@@ -74,7 +74,7 @@ impl Run<'_> {
     }
 
     async fn take_failure(&mut self, failure: &Failure, body: &Value) -> Result<(), AwsError> {
-        let keys: Vec<_> = failure.event.records.iter().filter_map(|record| key_of(record)).collect();
+        let keys: Vec<_> = failure.event.records.iter().filter_map(key_of).collect();
         if keys.is_empty() {
             tracing::error!("a failure of no photo of ours: parked");
             return self.park("no photo of ours", body).await;

@@ -116,14 +116,14 @@ impl PhotoStore {
     ) -> Result<bool, AwsError> {
         let attempt = seen_attempts + 1;
         let change = Change::step(Step::Retry, at)
-            .set("attempts", number(attempt))
+            .set("attempts", number(attempt.into()))
             // Its bytes are there: it is not abandoned.
             .set("expires_at", seconds(at + upkeep::ARRIVED_RETENTION))
             .due(key.photo_id, at + upkeep::backoff(attempt));
         let change = if seen_attempts == 0 {
             change.only_if("attribute_not_exists(attempts)", &[])
         } else {
-            change.only_if("attempts = :seen", &[(":seen", number(seen_attempts))])
+            change.only_if("attempts = :seen", &[(":seen", number(seen_attempts.into()))])
         };
         Ok(self.change(key, change).await? == Changed::Applied)
     }
