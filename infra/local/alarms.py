@@ -1,8 +1,8 @@
 """`make alarms`: the alarms of a stack and, on the local stack, CloudWatch's own part in them.
 
-AWS makes metrics of the functions' EMF lines, of the API's answers and of the queue, and evaluates alarms with their
-dimensions and with what missing data means. MiniStack 1.5.33 does none of this (it counts invocations, and compares
-whatever metric of the same name there is), so it is done here, through CloudWatch's API.
+AWS makes metrics of the functions' EMF lines, of invocations, of the API's answers and of the queue, and evaluates
+alarms with their dimensions and with what missing data means. MiniStack 1.5.33 counts invocations by its own API alone
+and compares whatever metric of the same name there is, so it is done here, through CloudWatch's API.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ FOLLOW_SECONDS = 10
 DATA_PER_CALL = 500
 # What is older is of no alarm's business.
 LOOK_BACK_SECONDS = 3600
+REPORT = re.compile(r"REPORT RequestId: \S+\s+Duration: ([\d.]+) ms")
 COMPARISONS = {
     "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
     "GreaterThanThreshold": lambda value, threshold: value > threshold,
@@ -140,7 +142,7 @@ def publish(target: Target, seen_file: Path) -> None:
     data: dict[str, list[dict[str, Any]]] = {}
     now_seen = set()
     since = int((time.time() - LOOK_BACK_SECONDS) * 1000)
-    for group in target.log_groups.values():
+    for role, group in target.log_groups.items():
         counts: Counter[tuple[str, int, str]] = Counter()
         for event in logged(target.client("logs"), group, since):
             known = (event["logStreamName"], event["timestamp"], event["message"])
@@ -148,7 +150,9 @@ def publish(target: Target, seen_file: Path) -> None:
             mark = hashlib.sha256(json.dumps([group, *known, counts[known]]).encode()).hexdigest()[:20]
             now_seen.add(mark)
             if mark not in seen:
-                for namespace, datum in from_line(event["message"], target.outputs["ApiId"]):
+                made = [*from_line(event["message"], target.outputs["ApiId"]),
+                        *from_platform(event["message"], event["timestamp"] / 1000, target.functions[role])]
+                for namespace, datum in made:
                     data.setdefault(namespace, []).append(datum)
     data.setdefault("AWS/SQS", []).extend(from_queue(target))
     for namespace, metrics in data.items():
@@ -187,6 +191,26 @@ def from_line(message: str, api_id: str) -> Iterable[tuple[str, dict[str, Any]]]
                                   ("Latency", "Milliseconds", line["duration_ms"])):
             yield "AWS/ApiGateway", {"MetricName": name, "Unit": unit, "Timestamp": at, "Dimensions": api,
                                      "Values": [value]}
+
+
+def from_platform(message: str, at: float, function: str) -> Iterable[tuple[str, dict[str, Any]]]:
+    """The metrics of an invocation, from the lines that Lambda and the runtime write about it."""
+    values = []
+    if report := REPORT.match(message):
+        values.append(("Duration", "Milliseconds", float(report.group(1))))
+    elif "Task timed out" in message or is_failed_invocation(message):
+        values.append(("Errors", "Count", 1.0))
+    for name, unit, value in values:
+        yield "AWS/Lambda", {"MetricName": name, "Unit": unit, "Timestamp": moment(at), "Values": [value],
+                             "Dimensions": [{"Name": "FunctionName", "Value": function}]}
+
+
+def is_failed_invocation(message: str) -> bool:
+    try:
+        line = json.loads(message)
+        return line["level"] == "ERROR" and line["target"].startswith("lambda_runtime")
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def from_queue(target: Target) -> list[dict[str, Any]]:

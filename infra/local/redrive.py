@@ -16,9 +16,10 @@ TAKEN_SECONDS = 120
 def redrive(console: Console, target: Target, *, most: int, drop_unreadable: bool) -> int:
     """Processes each waiting event once more, deletes the message of one that worked, and gives how many did not."""
     sqs, url = target.client("sqs"), target.outputs["FailureQueueUrl"]
-    done = failed = dropped = 0
+    done = dropped = 0
     # Each is taken once: one that fails stays invisible until this run is over.
-    while done + failed + dropped < most:
+    kept: list[str] = []
+    while done + len(kept) + dropped < most:
         taken = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1, VisibilityTimeout=TAKEN_SECONDS)
         messages = taken.get("Messages", [])
         if not messages:
@@ -35,10 +36,12 @@ def redrive(console: Console, target: Target, *, most: int, drop_unreadable: boo
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             done += 1
         else:
-            failed += 1
+            kept.append(message["ReceiptHandle"])
             console.plain(f"failed again {message['MessageId']}: {problem}")
-    console.say(f"{done} processed, {dropped} dropped, {failed} failed again and wait in the queue")
-    return failed
+    for handle in kept:
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+    console.say(f"{done} processed, {dropped} dropped, {len(kept)} failed again and wait in the queue")
+    return len(kept)
 
 
 def event_of(body: str) -> dict[str, Any] | None:

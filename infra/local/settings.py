@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.local.console import Failure
@@ -24,6 +25,10 @@ ACCESS_KEY = "test"
 DEFAULT_PORT = 4566
 DEFAULT_TEST_PORT = 4577
 
+# Slots for pending photos are not limited by default, and their way through the table is to be tested. The tests run the
+# reconcile function themselves, when they mean to.
+TEST_PARAMETERS = {"OwnerPendingPhotos": "1000", "ReconcileEnabled": "false"}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -34,12 +39,8 @@ class Place:
     # Whether the user asked for this very port.
     port_is_given: bool
     name: str
-    # Template parameters of its own, as pairs.
-    own_parameters: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        return dict(self.own_parameters)
+    # Template parameters that are not the template's defaults.
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def endpoint(self) -> str:
@@ -77,8 +78,7 @@ def main_place() -> Place:
 def test_place() -> Place:
     """The stack of `make test`: apart from the other in folder, port and name."""
     port, given = port_from("PHOTODROP_TEST_PORT", DEFAULT_TEST_PORT)
-    # The tests run the reconcile function themselves, when they mean to.
-    return Place(LOCAL / "test", port, given, "photodrop-test", (("ReconcileEnabled", "false"),))
+    return Place(LOCAL / "test", port, given, "photodrop-test", TEST_PARAMETERS)
 
 
 def architecture() -> str:

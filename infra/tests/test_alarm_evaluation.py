@@ -80,6 +80,15 @@ class Metrics(unittest.TestCase):
         for line in ("START RequestId: 1", "{}", "[1]", '{"_aws": 1}', '{"level":"INFO"}'):
             self.assertEqual(list(alarms.from_line(line, "api")), [], line)
 
+    def test_an_invocation_s_time_and_end_are_read_from_its_log(self):
+        failed = json.dumps({"level": "ERROR", "target": "lambda_runtime::layers::api_response", "error": "x"})
+        for line, expected in (
+                ("REPORT RequestId: a-b\tDuration: 51.5 ms\tBilled Duration: 52 ms", [("Duration", [51.5])]),
+                (failed, [("Errors", [1.0])]), ("2026 a-b Task timed out after 60.00 seconds", [("Errors", [1.0])]),
+                ('{"level":"ERROR","target":"upload::app"}', []), ("END RequestId: a-b", []), ("[1]", [])):
+            made = [(datum["MetricName"], datum["Values"]) for _, datum in alarms.from_platform(line, 1.0, "f")]
+            self.assertEqual(made, expected, line)
+
     def test_a_line_counts_once_however_often_it_is_read(self):
         events = [{"logStreamName": "s", "timestamp": 1, "message": json.dumps(self.LINE)}] * 2
         cloudwatch = Recorder(put_metric_data={})
@@ -109,11 +118,15 @@ class Redrive(unittest.TestCase):
     def run_with(self, bodies, answers, **options):
         messages = [{"Messages": [{"MessageId": str(n), "ReceiptHandle": f"r{n}", "Body": body}]}
                     for n, body in enumerate(bodies)]
-        sqs = Recorder(receive_message=[*messages, {}], delete_message={})
+        sqs = Recorder(receive_message=[*messages, {}], delete_message={}, change_message_visibility={})
         functions = Recorder(invoke=answers)
         failed = redrive.redrive(Silent(io.StringIO()), target({"sqs": sqs, "lambda": functions}),
                                  **{"most": 10, "drop_unreadable": False, **options})
-        return failed, [asked["ReceiptHandle"] for name, asked in sqs.calls if name == "delete_message"], functions.calls
+        def handles(of):
+            return [asked["ReceiptHandle"] for name, asked in sqs.calls if name == of]
+
+        self.assertEqual(len(handles("change_message_visibility")), failed, "the next run finds them at once")
+        return failed, handles("delete_message"), functions.calls
 
     def test_a_message_goes_when_its_event_worked_and_stays_when_it_did_not(self):
         body = json.dumps({"requestPayload": self.EVENT})

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpRequest;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
@@ -137,6 +138,8 @@ impl Objects {
             // The key is this photo's alone, and its first bytes stay.
             .if_none_match("*")
             .set_checksum_sha256(request.checksum.map(|checksum| checksum.to_string()))
+            .customize()
+            .mutate_request(without_trace)
             .presigned(presigning(OPERATION, now, expires_in)?)
             .await
             .map_err(|error| AwsError::new(OPERATION, error))?;
@@ -263,6 +266,12 @@ impl Objects {
         let request = self.client.get_bucket_location().bucket(bucket);
         request.send().await.map(drop).map_err(|error| AwsError::new("s3:GetBucketLocation", error))
     }
+}
+
+/// On Lambda the SDK puts the invocation's trace into every request, presigned ones too. It is not signed, but it would
+/// be among the headers that the client is told to send, and CORS lets no browser send it.
+fn without_trace(request: &mut HttpRequest) {
+    request.headers_mut().remove("x-amzn-trace-id");
 }
 
 fn presigning(

@@ -56,6 +56,8 @@ where
     let filter = Targets::new()
         .with_default(LevelFilter::from_level(level.min(Level::WARN)))
         .with_targets(OUR_CRATES.map(|name| (name, level)))
+        // The runtime's span, which has the request's id for the lines that the runtime writes itself.
+        .with_target("lambda_runtime::layers::trace", Level::INFO)
         .with_target(metrics::TARGET, Level::INFO);
     let layer = tracing_subscriber::fmt::layer()
         .fmt_fields(JsonFields::new())
@@ -224,10 +226,9 @@ mod tests {
         let id: photo_domain::PhotoId = "01935b7c-0000-7000-8000-000000000001".parse().unwrap();
         let lines = lines(Level::INFO, || {
             let header = "Root=1-67891233-abcdef012345678912345678;Parent=463ac35c9f6413ad;Sampled=1";
-            let runtime =
-                tracing::info_span!(target: "upload", "runtime", requestId = "r", xrayTraceId = header);
+            let runtime = tracing::info_span!(target: "lambda_runtime::layers::trace", "Lambda runtime invoke", requestId = "r", xrayTraceId = header);
             let _runtime = runtime.enter();
-            tracing::info!(target: "upload", "before");
+            tracing::error!(target: "lambda_runtime::layers::api_response", "before");
             let _span = invocation("req-1", Some(header)).entered();
             photo(id);
             tracing::warn!(target: "upload", size_bytes = 7_u64, text = "a \"b\"\n", "served");

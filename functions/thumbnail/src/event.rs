@@ -69,8 +69,7 @@ impl OriginalCreated {
         if record.s3.bucket.name.as_deref() != Some(originals_bucket) {
             return Err(Ignored::OtherBucket);
         }
-        let encoded = record.s3.object.key.as_deref().ok_or(Ignored::ForeignKey)?;
-        let key = decoded(encoded).and_then(|key| key.parse().ok()).ok_or(Ignored::ForeignKey)?;
+        let key = original_key(record).ok_or(Ignored::ForeignKey)?;
         let etag = record.s3.object.e_tag.as_deref().map(|etag| format!("\"{}\"", etag.trim_matches('"')));
         // An event that `aws_lambda_events` reads without a time has its own default, long ago.
         let milliseconds = i128::from(record.event_time.timestamp_millis());
@@ -79,6 +78,11 @@ impl OriginalCreated {
             .flatten();
         Ok(Self { key, etag, arrived_at })
     }
+}
+
+/// The key in a record, if it is one that photodrop makes, in whatever bucket.
+pub(crate) fn original_key(record: &S3EventRecord) -> Option<OriginalKey> {
+    decoded(record.s3.object.key.as_deref()?)?.parse().ok()
 }
 
 /// S3 encodes keys in events as HTML forms do: a space is `+`, other bytes are `%XX`.

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 
 use crate::config::Config;
 use crate::error::{Failure, InvocationError};
-use crate::event::{Notification, OriginalCreated};
+use crate::event::{Notification, OriginalCreated, original_key};
 use crate::render::{self, RenderedVariant};
 
 /// The pipeline with all that it needs.
@@ -59,6 +59,7 @@ impl Pipeline {
                     bucket = record.s3.bucket.name,
                     // Not its key, which may be a person's: the sequencer finds it in S3's own log.
                     sequencer = record.s3.object.sequencer,
+                    photo_id = original_key(record).map(|key| tracing::field::display(key.photo_id)),
                     reason = %ignored,
                     "record ignored"
                 ),

@@ -138,7 +138,7 @@ async fn an_object_in_the_thumbnails_bucket_starts_nothing() {
         put.body(photo("orientation-1.jpg").unwrap().into()).send().await.unwrap();
     }
     assert_eq!(world.api.settled(&created.photo_id).await.unwrap()["status"], "ready");
-    // From the other bucket it would have been ignored, which is logged with the key.
+    // From the other bucket it would have been ignored, which is logged with the photo's id.
     assert_eq!(world.aws.logged_of(&created.photo_id, "record ignored").await.unwrap(), 0);
     let elsewhere = event_for(&world.stack.thumbnails_bucket, &key, None);
     world.aws.invoke(&world.stack.thumbnail_function, &elsewhere).await.unwrap();

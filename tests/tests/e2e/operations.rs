@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{World, function_is_mine, function_works};
 
-/// Runs one of the project's commands; by `PHOTODROP_STACK` it looks at the stack under test.
+/// Whether one of the project's commands went well, and what it said; by `PHOTODROP_STACK` it looks at the stack under test.
 fn make(target: &str, variables: &[(&str, &str)]) -> (bool, String) {
     let output = Command::new("make")
         .args(["--silent", target])
@@ -16,10 +16,9 @@ fn make(target: &str, variables: &[(&str, &str)]) -> (bool, String) {
         .envs(variables.iter().copied())
         .output()
         .unwrap();
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(!text.contains("Traceback"), "{text}");
-    (output.status.success(), text)
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(!complaints.contains("Traceback"), "{complaints}");
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[tokio::test]
@@ -43,11 +42,10 @@ async fn a_photo_s_whole_life_is_in_the_logs_and_nothing_of_its_owner() {
             assert!(!line.contains(secret), "{secret} is in {line}");
         }
         let Ok(entry) = serde_json::from_str::<Value>(line) else { continue };
-        if entry["target"] == "lambda_runtime" || entry["message"] == "bad log level, using info" {
-            continue;
-        }
         assert!(entry["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{line}");
-        assert!(entry["cold_start"].is_boolean(), "{line}");
+        // The runtime has lines of its own, outside of what our functions know.
+        let is_ours = !entry["target"].as_str().is_some_and(|target| target.starts_with("lambda_runtime"));
+        assert!(!is_ours || entry["cold_start"].is_boolean(), "{line}");
         if entry["photo_id"] == created.photo_id {
             documents.push(entry);
         }
