@@ -149,9 +149,8 @@ async fn a_record_settles_by_one_conditional_update_that_owes_its_event_and_drop
     assert_eq!((&values[":from0"]["S"], &values[":from1"]["S"]), (&json!("pending"), &json!("expired")));
     let expression = body["UpdateExpression"].as_str().unwrap();
     assert!(expression.starts_with("SET ") && expression.ends_with(" REMOVE expires_at"), "{expression}");
-    let set = assigned(&body);
     assert_eq!(
-        set,
+        assigned(&body),
         json!({
             "status": { "S": "failed" }, "updated_at": { "S": "2026-11-24T12:00:05Z" },
             "failure_code": { "S": "NOT_AN_IMAGE" }, "failure_reason": { "S": "text" },
@@ -164,13 +163,14 @@ async fn a_record_settles_by_one_conditional_update_that_owes_its_event_and_drop
 /// What an update sets, by attribute.
 pub(crate) fn assigned(body: &Value) -> Value {
     let names = body["ExpressionAttributeNames"].as_object().unwrap();
-    let set = names.iter().filter(|(placeholder, _)| placeholder.starts_with("#a"));
-    set.map(|(placeholder, name)| {
-        let value = body["ExpressionAttributeValues"][placeholder.replace('#', ":")].clone();
-        (name.as_str().unwrap().to_owned(), value)
-    })
-    .collect::<serde_json::Map<_, _>>()
-    .into()
+    let assignments = names.iter().filter(|(placeholder, _)| placeholder.starts_with("#a"));
+    assignments
+        .map(|(placeholder, name)| {
+            let value = body["ExpressionAttributeValues"][placeholder.replace('#', ":")].clone();
+            (name.as_str().unwrap().to_owned(), value)
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ pub(crate) fn variant(id: &str, name: &str) -> String {
 
 /// S3's listing of these keys.
 pub(crate) fn listing(keys: &[String], written_at: &str, more: bool) -> Answer {
-    let contents: String = keys
+    let contents: Vec<_> = keys
         .iter()
         .map(|key| {
             format!(
@@ -151,16 +151,28 @@ pub(crate) fn listing(keys: &[String], written_at: &str, more: bool) -> Answer {
             )
         })
         .collect();
-    (200, format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{contents}</ListBucketResult>"))
+    (
+        200,
+        format!(
+            "<ListBucketResult><IsTruncated>{more}</IsTruncated>{}</ListBucketResult>",
+            contents.concat()
+        ),
+    )
 }
 
 /// S3's listing of every version of these keys.
 pub(crate) fn versions(keys: &[String]) -> Answer {
-    let versions: String = keys
+    let versions: Vec<_> = keys
         .iter()
         .map(|key| format!("<Version><Key>{key}</Key><VersionId>null</VersionId></Version>"))
         .collect();
-    (200, format!("<ListVersionsResult><IsTruncated>false</IsTruncated>{versions}</ListVersionsResult>"))
+    (
+        200,
+        format!(
+            "<ListVersionsResult><IsTruncated>false</IsTruncated>{}</ListVersionsResult>",
+            versions.concat()
+        ),
+    )
 }
 
 pub(crate) fn body(request: &photo_aws::replay::Request) -> Value {
