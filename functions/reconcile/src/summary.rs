@@ -51,11 +51,13 @@ impl Summary {
         self.retried + self.gave_up
     }
 
-    /// What a run counts for in CloudWatch.
+    /// What a run counts for in CloudWatch. A dry run mends nothing, so it does not count as one.
     pub fn metrics(&self) -> Document {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let stuck = self.stuck() as f64;
-        Document::new().count(metrics::RECONCILE_RUNS).value(metrics::STUCK_PENDING, stuck)
+        Document::new()
+            .value(metrics::RECONCILE_RUNS, f64::from(u8::from(!self.dry_run)))
+            .value(metrics::STUCK_PENDING, stuck)
     }
 
     /// Writes the one line.

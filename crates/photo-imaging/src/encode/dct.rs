@@ -51,8 +51,8 @@ fn transposed([left, right]: [Half; 2]) -> [Half; 2] {
     let quarter =
         |half: &Half, top: usize| f32x4::transpose([half[top], half[top + 1], half[top + 2], half[top + 3]]);
     [0, 4].map(|top| {
-        let ([a, b, c, d], [e, f, g, h]) = (quarter(&left, top), quarter(&right, top));
-        [a, b, c, d, e, f, g, h]
+        let (upper, lower) = (quarter(&left, top), quarter(&right, top));
+        std::array::from_fn(|row| if row < 4 { upper[row] } else { lower[row - 4] })
     })
 }
 
@@ -73,6 +73,7 @@ fn transform(v: Half) -> Half {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "small whole numbers")]
 mod tests {
     use super::*;
 

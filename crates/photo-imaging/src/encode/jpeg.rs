@@ -143,9 +143,10 @@ fn block(plane: &[u8], (width, height): (usize, usize), left: usize, top: usize)
             Some(samples) => *samples,
             None => std::array::from_fn(|x| row[(left + x).min(width - 1)]),
         };
-        let [a, b, c, d, e, f, g, h] = samples.map(|sample| f32::from(sample) - 128.0);
-        halves[0][y] = f32x4::from([a, b, c, d]);
-        halves[1][y] = f32x4::from([e, f, g, h]);
+        let centred = samples.map(|sample| f32::from(sample) - 128.0);
+        for (half, columns) in halves.iter_mut().zip(centred.as_chunks::<4>().0) {
+            half[y] = f32x4::from(*columns);
+        }
     }
     halves
 }
@@ -183,6 +184,8 @@ fn segment(file: &mut Vec<u8>, marker: u8, content: &[u8]) {
     file.extend(content);
 }
 
+// Of the pending bits the low ones are meant.
+#[expect(clippy::cast_possible_truncation)]
 fn scan(file: &mut Vec<u8>, tokens: &[Token], codes: &[Table; 4]) {
     let mut pending = 0_u64;
     // Bits of `pending` that are not written yet, less than 32 between tokens.
@@ -198,9 +201,9 @@ fn scan(file: &mut Vec<u8>, tokens: &[Token], codes: &[Table; 4]) {
         }
     }
     // The last byte is filled up with ones.
-    let fill = (8 - count % 8) % 8;
-    pending = pending << fill | ((1 << fill) - 1);
-    for shift in (0..(count + fill) / 8).rev() {
+    let ones = (8 - count % 8) % 8;
+    pending = pending << ones | ((1 << ones) - 1);
+    for shift in (0..(count + ones) / 8).rev() {
         write_byte(file, (pending >> (shift * 8)) as u8);
     }
 }
@@ -208,7 +211,9 @@ fn scan(file: &mut Vec<u8>, tokens: &[Token], codes: &[Table; 4]) {
 fn write_word(file: &mut Vec<u8>, word: u32) {
     let bytes = word.to_be_bytes();
     if bytes.contains(&0xff) {
-        bytes.into_iter().for_each(|byte| write_byte(file, byte));
+        for byte in bytes {
+            write_byte(file, byte);
+        }
     } else {
         file.extend(bytes);
     }
