@@ -77,7 +77,7 @@ fn jpeg(bytes: &[u8], orientation: Orientation, out: &mut Vec<u8>) -> Option<()>
             0xee if segment.starts_with(b"Adobe") && segment.len() >= 12 => {
                 put_segment(out, marker, &segment[..12]);
             }
-            0xe0..=0xef | 0xf0..=0xfe => {}
+            0xe0..=0xfe => {}
             _ => put_segment(out, marker, segment),
         }
         if marker == 0xda {
@@ -124,7 +124,7 @@ fn png(bytes: &[u8], orientation: Orientation, out: &mut Vec<u8>) -> Option<()> 
             // Pixels, transparency, colours, shape of a pixel, animation.
             b"IHDR" | b"PLTE" | b"IDAT" | b"tRNS" | b"bKGD" | b"sBIT" | b"gAMA" | b"cHRM" | b"sRGB"
             | b"iCCP" | b"cICP" | b"mDCV" | b"cLLI" | b"pHYs" | b"acTL" | b"fcTL" | b"fdAT" => {
-                out.extend_from_slice(whole)
+                out.extend_from_slice(whole);
             }
             b"IEND" => {
                 out.extend_from_slice(whole);
