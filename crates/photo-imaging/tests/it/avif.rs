@@ -23,7 +23,7 @@ fn boxes(mut bytes: &[u8]) -> Vec<([u8; 4], &[u8])> {
     found
 }
 
-fn child<'a>(bytes: &'a [u8], kind: [u8; 4]) -> &'a [u8] {
+fn child(bytes: &[u8], kind: [u8; 4]) -> &[u8] {
     boxes(bytes).into_iter().find(|(k, _)| *k == kind).unwrap_or_else(|| panic!("no {kind:?}")).1
 }
 
@@ -32,8 +32,8 @@ fn properties(file: &[u8]) -> (u32, u32, Vec<[u8; 4]>) {
     // Version and flags come before the boxes of `meta`.
     let meta = &child(file, *b"meta")[4..];
     let shared = child(child(meta, *b"iprp"), *b"ipco");
-    let size = &child(shared, *b"ispe")[4..];
-    let side = |at: usize| u32::from_be_bytes(size[at..at + 4].try_into().unwrap());
+    let extent = &child(shared, *b"ispe")[4..];
+    let side = |at: usize| u32::from_be_bytes(extent[at..at + 4].try_into().unwrap());
     (side(0), side(4), boxes(shared).into_iter().map(|(kind, _)| kind).collect())
 }
 
