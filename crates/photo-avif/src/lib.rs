@@ -1,5 +1,5 @@
-//! AVIF by rav1e, apart from the imaging crate for one reason: rav1e is generic over the kind of sample, so whoever calls
-//! it compiles all of it, two minutes each time. Behind these two functions, which are never inlined, it is compiled once.
+//! AVIF by rav1e, apart from the imaging crate for one reason: rav1e is generic over the kind of sample, so that a
+//! crate that calls it may compile much of it again. Behind these two functions, which are never inlined, it is compiled once.
 
 use ravif::{AlphaColorMode, BitDepth, EncodedImage, Encoder, Error, Img, RGB8, RGBA8};
 

@@ -15,7 +15,7 @@ use crate::color;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
-use crate::probe::{Header, Probed, png_color};
+use crate::probe::{Header, Probed, png_color, webp};
 use crate::raster::{Channels, Raster};
 pub(crate) use planes::Planes;
 
@@ -53,6 +53,8 @@ impl Probed<'_> {
                 decode_by_image(header, decoder, png_color::profile(bytes, gray))?
             }
             Format::WebP => {
+                let mended = webp::without_false_alpha(bytes);
+                let bytes = mended.as_deref().unwrap_or(bytes);
                 let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(header, &e))?;
                 decode_by_image(header, decoder, None)?
             }

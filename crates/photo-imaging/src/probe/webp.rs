@@ -111,6 +111,33 @@ fn bitstream_size(kind: [u8; 4], data: &[u8]) -> Result<(u32, u32), ImagingError
     Ok(size)
 }
 
+/// The same still without its alpha flag, if it has the flag and no alpha: `image-webp` 0.2.4 calls it damaged, libwebp
+/// and browsers show it.
+pub(crate) fn without_false_alpha(bytes: &[u8]) -> Option<Vec<u8>> {
+    const ALPHA: u8 = 0x10;
+    let mut cursor = Cursor::new(bytes);
+    cursor.take(12)?;
+    let flags_at = 20;
+    if bytes.get(12..16)? != b"VP8X" {
+        return None;
+    }
+    let flags = *bytes.get(flags_at)?;
+    let mut is_lossy_still = false;
+    while let Some((kind, _)) = chunk(&mut cursor) {
+        match &kind {
+            b"VP8 " => is_lossy_still = true,
+            b"ALPH" | b"VP8L" | b"ANMF" => return None,
+            _ => {}
+        }
+    }
+    if flags & ALPHA == 0 || !is_lossy_still {
+        return None;
+    }
+    let mut mended = bytes.to_vec();
+    *mended.get_mut(flags_at)? = flags & !ALPHA;
+    Some(mended)
+}
+
 /// A frame of an animation.
 pub(crate) struct Frame<'a> {
     pub(crate) left: u32,

@@ -2,6 +2,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod animation;
+#[cfg(feature = "avif")]
 mod avif;
 mod color;
 mod damage;
