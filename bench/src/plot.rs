@@ -51,21 +51,23 @@ pub(crate) fn svg(results: &Results) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
          aria-label=\"CPU time and peak memory of sharp and photodrop for each photo\">\n{STYLE}\n"
     );
-    let mut x = 0.0;
-    for (class, name) in [
-        ("sharp", "sharp, cascade, as it ships"),
-        ("equal", "sharp at photodrop's WebP effort"),
-        ("ours", "photodrop, as it ships"),
+    for (x, class, name) in [
+        (0.0, "sharp", "sharp, cascade, as it ships"),
+        (260.0, "equal", "sharp at photodrop's WebP effort"),
+        (570.0, "ours", "photodrop, as it ships"),
     ] {
         let _ =
             writeln!(svg, "<rect class=\"{class}\" x=\"{x}\" y=\"20\" width=\"14\" height=\"14\" rx=\"2\"/>");
         let _ = writeln!(svg, "<text x=\"{}\" y=\"32\">{name}</text>", x + 20.0);
-        x += 245.0;
     }
     for (index, photo) in (0..).zip(&results.photos) {
         let y = TOP + f64::from(index) * row + 1.6 * THICK + 3.0;
-        let name = photo.name.split('.').next().unwrap_or_default();
-        let _ = writeln!(svg, "<text class=\"label\" x=\"{}\" y=\"{y}\">{name}</text>", LABELS - 12.0);
+        let _ = writeln!(
+            svg,
+            "<text class=\"label\" x=\"{}\" y=\"{y}\">{}</text>",
+            LABELS - 12.0,
+            escaped(&photo.name)
+        );
     }
     for (index, panel) in (0..).zip(&panels) {
         let left = LABELS + f64::from(index) * (PANEL + GAP + 50.0);
@@ -73,6 +75,11 @@ pub(crate) fn svg(results: &Results) -> String {
     }
     svg.push_str("</svg>\n");
     svg
+}
+
+/// A file may have any name.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 fn draw(svg: &mut String, panel: &Bars, left: f64, photos: &[PhotoResult], row: f64) {
@@ -113,7 +120,7 @@ fn draw(svg: &mut String, panel: &Bars, left: f64, photos: &[PhotoResult], row: 
 const STYLE: &str = "<style>
 text { font: 14px system-ui, sans-serif; fill: #24292f; }
 .title { font-weight: 600; }
-.label { text-anchor: end; }
+.label { font-size: 13px; text-anchor: end; }
 .value { font-size: 10px; }
 line { stroke: #8c959f; }
 .sharp { fill: #8c959f; }
@@ -126,3 +133,30 @@ line { stroke: #8c959f; }
   .ours { fill: #ff8c42; }
 }
 </style>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contender::CONTENDERS;
+    use crate::run::RunResult;
+
+    #[test]
+    fn bars_are_as_long_as_their_values() {
+        let run =
+            |cpu: f64| RunResult { cpu_ms: vec![cpu], peak_kib: vec![cpu * 1024.0], ..RunResult::default() };
+        let runs = CONTENDERS.iter().enumerate().map(|(i, _)| run(if i == PHOTODROP { 50.0 } else { 200.0 }));
+        let photo =
+            PhotoResult { name: "a<b>.jpg".to_owned(), width: 1, height: 1, bytes: 1, runs: runs.collect() };
+        let results = Results {
+            rounds: 1,
+            core: None,
+            versions: std::collections::BTreeMap::new(),
+            idle_kib: [0, 0],
+            photos: vec![photo],
+        };
+        let svg = svg(&results);
+        assert_eq!(svg.matches("width=\"300.0\"").count(), 3, "{svg}");
+        assert_eq!(svg.matches("width=\"75.0\"").count(), 2, "{svg}");
+        assert!(svg.contains("a&lt;b>.jpg"));
+    }
+}

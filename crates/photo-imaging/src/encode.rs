@@ -21,7 +21,8 @@ pub(crate) fn jpeg(raster: &Raster, quality: u8) -> Result<Vec<u8>, ImagingError
     if raster.width().max(raster.height()) > OutputFormat::Jpeg.max_side() {
         return Err(refused(format!("{} x {} px", raster.width(), raster.height())));
     }
-    let planes = Planes::of(raster, Range::Full).map_err(refused)?;
+    // Who asks for much quality wants sharp coloured edges too.
+    let planes = Planes::of(raster, Range::Full, quality >= FULL_CHROMA_QUALITY).map_err(refused)?;
     Ok(jpeg::encode(&planes, quality))
 }
 
@@ -38,7 +39,7 @@ pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, 
         webpx::Encoder::new_rgba(raster.data(), width, height).config(config).encode(Unstoppable)
     } else {
         // Converted here: libwebp's own way goes by a copy of four bytes a pixel and is not vectorised.
-        let planes = Planes::of(raster, Range::Limited).map_err(refused)?;
+        let planes = Planes::of(raster, Range::Limited, false).map_err(refused)?;
         let half = planes.width.div_ceil(2);
         let view = YuvPlanesRef {
             y: &planes.y,
@@ -57,6 +58,8 @@ pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, 
     encoded.map_err(|e| refused(e.to_string()))
 }
 
+/// From this quality on JPEG keeps colour at full size.
+const FULL_CHROMA_QUALITY: u8 = 90;
 /// Up to this many pixels the usual effort costs a millisecond: 160 x 160.
 const SMALL_PIXELS: u64 = 25_600;
 /// From this many on, effort 2 is balanced below.

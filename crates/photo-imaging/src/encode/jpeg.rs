@@ -1,4 +1,4 @@
-//! Baseline JPEG, colour at half size, with Huffman tables made for the picture.
+//! Baseline JPEG, colour at half or full size, with Huffman tables made for the picture.
 //!
 //! Our own, because no permissively licensed crate has those tables in a scan that holds all three components:
 //! jpeg-encoder then writes a scan for each, which `zune-jpeg`, and so every user of the `image` crate, decodes into wrong
@@ -115,18 +115,22 @@ fn magnitude(value: i32) -> (u8, u16) {
 fn tokens(planes: &Planes, tables: &[[u8; 64]; 2]) -> Tokens {
     let [luma, chroma] = tables.each_ref().map(Quantiser::new);
     let (width, height) = (planes.width, planes.height);
-    let half = (width.div_ceil(2), height.div_ceil(2));
+    // Four blocks of luma share those of half-size chroma.
+    let (side, corners): (usize, &[(usize, usize)]) =
+        if planes.full_chroma { (8, &[(0, 0)]) } else { (16, &[(0, 0), (8, 0), (0, 8), (8, 8)]) };
+    let shrink = side / 8;
+    let chroma_size = (width.div_ceil(shrink), height.div_ceil(shrink));
     let histograms = [(); 4].map(|()| Histogram::new());
     let mut tokens = Tokens { list: Vec::with_capacity(width * height / 4), histograms };
     let mut before = [0; 3];
-    for top in (0..height).step_by(16) {
-        for left in (0..width).step_by(16) {
-            for (x, y) in [(0, 0), (8, 0), (0, 8), (8, 8)] {
+    for top in (0..height).step_by(side) {
+        for left in (0..width).step_by(side) {
+            for &(x, y) in corners {
                 let rows = block(&planes.y, (width, height), left + x, top + y);
                 tokens.block(0, &mut before[0], &luma.coefficients(rows));
             }
             for (plane, before) in [&planes.cb, &planes.cr].into_iter().zip(&mut before[1..]) {
-                let rows = block(plane, half, left / 2, top / 2);
+                let rows = block(plane, chroma_size, left / shrink, top / shrink);
                 tokens.block(2, before, &chroma.coefficients(rows));
             }
         }
@@ -166,7 +170,8 @@ fn headers(file: &mut Vec<u8>, planes: &Planes, tables: &[[u8; 64]; 2], codes: &
     content.extend(side(planes.height));
     content.extend(side(planes.width));
     // Three components: number, samples across and down, table.
-    content.extend([3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1]);
+    let luma = if planes.full_chroma { 0x11 } else { 0x22 };
+    content.extend([3, 1, luma, 0, 2, 0x11, 1, 3, 0x11, 1]);
     segment(file, 0xc0, &content);
     content.clear();
     for (class_and_id, table) in [0x00, 0x10, 0x01, 0x11].into_iter().zip(codes) {
@@ -248,7 +253,14 @@ mod tests {
             (0..width * height).map(sample).collect()
         };
         let (w, h) = (width.div_ceil(2), height.div_ceil(2));
-        Planes { width, height, y: plane(width, height, 60), cb: plane(w, h, 20), cr: plane(w, h, 40) }
+        Planes {
+            width,
+            height,
+            y: plane(width, height, 60),
+            cb: plane(w, h, 20),
+            cr: plane(w, h, 40),
+            full_chroma: false,
+        }
     }
 
     fn luma(file: &[u8]) -> (usize, usize, Vec<u8>) {
@@ -296,11 +308,35 @@ mod tests {
             };
             (0..n).map(|_| next()).collect()
         };
-        let picture = Planes { width: 100, height: 60, y: noise(6000), cb: noise(1500), cr: noise(1500) };
+        let picture = Planes {
+            width: 100,
+            height: 60,
+            y: noise(6000),
+            cb: noise(1500),
+            cr: noise(1500),
+            full_chroma: false,
+        };
         let (_, _, decoded) = luma(&encode(&picture, 100));
         assert!(worst(&decoded, &picture.y) <= 4);
         // Coarse tables leave long runs of zeros before a last coefficient.
         luma(&encode(&picture, 1));
+    }
+
+    #[test]
+    fn full_size_chroma_survives_pixel_by_pixel() {
+        let (width, height) = (37, 21);
+        let half = planes(width, height);
+        let stripes: Vec<u8> =
+            (0..width * height).map(|i| if i % width % 16 < 8 { 90 } else { 160 }).collect();
+        let picture = Planes { cb: stripes.clone(), cr: stripes.clone(), full_chroma: true, ..half };
+        let file = encode(&picture, 100);
+        let options =
+            DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::YCbCr);
+        let pixels = JpegDecoder::new_with_options(ZCursor::new(&file[..]), options).decode().unwrap();
+        for (component, plane) in [&picture.y, &stripes, &stripes].into_iter().enumerate() {
+            let found: Vec<u8> = pixels.iter().skip(component).step_by(3).copied().collect();
+            assert!(worst(&found, plane) <= 3, "component {component}");
+        }
     }
 
     proptest! {

@@ -1,16 +1,21 @@
-//! RGB to luma and half-size chroma, which is what JPEG and WebP store (ITU-R BT.601).
+//! RGB to luma and chroma, mostly of half size, which is what JPEG and WebP store (ITU-R BT.601).
 
-use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv420};
+use yuv::{
+    BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv420,
+    rgb_to_yuv444,
+};
 
 use crate::raster::{Channels, Raster};
 
-/// Planes without padding; chroma has half the width and height, rounded up.
+/// Planes without padding.
 pub(super) struct Planes {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) y: Vec<u8>,
     pub(super) cb: Vec<u8>,
     pub(super) cr: Vec<u8>,
+    /// Chroma is as large as luma; otherwise it has half the width and height, rounded up.
+    pub(super) full_chroma: bool,
 }
 
 /// Which of the 256 values black and white have.
@@ -24,20 +29,21 @@ pub(super) enum Range {
 
 impl Planes {
     /// Of an opaque picture, three channels.
-    pub(super) fn of(raster: &Raster, range: Range) -> Result<Self, String> {
+    pub(super) fn of(raster: &Raster, range: Range, full_chroma: bool) -> Result<Self, String> {
         if raster.channels() != Channels::Rgb {
             return Err(format!("{:?} pixels", raster.channels()));
         }
         let (width, height) = (raster.width(), raster.height());
-        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+        let shrink = if full_chroma { 1 } else { 2 };
+        let (chroma_width, chroma_height) = (width.div_ceil(shrink), height.div_ceil(shrink));
         let area = |w: u32, h: u32| vec![0; w as usize * h as usize];
         let mut image = YuvPlanarImageMut {
             y_plane: BufferStoreMut::Owned(area(width, height)),
             y_stride: width,
-            u_plane: BufferStoreMut::Owned(area(half_width, half_height)),
-            u_stride: half_width,
-            v_plane: BufferStoreMut::Owned(area(half_width, half_height)),
-            v_stride: half_width,
+            u_plane: BufferStoreMut::Owned(area(chroma_width, chroma_height)),
+            u_stride: chroma_width,
+            v_plane: BufferStoreMut::Owned(area(chroma_width, chroma_height)),
+            v_stride: chroma_width,
             width,
             height,
         };
@@ -46,8 +52,8 @@ impl Planes {
             Range::Limited => YuvRange::Limited,
         };
         let (matrix, mode) = (YuvStandardMatrix::Bt601, YuvConversionMode::Balanced);
-        rgb_to_yuv420(&mut image, raster.data(), width * 3, range, matrix, mode)
-            .map_err(|e| e.to_string())?;
+        let convert = if full_chroma { rgb_to_yuv444 } else { rgb_to_yuv420 };
+        convert(&mut image, raster.data(), width * 3, range, matrix, mode).map_err(|e| e.to_string())?;
         let owned = |plane| match plane {
             BufferStoreMut::Owned(plane) => plane,
             BufferStoreMut::Borrowed(plane) => plane.to_vec(),
@@ -58,6 +64,7 @@ impl Planes {
             y: owned(image.y_plane),
             cb: owned(image.u_plane),
             cr: owned(image.v_plane),
+            full_chroma,
         })
     }
 }
@@ -79,7 +86,7 @@ mod tests {
             // An odd size has chroma at its last column and row too.
             let raster = Raster::new(35, 3, Channels::Rgb, rgb.repeat(105)).unwrap();
             for (range, expected) in [(Range::Full, full), (Range::Limited, limited)] {
-                let planes = Planes::of(&raster, range).unwrap();
+                let planes = Planes::of(&raster, range, false).unwrap();
                 assert_eq!((planes.y.len(), planes.cb.len(), planes.cr.len()), (105, 36, 36));
                 for (plane, value) in [&planes.y, &planes.cb, &planes.cr].into_iter().zip(expected) {
                     assert!(plane.iter().all(|v| v.abs_diff(value) <= 1), "{rgb:?}: {value}, {plane:?}");
