@@ -143,20 +143,20 @@ impl PhotoStore {
             .build()
             .map_err(|error| AwsError::new(OPERATION, error))?;
         let write = TransactWriteItem::builder().update(update).build();
-        match self.release_with(key, write, release).await? {
-            Some(changed) => Ok(changed),
-            None => self.change(key, change).await,
+        if self.release_with(key, write, release).await? {
+            return Ok(Changed::Applied);
         }
+        self.change(key, change).await
     }
 
-    /// Removes a record by a transaction that gives back what it still holds. `None`: it holds nothing.
+    /// Removes a record by a transaction that gives back what it still holds; false if it holds nothing.
     pub(crate) async fn remove_and_release(
         &self,
         key: &OriginalKey,
         change: &Change,
-    ) -> Result<Option<Changed>, AwsError> {
+    ) -> Result<bool, AwsError> {
         if !self.gives_back(Release::Slot) {
-            return Ok(None);
+            return Ok(false);
         }
         let held = [(":quota_day", AttributeValue::S(day(key.photo_id).to_string()))];
         let written = change.clone().only_if(HOLDS, &held).written();
@@ -179,26 +179,20 @@ impl PhotoStore {
         }
     }
 
-    /// `None`: the record holds nothing.
+    /// Whether both were written. If not, nothing was: the record holds nothing, or is not in a status for it; the write
+    /// alone says which.
     async fn release_with(
         &self,
         key: &OriginalKey,
         write: TransactWriteItem,
         release: Release,
-    ) -> Result<Option<Changed>, AwsError> {
+    ) -> Result<bool, AwsError> {
         let release = TransactWriteItem::builder().update(self.release(key, release)?).build();
-        let Some(reasons) = self.transact(vec![write, release]).await? else {
-            return Ok(Some(Changed::Applied));
-        };
-        let Some(refusal) = refused(&reasons, 0) else {
-            return Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons))));
-        };
-        let Some(found) = met(refusal) else { return Ok(Some(Changed::Refused(None))) };
-        if !found.contains_key(QUOTA_DAY) {
-            return Ok(None);
+        match self.transact(vec![write, release]).await? {
+            None => Ok(true),
+            Some(reasons) if refused(&reasons, 0).is_some() => Ok(false),
+            Some(reasons) => Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons)))),
         }
-        let status = item::to_status(&found).map_err(|error| AwsError::new(OPERATION, error))?;
-        Ok(Some(Changed::Refused(Some(status))))
     }
 
     /// What gives back to an owner's day; for the transaction that takes a record out of `pending`, and only there.

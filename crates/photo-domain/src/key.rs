@@ -162,7 +162,7 @@ mod tests {
         for key in [
             original.to_string(),
             format!("{}x/small.jpg", original.prefix()),
-            format!("photos/a/{ID}/small.png"),
+            format!("photos/a/{ID}/small.tiff"),
             format!("photos/a/{ID}/.jpg"),
             format!("photos/a/{ID}/Small.jpg"),
             "small.jpg".to_owned(),

@@ -158,7 +158,7 @@ impl PhotoStore {
     /// Removes the record of a deleted photo, the last that was left of it.
     pub async fn remove(&self, key: &OriginalKey) -> Result<(), AwsError> {
         let change = Change::within(Step::Remove.from());
-        if self.remove_and_release(key, &change).await?.is_some() {
+        if self.remove_and_release(key, &change).await? {
             return Ok(());
         }
         let (condition, values) = change.condition();

@@ -76,7 +76,10 @@ fn every_right_picture_keeps_its_pixels_its_shape_and_its_colours() {
         seen += 1;
         let clean = sanitized(&bytes);
         assert!(clean.len() <= bytes.len() + 64, "{name}");
-        if !["frame-outside.webp", "lying-frame.webp", "huge-frame.gif"].contains(&name.as_str()) {
+        // These the decoders here refuse; what is rendered of them is compared below.
+        if !["frame-outside.webp", "lying-frame.webp", "huge-frame.gif", "alpha-flag.webp"]
+            .contains(&name.as_str())
+        {
             assert!(pixels(&bytes) == pixels(&clean), "{name}: pixels differ");
         }
         let probed = probe(&bytes, &Limits::default()).unwrap();

@@ -52,6 +52,9 @@ pub(crate) fn reconciler(settings: &[(&str, &str)], answers: Answers) -> (Reconc
             "PHOTODROP_TABLE_NAME" => "photos",
             "PHOTODROP_ORIGINALS_BUCKET" => "originals",
             "PHOTODROP_THUMBNAILS_BUCKET" => "thumbnails",
+            "PHOTODROP_OWNER_PHOTOS_PER_DAY"
+            | "PHOTODROP_OWNER_BYTES_PER_DAY"
+            | "PHOTODROP_OWNER_PENDING_PHOTOS" => "0",
             "PHOTODROP_EVENT_BUS_NAME" => "photodrop",
             "PHOTODROP_FAILURE_QUEUE_URL" | "PHOTODROP_PARKING_QUEUE_URL" => "https://sqs/q",
             "PHOTODROP_THUMBNAIL_FUNCTION" => "thumbnail",
