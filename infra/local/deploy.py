@@ -44,7 +44,7 @@ def deploy(console: Console, place: Place, process: Process, architecture: str) 
              *(f"{name}={value}" for name, value in parameters.items())],
             "sam deploy", env=settings.aws_environment(endpoint), cwd=settings.ROOT)
     stack = describe(place, endpoint)
-    apply_cors(client("apigatewayv2", endpoint))
+    mend.mend(stack)
     # A stack that was updated keeps its user pool, and with it the demo user.
     for name in ("demo_user", "demo_password", "token"):
         if before and before.get("user_pool_id") == stack.get("user_pool_id") and name in before:
@@ -52,22 +52,6 @@ def deploy(console: Console, place: Place, process: Process, architecture: str) 
     stack["fingerprint"] = wanted
     write(place, stack)
     return stack
-
-
-def apply_cors(gateway: Any) -> None:
-    """Sets each API's CORS configuration once more, through API Gateway's own API.
-
-    MiniStack 1.5.33 keeps what CloudFormation gives it under CloudFormation's names (`AllowOrigins`), and looks for
-    API Gateway's (`allowOrigins`) when a browser asks. AWS needs none of this.
-    """
-    raw: list[bytes] = []
-    gateway.meta.events.register("after-call.apigatewayv2.GetApis",
-                                 lambda http_response, **_: raw.append(http_response.content))
-    gateway.get_apis()
-    for api in json.loads(raw[0])["items"]:
-        cors = api.get("corsConfiguration", {})
-        if "AllowOrigins" in cors:
-            gateway.update_api(ApiId=api["apiId"], CorsConfiguration=cors)
 
 
 def describe(place: Place, endpoint: str) -> dict[str, Any]:
