@@ -154,7 +154,7 @@ def publish(target: Target, seen_file: Path) -> None:
                         *from_platform(event["message"], event["timestamp"] / 1000, target.functions[role])]
                 for namespace, datum in made:
                     data.setdefault(namespace, []).append(datum)
-    data.setdefault("AWS/SQS", []).extend(from_queue(target))
+    data.setdefault("AWS/SQS", []).extend(from_queues(target))
     for namespace, metrics in data.items():
         for start in range(0, len(metrics), DATA_PER_CALL):
             target.client("cloudwatch").put_metric_data(Namespace=namespace,
@@ -213,18 +213,22 @@ def is_failed_invocation(message: str) -> bool:
         return False
 
 
-def from_queue(target: Target) -> list[dict[str, Any]]:
-    """Depth and age of the failure queue, now."""
-    sqs, url = target.client("sqs"), target.outputs["FailureQueueUrl"]
-    depth, age = queue(sqs, url)
-    dimensions = [{"Name": "QueueName", "Value": url.rpartition("/")[2]}]
+def from_queues(target: Target) -> list[dict[str, Any]]:
+    """Depth and age of the failure queue and the parking queue, now."""
+    metrics: list[dict[str, Any]] = []
     now = moment(time.time())
-    return [
-        {"MetricName": "ApproximateNumberOfMessagesVisible", "Unit": "Count", "Timestamp": now,
-         "Dimensions": dimensions, "Values": [depth]},
-        {"MetricName": "ApproximateAgeOfOldestMessage", "Unit": "Seconds", "Timestamp": now,
-         "Dimensions": dimensions, "Values": [age]},
-    ]
+    for output in ("FailureQueueUrl", "ParkingQueueUrl"):
+        # A stack from before there was a parking queue has none.
+        if url := target.outputs.get(output):
+            depth, age = queue(target.client("sqs"), url)
+            dimensions = [{"Name": "QueueName", "Value": url.rpartition("/")[2]}]
+            metrics += [
+                {"MetricName": "ApproximateNumberOfMessagesVisible", "Unit": "Count", "Timestamp": now,
+                 "Dimensions": dimensions, "Values": [depth]},
+                {"MetricName": "ApproximateAgeOfOldestMessage", "Unit": "Seconds", "Timestamp": now,
+                 "Dimensions": dimensions, "Values": [age]},
+            ]
+    return metrics
 
 
 def queue(sqs: Any, url: str) -> tuple[int, float]:

@@ -71,8 +71,8 @@ fn tuned(pixels: u64, quality: u8, method: u8) -> EncoderConfig {
     let config = EncoderConfig::new();
     match (method, pixels) {
         (_, ..=SMALL_PIXELS) => config.quality(quality).method(method.max(4)),
-        // Effort 2 makes larger files than 4. More bits for smooth parts and fewer for busy ones, where they are not
-        // seen, give a third of that back for less than a tenth of a point; half a step of quality gives the rest.
+        // Effort 2 makes larger files than 4. More bits for smooth parts and fewer for busy ones, where they are less
+        // seen, and half a step of quality give that back: see docs/adr/012-encoders.md for what it costs.
         (2, LARGE_PIXELS..) => config.quality((quality - 0.5).max(0.0)).method(2).sns_strength(65),
         _ => config.quality(quality).method(method),
     }
