@@ -70,11 +70,6 @@ impl Change {
         self.set("due_shard", text(item::shard(photo_id))).set("due_at", seconds(at))
     }
 
-    /// The condition alone, for a delete.
-    pub(crate) fn condition(&self) -> (String, &[(String, AttributeValue)]) {
-        (self.conditions.join(" AND "), &self.condition_values)
-    }
-
     /// As DynamoDB takes it.
     pub(crate) fn written(self) -> Written {
         let mut names = HashMap::from([("#status".to_owned(), "status".to_owned())]);

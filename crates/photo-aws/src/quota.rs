@@ -36,9 +36,6 @@ const OPERATION: &str = "dynamodb:TransactWriteItems";
 /// The attribute by which a record says for which day it was counted.
 const QUOTA_DAY: &str = "quota_day";
 
-/// Whether a record still holds what it was counted for; the write that gives it back removes the attribute.
-const HOLDS: &str = "quota_day = :quota_day";
-
 /// How long a day's counter is kept after it: longer than an event can wait in the failure queue (14 days), so that a
 /// late end still finds it.
 const KEPT: Duration = Duration::from_hours(16 * 24);
@@ -130,8 +127,7 @@ impl PhotoStore {
         if !self.gives_back(release) {
             return self.change(key, change).await;
         }
-        let held = [(":quota_day", AttributeValue::S(day(key.photo_id).to_string()))];
-        let written = change.clone().only_if(HOLDS, &held).remove(&[QUOTA_DAY]).written();
+        let written = if_held(change.clone(), key).remove(&[QUOTA_DAY]).written();
         let update = Update::builder()
             .table_name(&self.table_name)
             .set_key(Some(photo_key(key)))
@@ -158,8 +154,7 @@ impl PhotoStore {
         if !self.gives_back(Release::Slot) {
             return Ok(false);
         }
-        let held = [(":quota_day", AttributeValue::S(day(key.photo_id).to_string()))];
-        let written = change.clone().only_if(HOLDS, &held).written();
+        let written = if_held(change.clone(), key).written();
         let delete = Delete::builder()
             .table_name(&self.table_name)
             .set_key(Some(photo_key(key)))
@@ -292,6 +287,12 @@ impl PhotoStore {
             tokio::time::sleep(jittered(*wait)).await;
         }
     }
+}
+
+/// The change of a record that still holds what it was counted for; the write that gives it back removes the attribute.
+fn if_held(change: Change, key: &OriginalKey) -> Change {
+    let counted_for = AttributeValue::S(day(key.photo_id).to_string());
+    change.only_if("quota_day = :quota_day", &[(":quota_day", counted_for)])
 }
 
 fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {

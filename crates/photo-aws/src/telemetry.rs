@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Span, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -20,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::metrics;
+use crate::{item, metrics};
 
 /// The variable that sets the level: `error`, `warn`, `info`, `debug` or `trace`.
 pub const LEVEL_VARIABLE: &str = "PHOTODROP_LOG_LEVEL";
@@ -118,8 +117,7 @@ where
         }
         // What every line has comes first, so that a reader's eye finds it.
         let message = line.remove("message").unwrap_or_default();
-        let now = OffsetDateTime::now_utc();
-        let now = now.format(&Rfc3339).unwrap_or_else(|_| now.unix_timestamp().to_string());
+        let now = item::timestamp(OffsetDateTime::now_utc());
         write!(
             writer,
             r#"{{"timestamp":"{now}","level":"{}","message":{message},"target":"{}""#,

@@ -9,7 +9,7 @@ use crate::metrics::{CPU_UTILIZATION, Document, MEMORY_USED, MEMORY_UTILIZATION}
 
 /// The memory at which Lambda gives one whole vCPU, in MiB
 /// ([AWS Lambda Developer Guide, "Configure Lambda function memory"](https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)).
-const MIB_PER_VCPU: f64 = 1769.0;
+pub const MIB_PER_VCPU: u32 = 1769;
 
 const BYTES_PER_MIB: f64 = 1_048_576.0;
 
@@ -61,7 +61,7 @@ impl Usage {
         let (memory_mib, peak_mib) =
             (memory_mib as f64, self.peak_bytes.map(|bytes| bytes as f64 / BYTES_PER_MIB));
         // CPU grows with memory: 512 MiB have 0.29 of a vCPU.
-        let vcpus = memory_mib / MIB_PER_VCPU;
+        let vcpus = memory_mib / f64::from(MIB_PER_VCPU);
         let cpu = self.cpu.as_secs_f64() / (self.wall.as_secs_f64() * vcpus) * 100.0;
         let document = document
             .value(CPU_UTILIZATION, rounded(cpu))

@@ -7,6 +7,7 @@ use image::metadata::Orientation;
 
 use crate::error::ImagingError;
 use crate::format::Format;
+use crate::probe::webp::{chunk, put_chunk};
 use crate::probe::{Cursor, Probed};
 
 impl Probed<'_> {
@@ -151,7 +152,7 @@ fn webp(bytes: &[u8], orientation: Orientation, out: &mut Vec<u8>) -> Option<()>
     let turned = orientation != Orientation::NoTransforms;
     let mut extended = false;
     out.extend_from_slice(b"RIFF\0\0\0\0WEBP");
-    while let Some((kind, data)) = webp_chunk(&mut chunks) {
+    while let Some((kind, data)) = chunk(&mut chunks) {
         match &kind {
             b"VP8X" if data.len() >= 10 && !extended => {
                 extended = true;
@@ -177,32 +178,12 @@ fn webp(bytes: &[u8], orientation: Orientation, out: &mut Vec<u8>) -> Option<()>
 fn frame(data: &[u8]) -> Option<Vec<u8>> {
     let mut cursor = Cursor::new(data);
     let mut out = cursor.take(16)?.to_vec();
-    while let Some((kind, data)) = webp_chunk(&mut cursor) {
+    while let Some((kind, data)) = chunk(&mut cursor) {
         if matches!(&kind, b"VP8 " | b"VP8L" | b"ALPH") {
             put_chunk(&mut out, kind, data)?;
         }
     }
     Some(out)
-}
-
-fn webp_chunk<'a>(cursor: &mut Cursor<'a>) -> Option<([u8; 4], &'a [u8])> {
-    let kind = cursor.array()?;
-    let length = usize::try_from(cursor.u32_le()?).ok()?;
-    let data = cursor.take(length)?;
-    if length % 2 == 1 && !cursor.rest().is_empty() {
-        cursor.u8()?;
-    }
-    Some((kind, data))
-}
-
-fn put_chunk(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Option<()> {
-    out.extend_from_slice(&kind);
-    out.extend_from_slice(&u32::try_from(data.len()).ok()?.to_le_bytes());
-    out.extend_from_slice(data);
-    if data.len() % 2 == 1 {
-        out.push(0);
-    }
-    Some(())
 }
 
 fn gif(bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {

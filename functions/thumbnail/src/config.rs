@@ -4,16 +4,13 @@ mod size;
 
 use std::str::FromStr;
 
+use photo_aws::usage::MIB_PER_VCPU;
 use photo_aws::{ConfigError, Environment, Storage, quota};
 use photo_domain::quota::Quotas;
 use photo_domain::{VariantFormat, VariantName};
 use photo_imaging::{Animation, VariantSpec};
 
 pub use size::{InvalidVariantSize, VariantSize};
-
-/// The memory at which Lambda gives one whole vCPU, in MiB
-/// ([AWS Lambda Developer Guide, "Configure Lambda function memory"](https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)).
-const MIB_PER_VCPU: usize = 1769;
 
 /// What the function is told by its environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,7 +189,7 @@ impl Config {
                 background: background?,
                 webp_method: webp_method?,
                 memory_mib: memory_mib? as u64,
-                threads: (memory_mib? / MIB_PER_VCPU).max(1),
+                threads: (memory_mib? / MIB_PER_VCPU as usize).max(1),
                 quotas: quotas?,
             })
         })();

@@ -161,17 +161,15 @@ impl PhotoStore {
         if self.remove_and_release(key, &change).await? {
             return Ok(());
         }
-        let (condition, values) = change.condition();
-        let mut delete = self
+        let written = change.written();
+        let delete = self
             .client
             .delete_item()
             .table_name(&self.table_name)
             .set_key(Some(photo_key(key)))
-            .condition_expression(condition)
-            .expression_attribute_names("#status", "status");
-        for (name, value) in values {
-            delete = delete.expression_attribute_values(name, value.clone());
-        }
+            .condition_expression(written.condition)
+            .set_expression_attribute_names(Some(written.names))
+            .set_expression_attribute_values(Some(written.values));
         match delete.send().await {
             Ok(_) => Ok(()),
             // Another run was quicker.

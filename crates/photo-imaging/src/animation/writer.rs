@@ -3,6 +3,7 @@
 use crate::color::without_needless_alpha;
 use crate::error::ImagingError;
 use crate::format::OutputFormat;
+use crate::probe::webp::put_chunk;
 use crate::raster::{Channels, Raster};
 
 /// The bit of VP8X that says that there is alpha, and the one that says that there is an animation.
@@ -81,8 +82,7 @@ impl Writer {
             }
             rest = after;
         }
-        self.frames.extend(chunk(*b"ANMF", &frame)?);
-        Ok(())
+        put(&mut self.frames, *b"ANMF", &frame)
     }
 
     /// The whole file. `loops` 0 is for ever.
@@ -94,22 +94,18 @@ impl Writer {
         // The background's colour is a hint that nobody follows: none.
         let mut control = vec![0; 4];
         control.extend_from_slice(&loops.to_le_bytes());
-        let body =
-            [b"WEBP".to_vec(), chunk(*b"VP8X", &extended)?, chunk(*b"ANIM", &control)?, self.frames].concat();
-        chunk(*b"RIFF", &body)
+        let mut body = b"WEBP".to_vec();
+        put(&mut body, *b"VP8X", &extended)?;
+        put(&mut body, *b"ANIM", &control)?;
+        body.extend_from_slice(&self.frames);
+        let mut file = Vec::with_capacity(body.len() + 9);
+        put(&mut file, *b"RIFF", &body)?;
+        Ok(file)
     }
 }
 
-fn chunk(kind: [u8; 4], data: &[u8]) -> Result<Vec<u8>, ImagingError> {
-    let size = u32::try_from(data.len()).map_err(|_| refused("more than 4 GiB"))?;
-    let mut out = Vec::with_capacity(data.len() + 9);
-    out.extend_from_slice(&kind);
-    out.extend_from_slice(&size.to_le_bytes());
-    out.extend_from_slice(data);
-    if data.len() % 2 == 1 {
-        out.push(0);
-    }
-    Ok(out)
+fn put(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Result<(), ImagingError> {
+    put_chunk(out, kind, data).ok_or_else(|| refused("more than 4 GiB"))
 }
 
 fn u24(value: u32) -> [u8; 3] {

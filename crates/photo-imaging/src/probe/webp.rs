@@ -79,7 +79,8 @@ fn riff<'a>(bytes: &'a [u8], header: &mut Header) -> Result<Cursor<'a>, ImagingE
     Ok(chunks)
 }
 
-fn chunk<'a>(cursor: &mut Cursor<'a>) -> Option<([u8; 4], &'a [u8])> {
+/// The next chunk's kind and content.
+pub(crate) fn chunk<'a>(cursor: &mut Cursor<'a>) -> Option<([u8; 4], &'a [u8])> {
     let kind = cursor.array()?;
     let length = usize::try_from(cursor.u32_le()?).ok()?;
     let data = cursor.take(length)?;
@@ -193,17 +194,18 @@ impl<'a> Frame<'a> {
         if let (Some(alpha), b"VP8 ") = (self.alpha, &self.bitstream.0) {
             let [w0, w1, w2, _] = (self.width - 1).to_le_bytes();
             let [h0, h1, h2, _] = (self.height - 1).to_le_bytes();
-            put(&mut body, *b"VP8X", &[0x10, 0, 0, 0, w0, w1, w2, h0, h1, h2])?;
-            put(&mut body, *b"ALPH", alpha)?;
+            put_chunk(&mut body, *b"VP8X", &[0x10, 0, 0, 0, w0, w1, w2, h0, h1, h2])?;
+            put_chunk(&mut body, *b"ALPH", alpha)?;
         }
-        put(&mut body, self.bitstream.0, self.bitstream.1)?;
+        put_chunk(&mut body, self.bitstream.0, self.bitstream.1)?;
         let mut file = Vec::with_capacity(body.len() + 8);
-        put(&mut file, *b"RIFF", &body)?;
+        put_chunk(&mut file, *b"RIFF", &body)?;
         Some(file)
     }
 }
 
-fn put(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Option<()> {
+/// Appends a chunk. `None`: it is longer than a chunk can say.
+pub(crate) fn put_chunk(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Option<()> {
     out.extend_from_slice(&kind);
     out.extend_from_slice(&u32::try_from(data.len()).ok()?.to_le_bytes());
     out.extend_from_slice(data);
