@@ -14,13 +14,14 @@ use crate::color;
 use crate::encode;
 use crate::error::ImagingError;
 use crate::format::{Format, OutputFormat};
+use crate::ladder::Ladder;
 use crate::options::{Animation, RenderOptions, VariantSpec};
 use crate::orient;
 use crate::plan::Placement;
 use crate::pool;
 use crate::probe::{Probed, swaps_sides};
 use crate::probe::{gif, webp};
-use crate::render::{Ladder, Original, Variant, guarded};
+use crate::render::{Original, Variant, guarded};
 use crate::resize::resize;
 use writer::Writer;
 

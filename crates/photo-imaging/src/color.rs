@@ -25,6 +25,29 @@ fn by_profile(raster: &Raster, icc: &[u8]) -> Option<Raster> {
     raster.with_data(channels, data)
 }
 
+/// Whether a profile leaves all colours as they are, or would be passed over.
+///
+/// It is asked rather than read: the sRGB profiles that cameras and programs write differ in their numbers and tables.
+pub(crate) fn is_srgb(icc: &[u8], channels: Channels) -> bool {
+    /// Levels of a channel that are looked at. A step of 15 meets both ends and every part of the curve.
+    const STEPS: u8 = 18;
+    let levels = (0..STEPS).map(|step| step * 15);
+    let data: Vec<u8> = match channels {
+        Channels::Gray => levels.collect(),
+        Channels::Rgb => {
+            let pairs = levels.clone().flat_map(|r| levels.clone().map(move |g| (r, g)));
+            pairs.flat_map(|(r, g)| levels.clone().flat_map(move |b| [r, g, b])).collect()
+        }
+        _ => return false,
+    };
+    let pixels = u32::try_from(data.len() / channels.count()).unwrap_or(0);
+    let Some(raster) = Raster::new(pixels, 1, channels, data) else { return false };
+    let Some(converted) = by_profile(&raster, icc) else { return true };
+    let plain = by_formula(raster);
+    // One level is what the rounding of a profile's own numbers comes to.
+    plain.data().iter().zip(converted.data()).all(|(a, b)| a.abs_diff(*b) <= 1)
+}
+
 /// Pixels that are converted at once: their 16-bit copies stay in the cache.
 const DEEP_PIXELS: usize = 4096;
 
@@ -113,6 +136,21 @@ mod tests {
         assert_eq!(to_srgb(opaque, None).data(), [1, 2, 3, 4, 5, 6]);
         let clear = Raster::new(1, 2, Channels::Rgba, vec![1, 2, 3, 255, 4, 5, 6, 254]).unwrap();
         assert_eq!(to_srgb(clear.clone(), None), clear);
+    }
+
+    #[test]
+    fn a_profile_is_srgb_if_it_changes_nothing() {
+        let srgb = ColorProfile::new_srgb().encode().unwrap();
+        assert!(is_srgb(&srgb, Channels::Rgb));
+        assert!(is_srgb(&srgb, Channels::Gray), "of other channels: passed over");
+        assert!(is_srgb(b"no profile", Channels::Rgb));
+        for other in
+            [ColorProfile::new_display_p3(), ColorProfile::new_adobe_rgb(), ColorProfile::new_bt2020()]
+        {
+            assert!(!is_srgb(&other.encode().unwrap(), Channels::Rgb));
+        }
+        let linear = ColorProfile::new_gray_with_gamma(1.0).encode().unwrap();
+        assert!(!is_srgb(&linear, Channels::Gray));
     }
 
     #[test]

@@ -34,11 +34,12 @@ pub(crate) enum Source {
 }
 
 impl Probed<'_> {
-    /// `target` is what will be made of it: stored width and height in px.
-    pub(crate) fn decode(&self, target: (u32, u32)) -> Result<Decoded, ImagingError> {
+    /// `target` is what will be made of it: stored width and height in px. `planar` says that a JPEG's planes will be
+    /// [`Planes::into_planar`].
+    pub(crate) fn decode(&self, target: (u32, u32), planar: bool) -> Result<Decoded, ImagingError> {
         let (header, bytes) = (&self.header, self.bytes);
         if let Some(photo) = &self.jpeg {
-            let planes = jpeg::decode(photo, target, &self.limits)?;
+            let planes = jpeg::decode(photo, target, planar, &self.limits)?;
             let (source, icc) = (Source::Planes(planes), photo.icc_profile());
             return Ok(Decoded { source, icc, orientation: header.orientation });
         }

@@ -6,56 +6,117 @@ mod huffman;
 mod jpeg;
 mod planes;
 
-pub(crate) use avif::avif;
-
 use webpx::{EncoderConfig, Unstoppable, YuvPlanesRef};
 
 use crate::error::ImagingError;
 use crate::format::OutputFormat;
+use crate::options::{RenderOptions, VariantSpec};
+use crate::planar::Planar;
 use crate::raster::{Channels, Raster};
-use planes::{Planes, Range};
+use avif::avif;
+use planes::{Planes, PlanesRef, Range};
+
+/// A variant of pixels. For JPEG they must be opaque, see [`flatten`].
+pub(crate) fn pixels(
+    raster: &Raster,
+    spec: &VariantSpec,
+    options: &RenderOptions,
+) -> Result<Vec<u8>, ImagingError> {
+    match spec.format() {
+        OutputFormat::Jpeg => jpeg(raster, spec.quality()),
+        OutputFormat::WebP => webp(raster, spec.quality(), options.webp_method),
+        OutputFormat::Avif => avif(raster, spec.quality(), options.avif_speed),
+    }
+}
+
+/// A variant of planes that [`takes_planes`].
+pub(crate) fn planar(
+    picture: &Planar,
+    spec: &VariantSpec,
+    options: &RenderOptions,
+) -> Result<Vec<u8>, ImagingError> {
+    let (format, quality) = (spec.format(), spec.quality());
+    let side = (picture.width, picture.height);
+    match format {
+        OutputFormat::Jpeg => {
+            check_side(format, side)?;
+            Ok(jpeg::encode(&PlanesRef::from(picture), quality))
+        }
+        OutputFormat::WebP => {
+            check_side(format, side)?;
+            webp_of_planes(&Planes::limited(picture), quality, options.webp_method)
+        }
+        OutputFormat::Avif => Err(refused(format)("planes".to_owned())),
+    }
+}
+
+/// Whether a variant's file has chroma at half size in any case, so that no more of it is needed.
+pub(crate) fn takes_planes(spec: &VariantSpec) -> bool {
+    match spec.format() {
+        OutputFormat::Jpeg => spec.quality() < FULL_CHROMA_QUALITY,
+        OutputFormat::WebP => true,
+        OutputFormat::Avif => false,
+    }
+}
 
 /// Baseline JPEG. `raster` must be opaque, see [`flatten`].
-pub(crate) fn jpeg(raster: &Raster, quality: u8) -> Result<Vec<u8>, ImagingError> {
-    let refused = |reason: String| ImagingError::Encode { format: OutputFormat::Jpeg, reason };
-    if raster.width().max(raster.height()) > OutputFormat::Jpeg.max_side() {
-        return Err(refused(format!("{} x {} px", raster.width(), raster.height())));
-    }
+fn jpeg(raster: &Raster, quality: u8) -> Result<Vec<u8>, ImagingError> {
+    let format = OutputFormat::Jpeg;
+    check_side(format, (raster.width(), raster.height()))?;
     // Who asks for much quality wants sharp coloured edges too.
-    let planes = Planes::of(raster, Range::Full, quality >= FULL_CHROMA_QUALITY).map_err(refused)?;
-    Ok(jpeg::encode(&planes, quality))
+    let full_chroma = quality >= FULL_CHROMA_QUALITY;
+    let planes = Planes::of(raster, Range::Full, full_chroma).map_err(refused(format))?;
+    Ok(jpeg::encode(&PlanesRef::from(&planes), quality))
 }
 
 /// Lossy WebP by libwebp. `method` is its effort, 0 (fast) to 6 (small); see [`tuned`].
 pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
-    let refused = |reason: String| ImagingError::Encode { format: OutputFormat::WebP, reason };
+    let format = OutputFormat::WebP;
     let (width, height) = (raster.width(), raster.height());
-    if width.max(height) > OutputFormat::WebP.max_side() {
-        return Err(refused(format!("{width} x {height} px")));
-    }
-    let config = tuned(u64::from(width) * u64::from(height), quality, method);
-    let encoded = if raster.channels() == Channels::Rgba {
+    check_side(format, (width, height))?;
+    if raster.channels() == Channels::Rgba {
         // libwebp itself sees to the colour under transparency.
-        webpx::Encoder::new_rgba(raster.data(), width, height).config(config).encode(Unstoppable)
-    } else {
-        // Converted here: libwebp's own way goes by a copy of four bytes a pixel and is not vectorised.
-        let planes = Planes::of(raster, Range::Limited, false).map_err(refused)?;
-        let half = planes.width.div_ceil(2);
-        let view = YuvPlanesRef {
-            y: &planes.y,
-            y_stride: planes.width,
-            u: &planes.cb,
-            u_stride: half,
-            v: &planes.cr,
-            v_stride: half,
-            a: None,
-            a_stride: 0,
-            width,
-            height,
-        };
-        webpx::Encoder::new_yuv(view).config(config).encode(Unstoppable)
+        let config = tuned(u64::from(width) * u64::from(height), quality, method);
+        let encoder = webpx::Encoder::new_rgba(raster.data(), width, height).config(config);
+        return encoder.encode(Unstoppable).map_err(|e| refused(format)(e.to_string()));
+    }
+    // Converted here: libwebp's own way goes by a copy of four bytes a pixel and is not vectorised.
+    let planes = Planes::of(raster, Range::Limited, false).map_err(refused(format))?;
+    webp_of_planes(&planes, quality, method)
+}
+
+/// Lossy WebP of limited-range planes with chroma of half size.
+fn webp_of_planes(planes: &Planes, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
+    let half = planes.width.div_ceil(2);
+    let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+    let (width, height) = (side(planes.width), side(planes.height));
+    let view = YuvPlanesRef {
+        y: &planes.y,
+        y_stride: planes.width,
+        u: &planes.cb,
+        u_stride: half,
+        v: &planes.cr,
+        v_stride: half,
+        a: None,
+        a_stride: 0,
+        width,
+        height,
     };
-    encoded.map_err(|e| refused(e.to_string()))
+    let config = tuned(u64::from(width) * u64::from(height), quality, method);
+    let encoded = webpx::Encoder::new_yuv(view).config(config).encode(Unstoppable);
+    encoded.map_err(|e| refused(OutputFormat::WebP)(e.to_string()))
+}
+
+fn refused(format: OutputFormat) -> impl Fn(String) -> ImagingError {
+    move |reason| ImagingError::Encode { format, reason }
+}
+
+/// No file of this format can say longer sides.
+fn check_side(format: OutputFormat, (width, height): (u32, u32)) -> Result<(), ImagingError> {
+    if width.max(height) > format.max_side() {
+        return Err(refused(format)(format!("{width} x {height} px")));
+    }
+    Ok(())
 }
 
 /// From this quality on JPEG keeps colour at full size.

@@ -10,11 +10,14 @@ pub(crate) fn upright(raster: Raster, orientation: Orientation) -> Raster {
     if orientation == Orientation::NoTransforms {
         return raster;
     }
+    let size = (raster.width() as usize, raster.height() as usize);
     let turned = match raster.channels() {
-        Channels::Gray => turn::<1>(&raster, orientation),
-        Channels::GrayAlpha => turn::<2>(&raster, orientation),
-        Channels::Rgb => turn::<3>(&raster, orientation),
-        Channels::Rgba | Channels::Cmyk => turn::<4>(&raster, orientation),
+        Channels::Gray => turned(raster.data(), size, orientation),
+        Channels::GrayAlpha => turned(raster.data().as_chunks::<2>().0, size, orientation).into_flattened(),
+        Channels::Rgb => turned(raster.data().as_chunks::<3>().0, size, orientation).into_flattened(),
+        Channels::Rgba | Channels::Cmyk => {
+            turned(raster.data().as_chunks::<4>().0, size, orientation).into_flattened()
+        }
     };
     let (width, height) = if swaps_sides(orientation) {
         (raster.height(), raster.width())
@@ -24,24 +27,56 @@ pub(crate) fn upright(raster: Raster, orientation: Orientation) -> Raster {
     Raster::new(width, height, raster.channels(), turned).unwrap_or(raster)
 }
 
-fn turn<const N: usize>(raster: &Raster, orientation: Orientation) -> Vec<u8> {
-    let (pixels, _) = raster.data().as_chunks::<N>();
-    let (w, h) = (raster.width() as usize, raster.height() as usize);
-    let (columns, rows) = if swaps_sides(orientation) { (h, w) } else { (w, h) };
-    let mut out = Vec::with_capacity(raster.data().len());
-    for y in 0..rows {
-        for x in 0..columns {
-            let (from_x, from_y) = match orientation {
-                Orientation::NoTransforms => (x, y),
-                Orientation::FlipHorizontal => (w - 1 - x, y),
-                Orientation::Rotate180 => (w - 1 - x, h - 1 - y),
-                Orientation::FlipVertical => (x, h - 1 - y),
-                Orientation::Rotate90FlipH => (y, x),
-                Orientation::Rotate90 => (y, h - 1 - x),
-                Orientation::Rotate270FlipH => (w - 1 - y, h - 1 - x),
-                Orientation::Rotate270 => (w - 1 - y, x),
-            };
-            out.extend_from_slice(&pixels[from_y * w + from_x]);
+/// Which of the stored sides are read from their end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Mirrored {
+    pub(crate) x: bool,
+    pub(crate) y: bool,
+}
+
+impl Mirrored {
+    pub(crate) fn of(orientation: Orientation) -> Self {
+        let (x, y) = match orientation {
+            Orientation::NoTransforms | Orientation::Rotate90FlipH => (false, false),
+            Orientation::FlipHorizontal | Orientation::Rotate270 => (true, false),
+            Orientation::FlipVertical | Orientation::Rotate90 => (false, true),
+            Orientation::Rotate180 | Orientation::Rotate270FlipH => (true, true),
+        };
+        Self { x, y }
+    }
+}
+
+/// Columns that are turned at once: what is read of them, a cache line of each row, is still in the cache when the next
+/// of them is turned.
+const STRIPE: usize = 16;
+
+/// Pixels or samples of a stored width and height, turned.
+pub(crate) fn turned<T: Copy + Default>(
+    pixels: &[T],
+    (width, height): (usize, usize),
+    orientation: Orientation,
+) -> Vec<T> {
+    let mirrored = Mirrored::of(orientation);
+    let mut out = vec![T::default(); pixels.len()];
+    if !swaps_sides(orientation) {
+        for (y, row) in out.chunks_exact_mut(width).enumerate() {
+            let from = if mirrored.y { height - 1 - y } else { y };
+            row.copy_from_slice(&pixels[from * width..][..width]);
+            if mirrored.x {
+                row.reverse();
+            }
+        }
+        return out;
+    }
+    // Stored columns become rows of `height` pixels.
+    for (stripe, rows) in out.chunks_mut(STRIPE * height).enumerate() {
+        for y in 0..height {
+            let from = if mirrored.y { height - 1 - y } else { y };
+            let row = &pixels[from * width..][..width];
+            for (i, out) in rows.chunks_exact_mut(height).enumerate() {
+                let x = stripe * STRIPE + i;
+                out[y] = row[if mirrored.x { width - 1 - x } else { x }];
+            }
         }
     }
     out

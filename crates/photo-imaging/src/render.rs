@@ -12,15 +12,17 @@ use crate::decode::{Decoded, Source};
 use crate::encode;
 use crate::error::ImagingError;
 use crate::format::{Format, OutputFormat};
+use crate::ladder::{Ladder, Picture};
 use crate::limits::Limits;
 use crate::options::{RenderOptions, VariantSpec};
 use crate::orient;
 use crate::placeholder;
 use crate::plan::{PLACEHOLDER_SIDE, Placement, inside, place};
+use crate::planar::{Phase, Planar};
 use crate::pool;
 use crate::probe::{Probed, swaps_sides};
 use crate::raster::{Channels, Raster};
-use crate::resize::{Crop, resize};
+use crate::resize::resize;
 use crate::timing::{Laps, StageTimes};
 
 /// What became of a photo.
@@ -62,22 +64,30 @@ pub struct Variant {
     pub bytes: Vec<u8>,
 }
 
+/// What goes from stage to stage.
+enum Form {
+    Pixels(Raster),
+    /// Of a JPEG in sRGB whose files all have chroma at half size: pixels would be made to be taken apart again.
+    Planes(Planar),
+}
+
 /// At most the size that the largest variant needs; stored orientation, colours of the profile.
 struct Reduced {
-    raster: Raster,
+    form: Form,
     icc: Option<Vec<u8>>,
     orientation: Orientation,
 }
 
-/// sRGB, three or four channels; stored orientation.
+/// sRGB; pixels have three channels or four. Stored orientation.
 struct Srgb {
-    raster: Raster,
+    form: Form,
     orientation: Orientation,
 }
 
 /// As a viewer shows it.
-struct Upright {
-    raster: Raster,
+enum Upright {
+    Pixels(Raster),
+    Planes(Planar),
 }
 
 impl Probed<'_> {
@@ -109,14 +119,9 @@ impl Probed<'_> {
         let turned = swaps_sides(self.header.orientation);
         let target = if turned { (height, width) } else { (width, height) };
 
-        limits.check_deadline("decode")?;
-        let decoded = guarded("decoding", || self.decode(target))?;
-        times.decode = laps.lap();
-        limits.check_deadline("resize")?;
-        let reduced = decoded.reduce(target)?;
-        times.reduce = laps.lap();
-        let upright = guarded("converting colours", || Ok(reduced.into_srgb()))?.into_upright();
-        times.color = laps.lap();
+        let planar = guarded("reading the profile", || Ok(self.stays_planar(options)))?;
+        let upright = self.upright(target, planar, &mut times)?;
+        laps.lap();
         let Some(kept) = kept else {
             let rendered = upright.variants(original, &placements, options, &limits, &mut times)?;
             return Ok((rendered, times));
@@ -140,6 +145,38 @@ impl Probed<'_> {
         rendered.variants = all.into_iter().map(|(_, variant)| variant).collect();
         Ok((rendered, times))
     }
+
+    /// Whether planes can go from the decoder to all encoders: no profile changes their colours, and no file has more
+    /// chroma than a quarter of luma's.
+    fn stays_planar(&self, options: &RenderOptions) -> bool {
+        let Some(photo) = &self.jpeg else { return false };
+        let channels = match photo.color() {
+            photo_jpeg::Color::Gray => Channels::Gray,
+            photo_jpeg::Color::YCbCr => Channels::Rgb,
+            _ => return false,
+        };
+        options.variants.iter().all(encode::takes_planes)
+            && photo.icc_profile().is_none_or(|icc| color::is_srgb(&icc, channels))
+    }
+
+    /// The stages that all variants share. `target` is a stored width and height in px.
+    fn upright(
+        &self,
+        target: (u32, u32),
+        planar: bool,
+        times: &mut StageTimes,
+    ) -> Result<Upright, ImagingError> {
+        let mut laps = Laps::start();
+        self.limits.check_deadline("decode")?;
+        let decoded = guarded("decoding", || self.decode(target, planar))?;
+        times.decode = laps.lap();
+        self.limits.check_deadline("resize")?;
+        let reduced = decoded.reduce(target, planar)?;
+        times.reduce = laps.lap();
+        let upright = guarded("converting colours", || Ok(reduced.into_srgb()))?.into_upright();
+        times.color = laps.lap();
+        Ok(upright)
+    }
 }
 
 /// The upright size from which every placement and the placeholder can be made without enlarging.
@@ -153,26 +190,40 @@ fn largest(original: Original, placements: &[Placement]) -> (u32, u32) {
 
 impl Decoded {
     /// To a stored width and height in px.
-    fn reduce(self, (width, height): (u32, u32)) -> Result<Reduced, ImagingError> {
+    fn reduce(self, (width, height): (u32, u32), planar: bool) -> Result<Reduced, ImagingError> {
         let Self { source, icc, orientation } = self;
-        let raster = match source {
-            Source::Planes(planes) => planes.into_raster(width, height)?,
-            Source::Pixels(raster) if (raster.width(), raster.height()) == (width, height) => raster,
-            Source::Pixels(raster) => resize(&raster, None, width, height)?,
+        let form = match source {
+            Source::Planes(planes) if planar => {
+                let phase = Phase::before(orientation, width, height);
+                Form::Planes(planes.into_planar(width, height, phase)?)
+            }
+            Source::Planes(planes) => Form::Pixels(planes.into_raster(width, height)?),
+            Source::Pixels(raster) if (raster.width(), raster.height()) == (width, height) => {
+                Form::Pixels(raster)
+            }
+            Source::Pixels(raster) => Form::Pixels(resize(&raster, None, width, height)?),
         };
-        Ok(Reduced { raster, icc, orientation })
+        Ok(Reduced { form, icc, orientation })
     }
 }
 
 impl Reduced {
     fn into_srgb(self) -> Srgb {
-        Srgb { raster: color::to_srgb(self.raster, self.icc.as_deref()), orientation: self.orientation }
+        let form = match self.form {
+            Form::Pixels(raster) => Form::Pixels(color::to_srgb(raster, self.icc.as_deref())),
+            // Chosen for it.
+            Form::Planes(planes) => Form::Planes(planes),
+        };
+        Srgb { form, orientation: self.orientation }
     }
 }
 
 impl Srgb {
     fn into_upright(self) -> Upright {
-        Upright { raster: orient::upright(self.raster, self.orientation) }
+        match self.form {
+            Form::Pixels(raster) => Upright::Pixels(orient::upright(raster, self.orientation)),
+            Form::Planes(planes) => Upright::Planes(planes.upright(self.orientation)),
+        }
     }
 }
 
@@ -185,157 +236,80 @@ impl Upright {
         limits: &Limits,
         times: &mut StageTimes,
     ) -> Result<Rendered, ImagingError> {
-        let mut laps = Laps::start();
-        let has_alpha = self.raster.channels().has_alpha();
-        let mut ladder = Ladder::new(original, Arc::new(self.raster));
-        let mut order: Vec<usize> = (0..placements.len()).collect();
-        let need = |i: usize| {
-            let (w, h) = placements[i].needs(original.width, original.height);
-            u64::from(w) * u64::from(h)
-        };
-        // Large to small, so that each is made from the nearest larger one.
-        order.sort_by_key(|&i| std::cmp::Reverse(need(i)));
-
-        let mut pictures: Vec<Picture> = Vec::new();
-        let mut picture_of = vec![0; placements.len()];
-        for i in order {
-            let flat = has_alpha && options.variants[i].format() == OutputFormat::Jpeg;
-            let known = pictures.iter().position(|p| p.placement == placements[i] && p.flat == flat);
-            picture_of[i] = if let Some(index) = known {
-                index
-            } else {
-                limits.check_deadline("resize")?;
-                let raster = ladder.make(&placements[i], flat, options.background)?;
-                pictures.push(Picture { placement: placements[i], flat, raster });
-                pictures.len() - 1
-            };
+        match self {
+            Self::Pixels(raster) => variants(raster, original, placements, options, limits, times),
+            Self::Planes(planes) => variants(planes, original, placements, options, limits, times),
         }
-        let small = ladder.placeholder()?;
-        times.resize = laps.lap();
-        let thumbhash = placeholder::thumbhash(&small);
-        let dominant_color = placeholder::dominant_color(&small, options.background);
-        times.placeholder = laps.lap();
-
-        let jobs: Vec<_> =
-            options.variants.iter().zip(picture_of).map(|(v, p)| (v, &*pictures[p].raster)).collect();
-        let encoded = pool::map(&jobs, options.threads, |(spec, raster)| {
-            limits.check_deadline("encode")?;
-            let mut laps = Laps::start();
-            let variant = guarded("encoding", || encode_variant(spec, raster, options))?;
-            Ok((variant, laps.lap()))
-        })?;
-        let (variants, encode) = encoded.into_iter().unzip();
-        times.encode = encode;
-        Ok(Rendered { original, thumbhash, dominant_color, variants })
     }
 }
 
-/// Pixels ready for an encoder, shared by every variant that wants the same.
-struct Picture {
+fn variants<P: Picture>(
+    upright: P,
+    original: Original,
+    placements: &[Placement],
+    options: &RenderOptions,
+    limits: &Limits,
+    times: &mut StageTimes,
+) -> Result<Rendered, ImagingError> {
+    let mut laps = Laps::start();
+    let has_alpha = upright.has_alpha();
+    let mut ladder = Ladder::new(original, Arc::new(upright));
+    let mut order: Vec<usize> = (0..placements.len()).collect();
+    let need = |i: usize| {
+        let (w, h) = placements[i].needs(original.width, original.height);
+        u64::from(w) * u64::from(h)
+    };
+    // Large to small, so that each is made from the nearest larger one.
+    order.sort_by_key(|&i| std::cmp::Reverse(need(i)));
+
+    let mut prepared: Vec<Prepared<P>> = Vec::new();
+    let mut prepared_for = vec![0; placements.len()];
+    for i in order {
+        let flat = has_alpha && options.variants[i].format() == OutputFormat::Jpeg;
+        let known = prepared.iter().position(|p| p.placement == placements[i] && p.flat == flat);
+        prepared_for[i] = if let Some(index) = known {
+            index
+        } else {
+            limits.check_deadline("resize")?;
+            let picture = ladder.make(&placements[i], flat, options.background)?;
+            prepared.push(Prepared { placement: placements[i], flat, picture });
+            prepared.len() - 1
+        };
+    }
+    let small = ladder.placeholder()?;
+    times.resize = laps.lap();
+    let thumbhash = placeholder::thumbhash(&small);
+    let dominant_color = placeholder::dominant_color(&small, options.background);
+    times.placeholder = laps.lap();
+
+    let jobs: Vec<_> =
+        options.variants.iter().zip(prepared_for).map(|(v, p)| (v, &*prepared[p].picture)).collect();
+    let encoded = pool::map(&jobs, options.threads, |(spec, picture)| {
+        limits.check_deadline("encode")?;
+        let mut laps = Laps::start();
+        let variant = guarded("encoding", || encode_variant(spec, *picture, options))?;
+        Ok((variant, laps.lap()))
+    })?;
+    let (variants, encode) = encoded.into_iter().unzip();
+    times.encode = encode;
+    Ok(Rendered { original, thumbhash, dominant_color, variants })
+}
+
+/// A picture ready for an encoder, shared by every variant that wants the same.
+struct Prepared<P> {
     placement: Placement,
     flat: bool,
-    raster: Arc<Raster>,
-}
-
-/// The whole photo in falling sizes.
-pub(crate) struct Ladder {
-    original: Original,
-    whole: Vec<Arc<Raster>>,
-}
-
-impl Ladder {
-    /// `upright` is at least as large as every placement needs it.
-    pub(crate) fn new(original: Original, upright: Arc<Raster>) -> Self {
-        Self { original, whole: vec![upright] }
-    }
-
-    pub(crate) fn make(
-        &mut self,
-        placement: &Placement,
-        flat: bool,
-        background: [u8; 3],
-    ) -> Result<Arc<Raster>, ImagingError> {
-        let needs = placement.needs(self.original.width, self.original.height);
-        let resized = match placement.crop {
-            None => self.at(placement.size)?,
-            Some(share) => {
-                let source = self.nearest(needs)?;
-                let (w, h) = (f64::from(source.width()), f64::from(source.height()));
-                let crop = Crop {
-                    left: share.left * w,
-                    top: share.top * h,
-                    width: share.width * w,
-                    height: share.height * h,
-                };
-                Arc::new(resize(&source, Some(crop), placement.size.0, placement.size.1)?)
-            }
-        };
-        let padded = placement.canvas != placement.size;
-        let opaque = if flat || (padded && resized.channels().has_alpha()) {
-            Arc::new(encode::flatten(&resized, background))
-        } else {
-            resized
-        };
-        if padded { pad(&opaque, placement.canvas, background).map(Arc::new) } else { Ok(opaque) }
-    }
-
-    /// The whole photo at this size.
-    fn at(&mut self, (width, height): (u32, u32)) -> Result<Arc<Raster>, ImagingError> {
-        let source = self.nearest((width, height))?;
-        if (source.width(), source.height()) == (width, height) {
-            return Ok(source);
-        }
-        let smaller = Arc::new(resize(&source, None, width, height)?);
-        self.whole.push(Arc::clone(&smaller));
-        Ok(smaller)
-    }
-
-    fn nearest(&self, (width, height): (u32, u32)) -> Result<Arc<Raster>, ImagingError> {
-        let fits = |r: &&Arc<Raster>| r.width() >= width && r.height() >= height;
-        self.whole
-            .iter()
-            .filter(fits)
-            .min_by_key(|r| u64::from(r.width()) * u64::from(r.height()))
-            .cloned()
-            .ok_or_else(|| ImagingError::Internal(format!("nothing to make {width} x {height} px from")))
-    }
-
-    fn placeholder(&mut self) -> Result<Arc<Raster>, ImagingError> {
-        let size = inside(self.original.width, self.original.height, PLACEHOLDER_SIDE, PLACEHOLDER_SIDE);
-        self.at(size)
-    }
-}
-
-/// The opaque picture in the middle of a canvas.
-fn pad(raster: &Raster, (width, height): (u32, u32), background: [u8; 3]) -> Result<Raster, ImagingError> {
-    let mut data = background.repeat(width as usize * height as usize);
-    let left = (width - raster.width()) as usize / 2;
-    let top = (height - raster.height()) as usize / 2;
-    let rows = data.chunks_exact_mut(width as usize * 3).skip(top);
-    for (row, source) in rows.zip(raster.data().chunks_exact(raster.width() as usize * 3)) {
-        row[left * 3..left * 3 + source.len()].copy_from_slice(source);
-    }
-    Raster::new(width, height, Channels::Rgb, data)
-        .ok_or_else(|| ImagingError::Internal("empty canvas".to_owned()))
+    picture: Arc<P>,
 }
 
 fn encode_variant(
     spec: &VariantSpec,
-    raster: &Raster,
+    picture: &impl Picture,
     options: &RenderOptions,
 ) -> Result<Variant, ImagingError> {
-    let bytes = match spec.format() {
-        OutputFormat::Jpeg => encode::jpeg(raster, spec.quality())?,
-        OutputFormat::WebP => encode::webp(raster, spec.quality(), options.webp_method)?,
-        OutputFormat::Avif => encode::avif(raster, spec.quality(), options.avif_speed)?,
-    };
-    Ok(Variant {
-        name: spec.name().to_owned(),
-        format: spec.format(),
-        width: raster.width(),
-        height: raster.height(),
-        bytes,
-    })
+    let (width, height) = picture.size();
+    let bytes = picture.encoded(spec, options)?;
+    Ok(Variant { name: spec.name().to_owned(), format: spec.format(), width, height, bytes })
 }
 
 /// Turns a panic into an error. Only for steps that leave nothing behind for others to find half done.
@@ -347,6 +321,9 @@ pub(crate) fn guarded<T>(
 }
 
 #[cfg(test)]
+mod same_picture;
+
+#[cfg(test)]
 mod tests {
     use std::time::Instant;
 
@@ -356,7 +333,7 @@ mod tests {
     fn upright() -> (Upright, Original) {
         let raster = Raster::new(64, 64, Channels::Rgb, vec![9; 64 * 64 * 3]);
         let original = Original { format: Format::Png, width: 64, height: 64 };
-        (Upright { raster: raster.unwrap() }, original)
+        (Upright::Pixels(raster.unwrap()), original)
     }
 
     #[test]

@@ -5,6 +5,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 
 use crate::error::ImagingError;
 use crate::raster::{Channels, Raster};
+use crate::transpose::transposed;
 
 /// A part of a picture in px, not necessarily on whole pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,6 +14,31 @@ pub(crate) struct Crop {
     pub(crate) top: f64,
     pub(crate) width: f64,
     pub(crate) height: f64,
+}
+
+impl Crop {
+    /// All of a picture, as shares of its sides.
+    pub(crate) const WHOLE: Self = Self { left: 0.0, top: 0.0, width: 1.0, height: 1.0 };
+
+    /// Shares of these sides in px.
+    pub(crate) fn times(self, (width, height): (f64, f64)) -> Self {
+        Self {
+            left: self.left * width,
+            top: self.top * height,
+            width: self.width * width,
+            height: self.height * height,
+        }
+    }
+}
+
+/// One channel of a picture.
+#[derive(Clone, Copy)]
+pub(crate) struct PlaneRef<'a> {
+    pub(crate) samples: &'a [u8],
+    /// Columns and rows.
+    pub(crate) size: (u32, u32),
+    /// Of which, from the upper left on, this much is picture.
+    pub(crate) exact: (f64, f64),
 }
 
 /// Resizes the whole picture, or a part of it.
@@ -42,21 +68,114 @@ pub(crate) fn resize(
     Raster::new(width, height, source.channels(), target.into_vec()).ok_or_else(|| unfit(&"empty target"))
 }
 
-/// Resizes one channel, of which only the part `exact` from the upper left on is picture.
+/// Resizes one channel. `part` is in shares of the picture's sides and may reach beyond them: the edges go on there.
 pub(crate) fn resize_plane(
-    samples: &[u8],
-    size: (u32, u32),
-    exact: (f64, f64),
+    plane: &PlaneRef<'_>,
+    part: Crop,
     target: (u32, u32),
 ) -> Result<Vec<u8>, ImagingError> {
-    let view = ImageRef::new(size.0, size.1, samples, PixelType::U8).map_err(|e| unfit(&e))?;
+    let (part, size) = (part.times(plane.exact), plane.size);
+    let more = Margins::of(part, size);
+    if more != Margins::default() {
+        let (samples, size) = more.added(plane.samples, size);
+        let part =
+            Crop { left: part.left + f64::from(more.left), top: part.top + f64::from(more.top), ..part };
+        return resize_within(&samples, size, part, target);
+    }
+    resize_within(plane.samples, size, part, target)
+}
+
+/// Rounding error of a place in px.
+const NEAR: f64 = 1e-6;
+
+/// A pass over rows, which takes 64 columns at a time, costs a seventh of one over columns, so rows become columns for
+/// the second pass and back.
+fn resize_within(
+    samples: &[u8],
+    (columns, rows): (u32, u32),
+    part: Crop,
+    (width, height): (u32, u32),
+) -> Result<Vec<u8>, ImagingError> {
+    let (left, top) = (part.left.max(0.0), part.top.max(0.0));
+    let across = part.width.min(f64::from(columns) - left);
+    let down = part.height.min(f64::from(rows) - top);
+    // Columns that the second pass looks at: the filter's three lobes on both sides.
+    let reach = 3.0 * (across / f64::from(width)).max(1.0) + 1.0;
+    // In range by the clamp.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let column = |place: f64| place.clamp(0.0, f64::from(columns)) as u32;
+    let (first, last) = (column(left - reach), column((left + across + reach).ceil()));
+
+    let lines = resize_rows(samples, (columns, rows), (first, last), (top, down), height)?;
+    let seen = last - first;
+    if is_whole(left - f64::from(first), across, seen) && seen == width {
+        return Ok(lines);
+    }
+    let turned = transposed(&lines, seen as usize, height as usize);
+    let lines = resize_rows(&turned, (height, seen), (0, height), (left - f64::from(first), across), width)?;
+    Ok(transposed(&lines, height as usize, width as usize))
+}
+
+/// Resizes the columns from `first` up to `last` downwards: of `rows` rows the part from `top` on to `height` rows.
+fn resize_rows(
+    samples: &[u8],
+    (columns, rows): (u32, u32),
+    (first, last): (u32, u32),
+    (top, down): (f64, f64),
+    height: u32,
+) -> Result<Vec<u8>, ImagingError> {
+    let view = ImageRef::new(columns, rows, samples, PixelType::U8).map_err(|e| unfit(&e))?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .use_alpha(false)
-        .crop(0.0, 0.0, exact.0, exact.1);
-    let mut out = Image::new(target.0, target.1, PixelType::U8);
+        .crop(f64::from(first), top, f64::from(last - first), down);
+    let mut out = Image::new(last - first, height, PixelType::U8);
     Resizer::new().resize(&view, &mut out, &options)?;
     Ok(out.into_vec())
+}
+
+fn is_whole(start: f64, length: f64, side: u32) -> bool {
+    start.abs() < NEAR && (length - f64::from(side)).abs() < NEAR
+}
+
+/// Columns and rows that a plane lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Margins {
+    left: u32,
+    top: u32,
+    right: u32,
+    bottom: u32,
+}
+
+impl Margins {
+    fn of(part: Crop, (width, height): (u32, u32)) -> Self {
+        // A sample or two, by what callers ask for.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let whole = |beyond: f64| (beyond - NEAR).ceil().max(0.0) as u32;
+        Self {
+            left: whole(-part.left),
+            top: whole(-part.top),
+            right: whole(part.left + part.width - f64::from(width)),
+            bottom: whole(part.top + part.height - f64::from(height)),
+        }
+    }
+
+    /// The plane with its edges repeated.
+    fn added(self, samples: &[u8], (width, height): (u32, u32)) -> (Vec<u8>, (u32, u32)) {
+        let size = (width + self.left + self.right, height + self.top + self.bottom);
+        let mut out = Vec::with_capacity(size.0 as usize * size.1 as usize);
+        for y in 0..size.1 {
+            let from = y.saturating_sub(self.top).min(height.saturating_sub(1));
+            let row = &samples[(from * width) as usize..][..width as usize];
+            let edge = |sample: Option<&u8>, count: u32| {
+                std::iter::repeat_n(sample.copied().unwrap_or_default(), count as usize)
+            };
+            out.extend(edge(row.first(), self.left));
+            out.extend_from_slice(row);
+            out.extend(edge(row.last(), self.right));
+        }
+        (out, size)
+    }
 }
 
 /// Cannot happen with a [`Raster`], whose buffer fits its size; an error rather than a panic all the same.
@@ -77,6 +196,19 @@ mod tests {
         for pixel in small.data().chunks(4) {
             assert!(pixel[3] == 0 || pixel[1] < 3, "{pixel:?}");
         }
+    }
+
+    #[test]
+    fn beyond_its_edges_a_plane_goes_on() {
+        let samples = [10, 20, 30, 40, 50, 60];
+        let plane = PlaneRef { samples: &samples, size: (3, 2), exact: (3.0, 2.0) };
+        let beyond = Crop { left: -1.0 / 3.0, top: 0.0, width: 5.0 / 3.0, height: 1.5 };
+        let out = resize_plane(&plane, beyond, (5, 3)).unwrap();
+        assert_eq!(out, [10, 10, 20, 30, 30, 40, 40, 50, 60, 60, 40, 40, 50, 60, 60]);
+        // Nearly all of it is all of it.
+        let nearly = Crop { left: -1e-12, width: 1.0 + 1e-11, ..Crop::WHOLE };
+        assert_eq!(Margins::of(nearly.times((3.0, 2.0)), (3, 2)), Margins::default());
+        assert_eq!(resize_plane(&plane, nearly, (3, 2)).unwrap(), samples);
     }
 
     #[test]

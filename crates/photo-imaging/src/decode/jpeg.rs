@@ -9,17 +9,28 @@ use crate::error::ImagingError;
 use crate::limits::Limits;
 use crate::probe::jpeg::refused;
 
-/// Decodes to planes of at least the target's size (stored width and height in px), if the photo is as large.
-pub(super) fn decode(photo: &Jpeg<'_>, target: (u32, u32), limits: &Limits) -> Result<Planes, ImagingError> {
-    let scales = affordable(photo, target, limits)?;
+/// Decodes to planes of at least the target's size (stored width and height in px), if the photo is as large; chroma at
+/// least half of it, if it will not be more.
+pub(super) fn decode(
+    photo: &Jpeg<'_>,
+    target: (u32, u32),
+    half_chroma: bool,
+    limits: &Limits,
+) -> Result<Planes, ImagingError> {
+    let scales = affordable(photo, target, half_chroma, limits)?;
     let mut should_stop = || limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
     let picture = photo.decode(scales, &mut should_stop).map_err(refused)?;
     Ok(Planes { picture, inks_inverted: photo.adobe() })
 }
 
 /// The wanted scales or, if those take too much memory, the largest that do not and still cover the target.
-fn affordable(photo: &Jpeg<'_>, target: (u32, u32), limits: &Limits) -> Result<Scales, ImagingError> {
-    let mut scales = wanted(photo, target);
+fn affordable(
+    photo: &Jpeg<'_>,
+    target: (u32, u32),
+    half_chroma: bool,
+    limits: &Limits,
+) -> Result<Scales, ImagingError> {
+    let mut scales = wanted(photo, target, half_chroma);
     loop {
         let bytes = photo.memory_bytes(scales);
         let Err(refusal) = limits.check_memory(bytes) else { return Ok(scales) };
@@ -32,20 +43,22 @@ fn affordable(photo: &Jpeg<'_>, target: (u32, u32), limits: &Limits) -> Result<S
     }
 }
 
-/// Luma is decoded at no less than this many times the target's sides, chroma, which encoders halve, at no less than
-/// once.
+/// Luma is decoded at no less than this many times the target's sides, and chroma that goes through pixels at no less
+/// than once. Chroma that goes straight to half of the target keeps luma's distance from that.
 ///
 /// Nearer to the target, cutting frequencies off shows: at 1.17 times, ssimulacra2 falls by 1 to 2 points of 95 before
 /// an encoder, and above 1.5 nothing is gained. The figures are in `docs/adr/011-own-jpeg-decoder.md`.
 const LUMA_MARGIN: f64 = 1.5;
 const CHROMA_MARGIN: f64 = 1.0;
+const HALF_CHROMA_MARGIN: f64 = 0.75;
 
-fn wanted(photo: &Jpeg<'_>, target: (u32, u32)) -> Scales {
+fn wanted(photo: &Jpeg<'_>, target: (u32, u32), half_chroma: bool) -> Scales {
     let least = |margin| {
         let enough = |scale: &Scale| covers(photo, *scale, target, margin);
         Scale::ALL.into_iter().find(enough).unwrap_or(Scale::FULL)
     };
-    Scales { luma: least(LUMA_MARGIN), chroma: least(CHROMA_MARGIN) }
+    let chroma = if half_chroma { HALF_CHROMA_MARGIN } else { CHROMA_MARGIN };
+    Scales { luma: least(LUMA_MARGIN), chroma: least(chroma) }
 }
 
 fn covers(photo: &Jpeg<'_>, scale: Scale, (width, height): (u32, u32), margin: f64) -> bool {

@@ -1,14 +1,15 @@
 //! Components of a JPEG on their way to pixels.
 //!
-//! They are resized one by one, each from the resolution that it is stored in, and only then put together: chroma that
-//! is stored at half size is never enlarged to the photo's, and colours are converted for the largest variant's pixels
-//! alone. Resizing and conversion are both linear, so their order does not change the picture.
+//! They are resized one by one, each from the resolution that it is stored in, and put together after that, or not at
+//! all: chroma that is stored at half size is never enlarged to the photo's, and colours are converted for the largest
+//! variant's pixels alone. Resizing and conversion are both linear, so their order does not change the picture.
 
 use photo_jpeg::{Color, Picture, Plane, rgb_of_ycbcr};
 
 use crate::error::ImagingError;
+use crate::planar::{Phase, Planar};
 use crate::raster::{Channels, Raster};
-use crate::resize::resize_plane;
+use crate::resize::{Crop, PlaneRef, resize_plane};
 
 pub(crate) struct Planes {
     pub(super) picture: Picture,
@@ -48,14 +49,24 @@ impl Planes {
         Raster::new(width, height, channels, data)
             .ok_or_else(|| ImagingError::Internal("planes of a wrong size".to_owned()))
     }
+
+    /// Luma of this size and chroma of half of it. Gray or YCbCr alone.
+    pub(crate) fn into_planar(self, width: u32, height: u32, phase: Phase) -> Result<Planar, ImagingError> {
+        let planes = self.picture.planes.iter().map(view).collect::<Result<Vec<_>, _>>()?;
+        Planar::resized(&planes, Crop::WHOLE, (width, height), phase)
+    }
 }
 
 fn resize_to(plane: &Plane, width: u32, height: u32) -> Result<Vec<u8>, ImagingError> {
+    resize_plane(&view(plane)?, Crop::WHOLE, (width, height))
+}
+
+fn view(plane: &Plane) -> Result<PlaneRef<'_>, ImagingError> {
     let whole = |count: usize| {
         u32::try_from(count).map_err(|_| ImagingError::Internal("a plane beyond all files".to_owned()))
     };
     let size = (whole(plane.width)?, whole(plane.height)?);
-    resize_plane(&plane.samples, size, (plane.exact_width, plane.exact_height), (width, height))
+    Ok(PlaneRef { samples: &plane.samples, size, exact: (plane.exact_width, plane.exact_height) })
 }
 
 fn interleave(mut planes: Vec<Vec<u8>>, color: Color) -> Vec<u8> {

@@ -8,14 +8,14 @@ use crate::raster::Raster;
 
 /// A build that has no rav1e in it.
 #[cfg(not(feature = "avif"))]
-pub(crate) fn avif(_: &Raster, _: u8, _: u8) -> Result<Vec<u8>, ImagingError> {
+pub(super) fn avif(_: &Raster, _: u8, _: u8) -> Result<Vec<u8>, ImagingError> {
     let reason = "built without the feature `avif`".to_owned();
     Err(ImagingError::Encode { format: OutputFormat::Avif, reason })
 }
 
 /// `speed` is rav1e's, 1 (small) to 10 (fast).
 #[cfg(feature = "avif")]
-pub(crate) fn avif(raster: &Raster, quality: u8, speed: u8) -> Result<Vec<u8>, ImagingError> {
+pub(super) fn avif(raster: &Raster, quality: u8, speed: u8) -> Result<Vec<u8>, ImagingError> {
     use photo_avif::{Settings, encode_rgb, encode_rgba};
 
     let refused = |reason: String| ImagingError::Encode { format: OutputFormat::Avif, reason };

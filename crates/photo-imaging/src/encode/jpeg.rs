@@ -8,7 +8,7 @@ use wide::f32x4;
 
 use super::dct::{Half, Quantiser, ZIGZAG};
 use super::huffman::{Histogram, Table};
-use super::planes::Planes;
+use super::planes::PlanesRef;
 
 /// The standard's tables (annex K), in natural order, for quality 50.
 #[rustfmt::skip]
@@ -39,7 +39,7 @@ const SIXTEEN_ZEROS: u8 = 0xf0;
 const END_OF_BLOCK: u8 = 0;
 
 /// Encodes full-range planes of at most 65535 px a side.
-pub(super) fn encode(planes: &Planes, quality: u8) -> Vec<u8> {
+pub(super) fn encode(planes: &PlanesRef<'_>, quality: u8) -> Vec<u8> {
     let tables = [LUMA, CHROMA].map(|table| scaled(&table, quality));
     let tokens = tokens(planes, &tables);
     let codes = tokens.histograms.each_ref().map(Histogram::table);
@@ -112,7 +112,7 @@ fn magnitude(value: i32) -> (u8, u16) {
     (u8::try_from(size).unwrap_or(u8::MAX), u16::try_from(bits).unwrap_or(u16::MAX))
 }
 
-fn tokens(planes: &Planes, tables: &[[u8; 64]; 2]) -> Tokens {
+fn tokens(planes: &PlanesRef<'_>, tables: &[[u8; 64]; 2]) -> Tokens {
     let [luma, chroma] = tables.each_ref().map(Quantiser::new);
     let (width, height) = (planes.width, planes.height);
     // Four blocks of luma share those of half-size chroma.
@@ -126,10 +126,10 @@ fn tokens(planes: &Planes, tables: &[[u8; 64]; 2]) -> Tokens {
     for top in (0..height).step_by(side) {
         for left in (0..width).step_by(side) {
             for &(x, y) in corners {
-                let rows = block(&planes.y, (width, height), left + x, top + y);
+                let rows = block(planes.y, (width, height), left + x, top + y);
                 tokens.block(0, &mut before[0], &luma.coefficients(rows));
             }
-            for (plane, before) in [&planes.cb, &planes.cr].into_iter().zip(&mut before[1..]) {
+            for (plane, before) in [planes.cb, planes.cr].into_iter().zip(&mut before[1..]) {
                 let rows = block(plane, chroma_size, left / shrink, top / shrink);
                 tokens.block(2, before, &chroma.coefficients(rows));
             }
@@ -155,7 +155,7 @@ fn block(plane: &[u8], (width, height): (usize, usize), left: usize, top: usize)
     halves
 }
 
-fn headers(file: &mut Vec<u8>, planes: &Planes, tables: &[[u8; 64]; 2], codes: &[Table; 4]) {
+fn headers(file: &mut Vec<u8>, planes: &PlanesRef<'_>, tables: &[[u8; 64]; 2], codes: &[Table; 4]) {
     file.extend([0xff, 0xd8]);
     // JFIF 1.1, square pixels, no preview.
     segment(file, 0xe0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0");
@@ -240,6 +240,7 @@ mod tests {
     use zune_core::options::DecoderOptions;
     use zune_jpeg::JpegDecoder;
 
+    use super::super::planes::Planes;
     use super::*;
 
     /// A picture with slopes and an edge in each plane.
@@ -316,10 +317,10 @@ mod tests {
             cr: noise(1500),
             full_chroma: false,
         };
-        let (_, _, decoded) = luma(&encode(&picture, 100));
+        let (_, _, decoded) = luma(&encode(&(&picture).into(), 100));
         assert!(worst(&decoded, &picture.y) <= 4);
         // Coarse tables leave long runs of zeros before a last coefficient.
-        luma(&encode(&picture, 1));
+        luma(&encode(&(&picture).into(), 1));
     }
 
     #[test]
@@ -329,7 +330,7 @@ mod tests {
         let stripes: Vec<u8> =
             (0..width * height).map(|i| if i % width % 16 < 8 { 90 } else { 160 }).collect();
         let picture = Planes { cb: stripes.clone(), cr: stripes.clone(), full_chroma: true, ..half };
-        let file = encode(&picture, 100);
+        let file = encode(&(&picture).into(), 100);
         let options =
             DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::YCbCr);
         let pixels = JpegDecoder::new_with_options(ZCursor::new(&file[..]), options).decode().unwrap();
@@ -344,7 +345,7 @@ mod tests {
         #[test]
         fn any_size_and_quality_decodes_to_what_went_in(width in 1_usize..70, height in 1_usize..70, quality in 1_u8..=100) {
             let picture = planes(width, height);
-            let (w, h, decoded) = luma(&encode(&picture, quality));
+            let (w, h, decoded) = luma(&encode(&(&picture).into(), quality));
             prop_assert_eq!((w, h), (width, height));
             if quality >= 90 {
                 prop_assert!(worst(&decoded, &picture.y) <= 24);
