@@ -33,16 +33,13 @@ async fn away(rig: &Rig) -> Result<Vec<Acknowledged>> {
     let promised = try_join_all((0..number).map(|_| rig.api.create("image/jpeg", bytes.len()))).await?;
     rig.proxy.add(Rule::outage(EVERYTHING, Fault::ResetBefore));
     // S3 takes what was signed before: the functions are not asked.
-    try_join_all(promised.iter().map(|created| client::put(rig, created, &bytes))).await?;
+    let taken = try_join_all(promised.iter().map(|created| client::put(rig, created, &bytes))).await?;
+    ensure!(taken.iter().all(Option::is_some), "S3 refused what was signed: {taken:?}");
 
     let name = |number: usize| format!("away-{}-{number}.jpg", std::process::id());
     let clients = try_join_all((0..number).map(|number| {
         let (rig, bytes, name) = (&rig, &bytes, name(number));
-        async move {
-            let (created, refusals) = client::ask(rig, &name, bytes.len()).await?;
-            client::put(rig, &created, bytes).await?;
-            Ok((created.photo_id, refusals))
-        }
+        async move { client::upload(rig, &name, bytes).await }
     }));
     let outage = async {
         let path = format!("/api/v4/photo/{}", promised[0].photo_id);
