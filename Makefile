@@ -89,6 +89,7 @@ help:
 #:               (PHOTODROP_LOAD_UPLOADS=40, PHOTODROP_LOAD_CLIENTS=8), on the running local stack
 #: make bench    measures thumbnails beside sharp (installed from npm) and writes docs/PERFORMANCE.md; some 10 minutes
 #:               (QUICK=1: three photos, under 2 minutes; PHOTOS="my/*.jpg", ROUNDS=9); these only print
+#: make cost     what a million photos cost, from the bench's figures; writes docs/CAPACITY.md
 #: make help     prints this
 
 # Built as the end-to-end tests build them: with other features the AWS SDK would be compiled once more.
@@ -100,3 +101,8 @@ latency load:
 bench:
 	@test -n "$(PYTHON)" || { echo "make $@: Python 3.10+ is needed, found $$(python3 --version 2>/dev/null || echo none)" >&2; exit 1; }
 	@PYTHONDONTWRITEBYTECODE=1 PHOTOS='$(PHOTOS)' ROUNDS='$(ROUNDS)' QUICK='$(QUICK)' $(PYTHON) bench/run.py
+
+.PHONY: cost
+cost:
+	@test -n "$(PYTHON)" || { echo "make $@: Python 3.10+ is needed, found $$(python3 --version 2>/dev/null || echo none)" >&2; exit 1; }
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) bench/cost.py --write
