@@ -4,7 +4,7 @@
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python3.10,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(name))))
 
-COMMANDS := up test chaos down status logs alarms doctor redrive token build lint fmt unit e2e deny
+COMMANDS := up test chaos down status logs alarms doctor redrive rehearse restart env photo token build lint fmt unit e2e deny
 
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS)
@@ -30,6 +30,14 @@ alarms:
 doctor:
 	$(infra)
 redrive:
+	$(infra)
+rehearse:
+	$(infra)
+restart:
+	$(infra)
+env:
+	$(infra)
+photo:
 	$(infra)
 token:
 	$(infra)
@@ -57,15 +65,20 @@ help:
 #:               a parameter keeps its value until it is given another or the stack is stopped
 #: make status   shows the stack, its functions, the failure queue, alarms, photos and objects
 #: make logs     prints the functions' logs of the last hour (ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail|reconcile)
-#: make alarms   shows every alarm, evaluated (RAISE=name and CLEAR=name set one by hand, FOLLOW=1)
+#: make alarms   shows every alarm, evaluated (RAISE=name and CLEAR=name set one by hand, FOLLOW=1; locally SPEED=30:
+#:               a period of a minute is two seconds)
 #: make doctor   asks the stack what an operator would ask; its exit code tells (JSON=1, TOKEN=...)
 #: make redrive  gives the events of the failure queue to the thumbnail function again (MAX=100, DROP=unreadable)
 #:               these five look at the local stack, and with STACK=name at one on AWS (AWS_PROFILE, AWS_REGION)
+#: make rehearse makes each alarm ring on the local stack and clears it, by the runbook's own commands (ALARM=name; some 15 minutes)
+#: make env      prints what a shell needs for the AWS CLI and curl to reach the local stack: eval "$(make -s env)"
+#: make photo    uploads a photo to the local stack as the demo user and says what became of it (FILE=..., WAIT=0)
 #: make token    prints a fresh token of the demo user and writes it into .local/stack.json
 #: make down     stops the local stack; what it held is gone
 #: make test     runs every check and the end-to-end tests, on a stack of their own (PHOTODROP_TEST_PORT=4577)
 #: make unit     runs the unit tests alone
 #: make e2e      runs the end-to-end tests alone
+#: make restart  restarts the emulator of the tests' stack with all that it holds (KILL=1: without a word); the fault tests use it
 #: make chaos    tries every fault at every call of every function (make test: some at each kind of call)
 #: make lint     runs the format check, cfn-lint, sam validate and clippy
 #: make deny     checks licences, bans, sources and advisories (PHOTODROP_ADVISORIES=required: never without)
@@ -76,6 +89,7 @@ help:
 #:               (PHOTODROP_LOAD_UPLOADS=40, PHOTODROP_LOAD_CLIENTS=8), on the running local stack
 #: make bench    measures thumbnails beside sharp (installed from npm) and writes docs/PERFORMANCE.md; some 10 minutes
 #:               (QUICK=1: three photos, under 2 minutes; PHOTOS="my/*.jpg", ROUNDS=9); these only print
+#: make cost     what a million photos cost, from the bench's figures; writes docs/CAPACITY.md
 #: make help     prints this
 
 # Built as the end-to-end tests build them: with other features the AWS SDK would be compiled once more.
@@ -87,3 +101,8 @@ latency load:
 bench:
 	@test -n "$(PYTHON)" || { echo "make $@: Python 3.10+ is needed, found $$(python3 --version 2>/dev/null || echo none)" >&2; exit 1; }
 	@PYTHONDONTWRITEBYTECODE=1 PHOTOS='$(PHOTOS)' ROUNDS='$(ROUNDS)' QUICK='$(QUICK)' $(PYTHON) bench/run.py
+
+.PHONY: cost
+cost:
+	@test -n "$(PYTHON)" || { echo "make $@: Python 3.10+ is needed, found $$(python3 --version 2>/dev/null || echo none)" >&2; exit 1; }
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) bench/cost.py --write

@@ -12,6 +12,8 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import cost
+
 BENCH = Path(__file__).parent
 ROOT = BENCH.parent
 WORK = BENCH / ".work"
@@ -131,6 +133,9 @@ def main() -> None:
         raise Failure("the comparison ended early, see above")
     if not given:
         say("written into docs/PERFORMANCE.md and docs/performance.svg")
+        # What a million photos cost follows from these figures.
+        if cost.main(["--write"]):
+            raise Failure("docs/CAPACITY.md was not written, see above")
 
 
 if __name__ == "__main__":

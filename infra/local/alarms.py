@@ -22,6 +22,8 @@ from infra.local.console import Console, Failure
 from infra.local.target import Target
 
 FOLLOW_SECONDS = 10
+# The shortest periods here are of a minute, and no metric has a finer time than a second.
+MOST_SPEED = 60
 # CloudWatch takes this many in one call.
 DATA_PER_CALL = 500
 # What is older is of no alarm's business.
@@ -44,22 +46,24 @@ class Verdict:
 
 
 def show(console: Console, target: Target, *, seen_file: Path, raised: str | None, cleared: str | None,
-         follow: bool) -> None:
-    """Prints every alarm; on the local stack they are evaluated first."""
+         follow: bool, speed: int = 1) -> None:
+    """Prints every alarm; on the local stack they are evaluated first, `speed` times as fast as CloudWatch does."""
     if raised or cleared:
         rehearse(console, target, raised or cleared or "", "ALARM" if raised else "OK")
         return
+    if speed != 1 and not target.local:
+        raise Failure("SPEED is for the local stack: on AWS time goes as it goes")
     while True:
         if target.local:
             publish(target, seen_file)
-            evaluate_all(target)
+            evaluate_all(target, speed)
         alarms = of(target)
         for alarm in sorted(alarms, key=lambda alarm: (alarm["StateValue"] == "OK", alarm["AlarmName"])):
             console.plain(f"{alarm['StateValue']:<17} {short(target, alarm):<22} {alarm.get('StateReason', '')}")
         if not follow:
             return
         console.plain()
-        time.sleep(FOLLOW_SECONDS)
+        time.sleep(max(1, FOLLOW_SECONDS // speed))
 
 
 def of(target: Target) -> list[dict[str, Any]]:
@@ -82,11 +86,21 @@ def rehearse(console: Console, target: Target, name: str, state: str) -> None:
     console.say(f"{name} is {state} until the next evaluation")
 
 
-def evaluate_all(target: Target) -> None:
+def speed_from(text: str | None) -> int:
+    """How many times faster than CloudWatch an alarm is looked at: with 60 its minutes are seconds."""
+    if not text:
+        return 1
+    if not text.isdigit() or not 1 <= int(text) <= MOST_SPEED:
+        raise Failure(f"SPEED is {text!r}: a number from 1 to {MOST_SPEED} is expected")
+    return int(text)
+
+
+def evaluate_all(target: Target, speed: int = 1) -> None:
     cloudwatch = target.client("cloudwatch")
     now = time.time()
     for alarm in of(target):
-        verdict = evaluate(alarm, values(cloudwatch, alarm, now), now)
+        looked_at = {**alarm, "Period": max(1, alarm["Period"] // speed)}
+        verdict = evaluate(looked_at, values(cloudwatch, looked_at, now), now)
         if verdict and (verdict.state, verdict.reason) != (alarm["StateValue"], alarm.get("StateReason")):
             cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue=verdict.state,
                                        StateReason=verdict.reason)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from infra.local import build, check, emulator, settings, tools
@@ -34,7 +36,11 @@ def bring_up(console: Console, place: Place) -> tuple[dict[str, Any], dict[str, 
     emulator.check_port(console, place)
     build.functions(console, architecture)
     process = emulator.ensure_running(console, place)
+    is_new = deploy.read(place) is None
     stack = deploy.deploy(console, place, process, architecture)
+    if is_new:
+        # Its schedule begins in five minutes; until then an alarm would ring for the lack of runs.
+        demo.reconcile(console, stack)
     if demo.sign_in(place, stack) is None:
         console.say("the API takes the tokens of your own issuer: no demo photo is uploaded")
         return stack, None
@@ -124,14 +130,41 @@ def logs(console: Console) -> None:
 
 
 def alarms(console: Console) -> None:
-    """Shows every alarm; evaluates them on the local stack. RAISE=name, CLEAR=name, FOLLOW=1, STACK=name on AWS."""
+    """Shows every alarm; evaluates them on the local stack. RAISE=name, CLEAR=name, FOLLOW=1, SPEED=60, STACK=name on AWS."""
     found = looked_at()
     from infra.local import alarms as bells
     from infra.local import target
 
     bells.show(console, found, seen_file=target.place().folder / "metrics.json",
                raised=os.environ.get("RAISE") or None, cleared=os.environ.get("CLEAR") or None,
-               follow=is_set("FOLLOW"))
+               follow=is_set("FOLLOW"), speed=bells.speed_from(os.environ.get("SPEED")))
+
+
+def rehearse(console: Console) -> None:
+    """Makes every alarm ring on the local stack and clears it, by the commands of the runbook. ALARM=name: that one."""
+    place, _ = running_stack()
+    from infra.local import rehearsal, target
+
+    rehearsal.run(console, target.local(place), place, only=os.environ.get("ALARM") or None)
+
+
+def env(console: Console) -> None:
+    """Prints the variables with which the AWS CLI and curl reach the local stack: eval "$(make -s env)"."""
+    _, stack = running_stack()
+    for name, value in settings.shell_variables(stack).items():
+        console.plain(f"export {name}={shlex.quote(value)}")
+
+
+def photo(console: Console) -> None:
+    """Uploads a photo to the local stack as the demo user and says what became of it. FILE=path, WAIT=0."""
+    place, stack = running_stack()
+    from infra.local import demo
+
+    if demo.sign_in(place, stack) is None:
+        raise Failure("the stack has no user pool of its own: upload with a token of your issuer")
+    file = Path(os.environ["FILE"]) if os.environ.get("FILE") else demo.demo_photo()
+    record = demo.upload(console, stack, file, wait=os.environ.get("WAIT") != "0")
+    console.plain(f"{record['photo_id']} {record['status']} {record.get('failure', {}).get('code', '')}".rstrip())
 
 
 def redrive(console: Console) -> None:
@@ -182,6 +215,13 @@ def e2e(console: Console) -> None:
     with tools.lock(settings.LOCAL / "test.lock", console, "another make test is running"):
         end_to_end(console, place)
     console.say(f"passed in {console.elapsed()}")
+
+
+def restart(console: Console) -> None:
+    """Restarts the emulator of the tests' stack in the middle of its work (KILL=1: without a word), for the fault tests."""
+    from infra.local import target
+
+    emulator.restart(console, target.place(), kill=is_set("KILL"))
 
 
 def chaos(console: Console) -> None:
@@ -244,7 +284,7 @@ def is_set(variable: str) -> bool:
 
 COMMANDS: dict[str, Callable[[Console], int | None]] = {
     "up": up, "down": down, "status": status, "logs": logs, "token": token, "alarms": alarms, "doctor": doctor,
-    "redrive": redrive,
+    "redrive": redrive, "rehearse": rehearse, "restart": restart, "env": env, "photo": photo,
     "test": test, "e2e": e2e, "chaos": chaos, "lint": lint, "fmt": fmt, "unit": unit, "deny": deny, "build": build_functions,
 }
 

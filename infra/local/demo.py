@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import mimetypes
 import secrets
 import time
 import urllib.error
@@ -59,6 +60,22 @@ def demo_photo() -> Path:
     return photos[0]
 
 
+def upload(console: Console, stack: dict[str, Any], photo: Path, *, wait: bool) -> dict[str, Any]:
+    """Uploads a photo as a client would and, if wanted, waits for its end, whatever that is."""
+    content_type, _ = mimetypes.guess_type(photo.name)
+    if content_type is None or not content_type.startswith("image/"):
+        raise Failure(f"{photo} has no name of a photo's")
+    try:
+        data = photo.read_bytes()
+    except OSError as error:
+        raise Failure(f"{photo} cannot be read: {error.strerror}") from error
+    with console.step(f"uploading {photo.name} ({len(data) / 1000:.0f} kB)"):
+        asked = {"file_name": photo.name, "content_type": content_type, "size_bytes": len(data)}
+        created = call(stack, "POST", "/api/v4/photo/upload", asked)
+        send(created["upload"]["method"], created["upload"]["url"], created["upload"]["headers"], data)
+        return wait_until_settled(stack, created["photo_id"]) if wait else created
+
+
 def prove(console: Console, stack: dict[str, Any]) -> dict[str, Any]:
     """Uploads the demo photo as a client would, waits for its thumbnails and opens each."""
     photo = demo_photo()
@@ -80,16 +97,30 @@ def prove(console: Console, stack: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
+def reconcile(console: Console, stack: dict[str, Any]) -> None:
+    """Runs the reconcile function once and sees that it comes to its end."""
+    answer = client("lambda", stack["endpoint"]).invoke(FunctionName=stack["reconcile_function"], Payload=b"{}")
+    summary = json.load(answer["Payload"])
+    if answer.get("FunctionError") or summary.get("errors"):
+        raise Failure(f"the reconcile function does not work: {json.dumps(summary)}; see make logs FUNCTION=reconcile")
+    console.say("reconcile has run: nothing was left undone")
+
+
 def wait_until_ready(stack: dict[str, Any], photo_id: str) -> dict[str, Any]:
+    record = wait_until_settled(stack, photo_id)
+    if record["status"] != "ready":
+        raise Failure(f"the demo photo {photo_id} failed: {record.get('failure')}; see make logs")
+    return record
+
+
+def wait_until_settled(stack: dict[str, Any], photo_id: str) -> dict[str, Any]:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         record = call(stack, "GET", f"/api/v4/photo/{photo_id}")
-        if record["status"] == "ready":
+        if record["status"] in {"ready", "failed"}:
             return record
-        if record["status"] == "failed":
-            raise Failure(f"the demo photo {photo_id} failed: {record.get('failure')}; see make logs")
         time.sleep(0.25)
-    raise Failure(f"the demo photo {photo_id} is still pending after {READY_SECONDS} s; see make logs")
+    raise Failure(f"the photo {photo_id} is still pending after {READY_SECONDS} s; see make logs")
 
 
 def check_variant(variant: dict[str, Any]) -> None:

@@ -107,12 +107,35 @@ def ensure_running(console: Console, place: Place) -> Process:
 
 
 def start(console: Console, place: Place) -> Process:
-    """Starts MiniStack and waits until it is ready. It begins empty: nothing outlives its process."""
+    """Starts MiniStack and waits until it is ready. It begins empty: what an earlier one held is gone."""
     check_port(console, place)
-    scratch = place.folder / "tmp"
+    scratch = scratch_folder(place)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     place.stack_file.unlink(missing_ok=True)
+    return launch(console, place)
+
+
+def restart(console: Console, place: Place, *, kill: bool) -> Process:
+    """Stops MiniStack in the middle of whatever it does, with every function under it, and starts it again with what it
+    has kept. With `kill` it gets no time to write its state down: objects are on the disk, of the rest what the last
+    orderly stop has written."""
+    process = recorded(place)
+    if not process:
+        raise Failure("no stack is running that could be restarted")
+    if not place.durable:
+        raise Failure("this stack keeps nothing over a restart: make down, make up")
+    halt(console, process, kill=kill)
+    return launch(console, place)
+
+
+def scratch_folder(place: Place) -> Path:
+    return place.folder / "tmp"
+
+
+def launch(console: Console, place: Place) -> Process:
+    """Starts MiniStack on what is in the scratch folder."""
+    scratch = scratch_folder(place)
     with console.step(f"starting MiniStack on port {place.port} (log: {shown(place.log_file)})"):
         with place.log_file.open("ab") as log:
             child = subprocess.Popen([venv_python(), "-m", "ministack"], env=environment(place, scratch),
@@ -158,6 +181,9 @@ def environment(place: Place, scratch: Path) -> dict[str, str]:
         PYTHONDONTWRITEBYTECODE="1",
         PYTHONUNBUFFERED="1",
     )
+    if place.durable:
+        # Objects are written down as they come, the state of all services when MiniStack is told to end.
+        own.update(PERSIST_STATE="1", S3_PERSIST="1")
     return own
 
 
@@ -167,21 +193,29 @@ def stop(console: Console, place: Place) -> bool:
     if not process:
         record_file(place).unlink(missing_ok=True)
         return False
+    halt(console, process)
+    record_file(place).unlink(missing_ok=True)
+    place.stack_file.unlink(missing_ok=True)
+    shutil.rmtree(scratch_folder(place), ignore_errors=True)
+    return True
+
+
+def halt(console: Console, process: Process, *, kill: bool = False) -> None:
+    """Ends MiniStack and the functions under it, and waits for it."""
     with console.step(f"stopping MiniStack on port {process.port}"):
-        os.kill(process.pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while process.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        if not kill:
+            os.kill(process.pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_SECONDS
+            while process.is_alive() and time.monotonic() < deadline:
+                time.sleep(0.05)
         # It leads a process group of its own, in which a function of it may still hang. While one member is
         # left, the system gives the group's number to nobody else.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(process.pid, 0)
-    record_file(place).unlink(missing_ok=True)
-    place.stack_file.unlink(missing_ok=True)
-    shutil.rmtree(place.folder / "tmp", ignore_errors=True)
-    return True
+        while process.is_alive():
+            time.sleep(0.01)
 
 
 def last_line(path: Path) -> str:

@@ -41,6 +41,8 @@ class Place:
     name: str
     # Template parameters that are not the template's defaults.
     parameters: Mapping[str, str] = field(default_factory=dict)
+    # Whether it keeps what it holds over a restart of its emulator; `make down` forgets it all the same.
+    durable: bool = False
 
     @property
     def endpoint(self) -> str:
@@ -78,7 +80,7 @@ def main_place() -> Place:
 def test_place() -> Place:
     """The stack of `make test`: apart from the other in folder, port and name."""
     port, given = port_from("PHOTODROP_TEST_PORT", DEFAULT_TEST_PORT)
-    return Place(LOCAL / "test", port, given, "photodrop-test", TEST_PARAMETERS)
+    return Place(LOCAL / "test", port, given, "photodrop-test", TEST_PARAMETERS, durable=True)
 
 
 def architecture() -> str:
@@ -102,6 +104,16 @@ def extra_parameters(environment=os.environ) -> dict[str, str]:
             raise Failure(f"PHOTODROP_PARAMETERS has {word!r}: Name=value is expected")
         parameters[name] = value
     return parameters
+
+
+def shell_variables(stack: Mapping[str, str]) -> dict[str, str]:
+    """What a shell needs for the commands of the runbook: the AWS CLI finds the local stack and nothing else, and the
+    names that differ from stack to stack have variables."""
+    aws = {name: value for name, value in aws_environment(stack["endpoint"], {}).items()
+           if name.startswith("AWS_") or name.lower() == "no_proxy"}
+    return {**aws, "API": stack["api_url"], "TOKEN": stack.get("token", ""), "TABLE": stack["table_name"],
+            "ORIGINALS": stack["originals_bucket"], "THUMBNAILS": stack["thumbnails_bucket"],
+            "FAILURE_QUEUE": stack["failure_queue_url"], "PARKING_QUEUE": stack["parking_queue_url"]}
 
 
 def aws_environment(endpoint_url: str, environment=os.environ) -> dict[str, str]:

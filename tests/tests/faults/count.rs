@@ -4,8 +4,11 @@ use photodrop_tests::audit::{Expected, findings};
 use photodrop_tests::photos::photo;
 use photodrop_tests::{Api, Aws, Stack, aws};
 
+use crate::rig::alone;
+
 #[tokio::test]
 async fn the_count_finds_what_is_lost_left_over_and_not_as_promised() {
+    let _stack_is_mine = alone().await;
     let stack = Stack::load().unwrap();
     let (api, aws, owner) =
         (Api::new(&stack).unwrap(), Aws::new(&stack).await, aws::subject(&stack.token).unwrap());

@@ -4,9 +4,15 @@
 //! call instead of one call of each kind, and adds what takes longer.
 
 #[cfg(test)]
+mod away;
+#[cfg(test)]
+mod client;
+#[cfg(test)]
 mod count;
 #[cfg(test)]
 mod reconcile;
+#[cfg(test)]
+mod restart;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]

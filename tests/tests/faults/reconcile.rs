@@ -106,7 +106,8 @@ async fn deleted(rig: &Rig, number: usize) -> Result<Vec<String>> {
     each((0..number).collect(), delete).await
 }
 
-async fn run_until_settled(rig: &Rig, photo_ids: &[String]) -> Result<()> {
+/// Runs reconcile until no photo is pending.
+pub(crate) async fn run_until_settled(rig: &Rig, photo_ids: &[String]) -> Result<()> {
     run_until(rig, photo_ids, async |photo_id| {
         Ok(rig.api.photo(photo_id).await?.json()["status"] != "pending")
     })

@@ -1,4 +1,4 @@
-//! A function behind the fault proxy, and the count at the end.
+//! Functions behind the fault proxy, and the count at the end.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,8 +27,8 @@ pub(crate) struct Rig {
     pub(crate) aws: Aws,
     pub(crate) owner: String,
     pub(crate) proxy: FaultProxy,
-    function: String,
-    environment: HashMap<String, String>,
+    /// The functions behind the proxy, with their environments as they were.
+    replaced: Vec<(String, HashMap<String, String>)>,
     _functions: MutexGuard<'static, ()>,
 }
 
@@ -38,20 +38,43 @@ pub(crate) type Acknowledged = (String, Expected);
 impl Rig {
     /// Puts the proxy between the function that `choose` names and the AWS of `variables`.
     pub(crate) async fn new(choose: impl Fn(&Stack) -> &str, variables: &[&str]) -> Result<Self> {
+        let mut rig = Self::bare().await?;
+        let function = choose(&rig.stack).to_owned();
+        rig.put_behind_proxy(function, variables).await?;
+        Ok(rig)
+    }
+
+    /// Puts the proxy between all three functions and AWS. URLs that the upload function signs lead to S3 as ever.
+    pub(crate) async fn everything() -> Result<Self> {
+        let mut rig = Self::bare().await?;
+        let stack = rig.stack.clone();
+        rig.put_behind_proxy(stack.upload_function, &["AWS_ENDPOINT_URL_DYNAMODB"]).await?;
+        rig.put_behind_proxy(stack.thumbnail_function, &["AWS_ENDPOINT_URL"]).await?;
+        rig.put_behind_proxy(stack.reconcile_function, &["AWS_ENDPOINT_URL"]).await?;
+        Ok(rig)
+    }
+
+    async fn bare() -> Result<Self> {
         let functions = FUNCTIONS.lock().await;
         let stack = Stack::load()?;
         let aws = Aws::new(&stack).await;
         let proxy = FaultProxy::start(&stack.endpoint).await?;
-        let function = choose(&stack).to_owned();
-        let changes: Vec<_> = variables.iter().map(|variable| (*variable, proxy.url.as_str())).collect();
-        let environment = aws.set_environment(&function, &changes).await?;
         let (api, owner) = (Api::new(&stack)?, aws::subject(&stack.token)?);
-        Ok(Self { stack, api, aws, owner, proxy, function, environment, _functions: functions })
+        Ok(Self { stack, api, aws, owner, proxy, replaced: Vec::new(), _functions: functions })
+    }
+
+    async fn put_behind_proxy(&mut self, function: String, variables: &[&str]) -> Result<()> {
+        let changes: Vec<_> = variables.iter().map(|variable| (*variable, self.proxy.url.as_str())).collect();
+        let environment = self.aws.set_environment(&function, &changes).await?;
+        self.replaced.push((function, environment));
+        Ok(())
     }
 
     /// Counts up, prints what was injected, and takes the proxy away. What is wrong is an error.
     pub(crate) async fn finish(self, name: &str, outcome: Result<Vec<Acknowledged>>) -> Result<()> {
-        self.aws.restore_environment(&self.function, self.environment.clone()).await?;
+        for (function, environment) in &self.replaced {
+            self.aws.restore_environment(function, environment.clone()).await?;
+        }
         let photos = outcome?;
         let mut findings = Vec::new();
         for (photo_id, expected) in &photos {
@@ -87,6 +110,11 @@ impl Rig {
         ensure!(injected >= planned, "{injected} faults happened, {planned} were planned");
         Ok(())
     }
+}
+
+/// The count itself leaves things lying about on purpose: it, too, wants the stack for itself.
+pub(crate) async fn alone() -> MutexGuard<'static, ()> {
+    FUNCTIONS.lock().await
 }
 
 /// Runs one experiment for each case, some at a time, and collects what it gives.
