@@ -2,7 +2,7 @@
 //!
 //! The SDK is the real one, so requests, retries, signatures and errors are; only its connection is replaced.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_credential_types::Credentials;
@@ -14,7 +14,7 @@ use crate::{Objects, PhotoStore, telemetry};
 /// One answer: status and body.
 pub type Answer = (u16, String);
 
-/// One request: method, URI, the operation that `X-Amz-Target` names, and the body.
+/// One request: method, URI, the operation that `X-Amz-Target` names, headers and body.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The HTTP method.
@@ -23,6 +23,8 @@ pub struct Request {
     pub uri: String,
     /// DynamoDB's operation; empty for S3.
     pub target: String,
+    /// The headers, by lower-case name.
+    pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -55,6 +57,11 @@ fn http(
             method: request.method().to_string(),
             uri: request.uri().to_string(),
             target: header("x-amz-target"),
+            headers: request
+                .headers()
+                .iter()
+                .map(|(name, _)| (name.as_str().to_owned(), header(name.as_str())))
+                .collect(),
             body: request.body().bytes().unwrap_or_default().to_vec(),
         });
         let (status, body) = match &object {
