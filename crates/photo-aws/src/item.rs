@@ -435,6 +435,7 @@ mod tests {
         match value {
             AttributeValue::S(text) => serde_json::json!({ "S": text }),
             AttributeValue::N(number) => serde_json::json!({ "N": number }),
+            AttributeValue::Bool(value) => serde_json::json!({ "BOOL": value }),
             AttributeValue::M(map) => serde_json::json!({ "M": plain(map) }),
             AttributeValue::L(list) => {
                 serde_json::json!({ "L": list.iter().map(attribute).collect::<Vec<_>>() })

@@ -179,6 +179,9 @@ fn objects_with(answers: Vec<Answer>, original: Option<Vec<u8>>) -> (Objects, Se
 pub struct Lines {
     page: Page,
     _guard: tracing::subscriber::DefaultGuard,
+    /// While there is one subscriber alone, `tracing` asks the thread that comes by a place in the code first whether
+    /// anybody listens there, and never again: a test that does not listen would silence one that does.
+    _second: tracing::Dispatch,
 }
 
 /// A place that lines are written to.
@@ -202,7 +205,9 @@ impl Lines {
         let page = Page::default();
         let writer = page.clone();
         let subscriber = telemetry::subscriber(tracing::Level::INFO, move || writer.clone());
-        Self { page, _guard: tracing::subscriber::set_default(subscriber) }
+        let guard = tracing::subscriber::set_default(subscriber);
+        let second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+        Self { page, _guard: guard, _second: second }
     }
 
     /// Every line so far. One that is no JSON is a text.
