@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::request::hex;
+
 /// Raised by a release whose variants are worth making again with the same settings, such as one that mends colours.
 const PIPELINE: u32 = 1;
 
@@ -32,7 +34,7 @@ impl Recipe {
             hash.update((text.len() as u64).to_be_bytes());
             hash.update(text.as_bytes());
         }
-        let mut digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digits = hex(&hash.finalize());
         digits.truncate(DIGITS);
         Self(digits)
     }

@@ -187,7 +187,7 @@ enum Looked {
 
 impl Reconciler {
     /// Goes through the next objects of a source, up to the request's limit and until `deadline`.
-    pub async fn backfill(&self, request: Request, deadline: Instant) -> Result<Summary, BackfillError> {
+    pub async fn backfill(&self, request: &Request, deadline: Instant) -> Result<Summary, BackfillError> {
         let (started, meter) = (Instant::now(), Meter::start());
         let mut backfill = Backfill::new(self, request, deadline)?;
         match backfill.place.source {
@@ -206,11 +206,11 @@ impl Reconciler {
 }
 
 impl<'a> Backfill<'a> {
-    fn new(tools: &'a Reconciler, request: Request, deadline: Instant) -> Result<Self, BackfillError> {
+    fn new(tools: &'a Reconciler, request: &Request, deadline: Instant) -> Result<Self, BackfillError> {
         if request.limit == 0 || request.limit > MAX_LIMIT {
             return Err(BackfillError::Limit(request.limit));
         }
-        let place = place(tools, &request)?;
+        let place = place(tools, request)?;
         let after = request.checkpoint.as_deref().map(|text| place.after(text)).transpose()?;
         let is_dry = request.dry_run || tools.config.mode == Mode::DryRun;
         Ok(Self {

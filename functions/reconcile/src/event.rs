@@ -38,7 +38,7 @@ impl Reconciler {
         match event.backfill {
             Some(_) if event.run != Request::default() => Err(BackfillError::NotAlone),
             Some(request) => {
-                let backfill = self.backfill(request, deadline).await?;
+                let backfill = self.backfill(&request, deadline).await?;
                 Ok(Answer::Backfill { backfill })
             }
             None => Ok(Answer::Run(self.run(event.run, deadline).await)),

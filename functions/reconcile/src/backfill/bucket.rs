@@ -61,13 +61,13 @@ impl Backfill<'_> {
             None if tools.store.was_imported(key).await? => {
                 return Ok(Looked::Unfit("it was taken over before, and its owner has deleted the photo"));
             }
-            None => {}
             // Begun before: its copy may be missing.
-            Some(Known::Record { status: Status::Pending | Status::Expired, .. }) => {
-                if tools.objects.find_original(key).await?.is_some() {
-                    return Ok(Looked::Done);
-                }
+            Some(Known::Record { status: Status::Pending | Status::Expired, .. })
+                if tools.objects.find_original(key).await?.is_some() =>
+            {
+                return Ok(Looked::Done);
             }
+            None | Some(Known::Record { status: Status::Pending | Status::Expired, .. }) => {}
             Some(_) => return Ok(Looked::Done),
         }
         let source = tools.objects.foreign(bucket);

@@ -28,7 +28,7 @@ async fn run(request: Value, buckets: Vec<Answer>, table: Vec<Answer>) -> (Value
     let settings =
         [("PHOTODROP_BACKFILL_BUCKET", "foreign"), ("PHOTODROP_ALLOWED_CONTENT_TYPES", "image/gif")];
     let (answer, calls) =
-        backfill(request, &settings, Answers { buckets, table, ..Answers::default() }).await;
+        backfill(request, &settings, Answers { table, buckets, ..Answers::default() }).await;
     (answer.unwrap(), calls)
 }
 

@@ -127,7 +127,7 @@ async fn a_call_without_time_left_does_nothing_and_says_that_it_is_not_done() {
     };
     let (reconciler, calls) = reconciler(&[], answers);
     let request = serde_json::from_value(photos()).unwrap();
-    let summary = reconciler.backfill(request, Instant::now()).await.unwrap();
+    let summary = reconciler.backfill(&request, Instant::now()).await.unwrap();
     assert_eq!((summary.examined, summary.complete, summary.checkpoint), (0, false, None));
     assert!(calls.thumbnails.all().is_empty());
 }

@@ -62,12 +62,11 @@ pub(crate) fn reconciler(settings: &[(&str, &str)], answers: Answers) -> (Reconc
             "PHOTODROP_THUMBNAIL_FUNCTION" => "thumbnail",
             "PHOTODROP_RECONCILE_MODE" => "apply",
             "PHOTODROP_RECONCILE_MAX_RECORDS" | "PHOTODROP_RECONCILE_MAX_ORPHANS" => "100",
-            "PHOTODROP_RECONCILE_MAX_LISTED" => "1000",
+            "PHOTODROP_RECONCILE_MAX_LISTED" | "PHOTODROP_MAX_UPLOAD_BYTES" => "1000",
             "PHOTODROP_ORPHAN_GRACE_SECONDS" => "86400",
             "PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT" => "10",
             "PHOTODROP_BACKFILL_BUCKET" => "",
             "PHOTODROP_ALLOWED_CONTENT_TYPES" => "image/jpeg,image/png",
-            "PHOTODROP_MAX_UPLOAD_BYTES" => "1000",
             name if photo_aws::config::RECIPE_VARIABLES.contains(&name) => "as today",
             _ => return None,
         });
