@@ -4,6 +4,8 @@
 //! call instead of one call of each kind, and adds what takes longer.
 
 #[cfg(test)]
+mod backfill;
+#[cfg(test)]
 mod count;
 #[cfg(test)]
 mod reconcile;
