@@ -26,8 +26,8 @@ DEFAULT_PORT = 4566
 DEFAULT_TEST_PORT = 4577
 
 # Slots for pending photos are not limited by default, and their way through the table is to be tested. The tests run the
-# reconcile function themselves, when they mean to.
-TEST_PARAMETERS = {"OwnerPendingPhotos": "1000", "ReconcileEnabled": "false"}
+# reconcile function themselves, when they mean to. A bucket of somebody else's is for the backfill's tests, which make it.
+TEST_PARAMETERS = {"OwnerPendingPhotos": "1000", "ReconcileEnabled": "false", "BackfillBucket": "somebody-elses-photos"}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What the template promises beyond what linters know."""
 
+import re
 import unittest
 from typing import Any
 
@@ -38,10 +39,23 @@ ACTIONS = {
     },
     "ReconcileTimerRole": {"lambda:InvokeFunction"},
 }
+# What a policy adds to its role under a condition of the template.
+MORE_ACTIONS = {"BackfillPolicy": {"s3:ListBucket", "s3:GetObject", "s3:PutObject", "dynamodb:PutItem"}}
+POLICIES = resources("AWS::IAM::Policy")
 
 
 def statements(role: dict[str, Any]) -> list[dict[str, Any]]:
     return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def policies_of(role: str) -> dict[str, list[dict[str, Any]]]:
+    """The statements of the policies that stand apart from a role, by the policy's logical id."""
+    return {name: policy["PolicyDocument"]["Statement"] for name, policy in POLICIES.items() if {"Ref": role} in policy["Roles"]}
+
+
+def everything_of(role: str) -> list[dict[str, Any]]:
+    """All that a role may ever do, whatever the parameters are."""
+    return [*statements(ROLES[role]), *(statement for more in policies_of(role).values() for statement in more)]
 
 
 def listed(value: Any) -> list[Any]:
@@ -110,17 +124,30 @@ class TheFunctions(unittest.TestCase):
                 self.assertNotIn("ManagedPolicyArns", role)
                 actions = [action for statement in statements(role) for action in listed(statement["Action"])]
                 self.assertEqual(set(actions), ACTIONS[name])
+        self.assertEqual(set(POLICIES), set(MORE_ACTIONS))
+        for name, policy in POLICIES.items():
+            with self.subTest(name):
+                actions = [action for statement in policy["PolicyDocument"]["Statement"] for action in listed(statement["Action"])]
+                self.assertEqual(set(actions), MORE_ACTIONS[name])
+                # Only of roles that are looked at here, and never unasked.
+                self.assertLessEqual({role["Ref"] for role in policy["Roles"]}, set(ROLES))
+                self.assertIn("Condition", DOCUMENT["Resources"][name])
+        for kind in ("AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
+            self.assertEqual(resources(kind), {}, kind)
 
     def test_no_permission_is_for_every_resource(self) -> None:
-        for name, role in ROLES.items():
-            for statement in statements(role):
+        for name in ROLES:
+            for statement in everything_of(name):
                 if statement["Sid"] == "Trace":
                     # X-Ray knows no resources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
                     continue
                 for resource in listed(statement["Resource"]):
                     with self.subTest(role=name, sid=statement["Sid"]):
                         self.assertNotEqual(resource, "*")
-                        if any(action in {"s3:PutObject", "s3:GetObject", "s3:PutObjectTagging", "s3:DeleteObject"}
+                        if statement["Sid"] == "ReadForeignObjects":
+                            # Somebody else's keys are not ours to know.
+                            self.assertEqual(resource, {"Fn::Sub": "arn:${AWS::Partition}:s3:::${BackfillBucket}/*"})
+                        elif any(action in {"s3:PutObject", "s3:GetObject", "s3:PutObjectTagging", "s3:DeleteObject"}
                                for action in listed(statement["Action"])):
                             self.assertTrue(resource["Fn::Sub"].endswith("/photos/*"))
 
@@ -149,7 +176,7 @@ class Reconcile(unittest.TestCase):
         starts: dict[str, set[str]] = {name: set() for name in FUNCTIONS}
         role_of = {function["Role"]["Fn::GetAtt"][0]: name for name, function in FUNCTIONS.items()}
         for role_name, function in role_of.items():
-            for statement in statements(ROLES[role_name]):
+            for statement in everything_of(role_name):
                 for action in listed(statement["Action"]):
                     self.assertNotIn("*", action)
                     if action in {"lambda:InvokeFunction", "lambda:InvokeAsync"}:
@@ -164,13 +191,51 @@ class Reconcile(unittest.TestCase):
             # Only by what a client does with the URL that it signs.
             "UploadFunction": {"ThumbnailFunction"},
             "ThumbnailFunction": set(),
+            # By invoking it; a backfill from a bucket also by the originals that it writes.
             "ReconcileFunction": {"ThumbnailFunction"},
         })
+        self.assert_no_way_back(starts)
         # No queue, table or rule starts a function either.
         for kind in ("AWS::Lambda::EventSourceMapping", "AWS::Events::Rule", "AWS::Pipes::Pipe"):
             self.assertEqual(resources(kind), {}, kind)
         for name, function in FUNCTIONS.items():
             self.assertNotIn("Events", function, name)
+
+    def assert_no_way_back(self, starts: dict[str, set[str]]) -> None:
+        for first in starts:
+            reached: set[str] = set()
+            ahead = set(starts[first])
+            while ahead:
+                reached |= ahead
+                ahead = {after for name in ahead for after in starts[name]} - reached
+            self.assertNotIn(first, reached)
+
+    def test_a_backfill_may_write_originals_and_read_one_foreign_bucket_and_no_more(self) -> None:
+        by_sid = {statement["Sid"]: statement for statement in policies_of("ReconcileRole")["BackfillPolicy"]}
+        foreign = "arn:${AWS::Partition}:s3:::${BackfillBucket}"
+        self.assertEqual(by_sid["ListForeignObjects"]["Resource"], {"Fn::Sub": foreign})
+        self.assertEqual(by_sid["ReadForeignObjects"]["Resource"], {"Fn::Sub": f"{foreign}/*"})
+        variables = FUNCTIONS["ReconcileFunction"]["Environment"]["Variables"]
+        self.assertEqual(variables["PHOTODROP_BACKFILL_BUCKET"], {"Ref": "BackfillBucket"})
+        self.assertEqual(by_sid["CopyThemToOriginals"]["Resource"],
+                         {"Fn::Sub": "arn:${AWS::Partition}:s3:::${AWS::StackName}-originals-${AWS::AccountId}-${AWS::Region}/photos/*"})
+        self.assertEqual(by_sid["MakeTheirRecords"]["Condition"],
+                         {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["owner#*"]}})
+        self.assertEqual(DOCUMENT["Conditions"]["BackfillFromBucket"],
+                         {"Fn::Not": [{"Fn::Equals": [{"Ref": "BackfillBucket"}, ""]}]})
+        self.assertEqual(DOCUMENT["Resources"]["BackfillPolicy"]["Condition"], "BackfillFromBucket")
+        self.assertEqual(DOCUMENT["Parameters"]["BackfillBucket"]["Default"], "")
+
+    def test_it_knows_by_what_settings_variants_are_made(self) -> None:
+        """A backfill compares a record's recipe with today's: what both functions read must be the same."""
+        code = (TEMPLATE.parent / "crates/photo-aws/src/config.rs").read_text()
+        names = re.findall(r'"(PHOTODROP_\w+)"', code.split("RECIPE_VARIABLES: [&str; 10] = [")[1].split("];")[0])
+        self.assertEqual(len(names), 10)
+        makes, looks = (FUNCTIONS[name]["Environment"]["Variables"] for name in ("ThumbnailFunction", "ReconcileFunction"))
+        for name in names:
+            self.assertEqual(makes[name], looks[name], name)
+        # Everything else that the function that makes them is told does not change how they look.
+        self.assertEqual(set(makes) - set(names), {"PHOTODROP_EVENT_BUS_NAME", "PHOTODROP_MAX_PIXELS", "PHOTODROP_MAX_SIDE"})
 
     def test_its_timer_alone_starts_it_and_may_start_nothing_else(self) -> None:
         ((_, timer),) = resources("AWS::Scheduler::Schedule").items()
@@ -180,7 +245,7 @@ class Reconcile(unittest.TestCase):
         self.assertEqual(statement["Resource"], {"Fn::GetAtt": ["ReconcileFunction", "Arn"]})
         self.assertEqual(FUNCTIONS["ReconcileFunction"]["EventInvokeConfig"]["MaximumRetryAttempts"], 0)
 
-    def test_it_can_make_no_record_and_write_no_object(self) -> None:
+    def test_without_a_foreign_bucket_it_can_make_no_record_and_write_no_object(self) -> None:
         put = [statement for statement in statements(ROLES["ReconcileRole"]) if statement["Action"] == "dynamodb:PutItem"]
         (statement,) = put
         self.assertEqual(statement["Condition"],

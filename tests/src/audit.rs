@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde_json::Value;
+use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::aws::Item;
 use crate::{Api, Aws, Stack};
 
 /// How a photo should have ended.
@@ -38,7 +39,11 @@ pub async fn findings(
     }
 
     let prefix = format!("photos/{owner}/{photo_id}/");
-    let promised = promised(&prefix, &photo);
+    let promised = aws.item(owner, photo_id).await?.map(|item| promised(&item)).unwrap_or_default();
+    let shown = photo["variants"].as_array().map_or(0, Vec::len);
+    if shown != promised.len() {
+        findings.push(format!("shows {shown} variants of {}", promised.len()));
+    }
     let kept = sizes(aws, &stack.thumbnails_bucket, &prefix).await?;
     for (key, size) in &promised {
         match kept.get(key) {
@@ -62,12 +67,12 @@ pub async fn findings(
 }
 
 /// The keys and sizes that the record promises.
-fn promised(prefix: &str, photo: &Value) -> BTreeMap<String, u64> {
-    let variants = photo["variants"].as_array().into_iter().flatten();
-    let file = |variant: &Value| {
-        let format = variant["format"].as_str()?;
-        let extension = if format == "jpeg" { "jpg" } else { format };
-        Some((format!("{prefix}{}.{extension}", variant["name"].as_str()?), variant["size_bytes"].as_u64()?))
+fn promised(item: &Item) -> BTreeMap<String, u64> {
+    let variants = item.get("variants").and_then(|variants| variants.as_l().ok()).into_iter().flatten();
+    let file = |variant: &AttributeValue| {
+        let variant = variant.as_m().ok()?;
+        let key = variant.get("key")?.as_s().ok()?.clone();
+        Some((key, variant.get("size_bytes")?.as_n().ok()?.parse().ok()?))
     };
     variants.filter_map(file).collect()
 }

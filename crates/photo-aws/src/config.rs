@@ -7,6 +7,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use photo_domain::Recipe;
+
 /// Reads environment variables and gathers what is wrong with them.
 pub struct Environment<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
@@ -82,9 +84,12 @@ impl<'a> Environment<'a> {
         Some(values)
     }
 
-    /// Notes a mistake that only the caller can see.
+    /// Notes a mistake that only the caller can see. The same one is noted once, however often a variable is read.
     pub fn problem(&mut self, name: &str, what: &str) {
-        self.problems.push(format!("{name} {what}"));
+        let problem = format!("{name} {what}");
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// The configuration, if every part of it was there.
@@ -125,6 +130,28 @@ impl Storage {
     }
 }
 
+/// The variables that decide how variants look; `template.yaml` gives them to whoever makes variants or looks after them.
+pub const RECIPE_VARIABLES: [&str; 10] = [
+    "PHOTODROP_VARIANTS",
+    "PHOTODROP_VARIANT_FORMATS",
+    "PHOTODROP_WEBP_QUALITY",
+    "PHOTODROP_WEBP_METHOD",
+    "PHOTODROP_JPEG_QUALITY",
+    "PHOTODROP_AVIF_QUALITY",
+    "PHOTODROP_AVIF_SPEED",
+    "PHOTODROP_BACKGROUND",
+    "PHOTODROP_ANIMATION",
+    "PHOTODROP_SANITIZED_ORIGINAL",
+];
+
+/// Reads [`RECIPE_VARIABLES`] as they are written: what they mean is the thumbnail function's to say.
+pub fn recipe(env: &mut Environment<'_>) -> Option<Recipe> {
+    // All of them, so that every one that is missing is named.
+    let values: Vec<_> = RECIPE_VARIABLES.into_iter().map(|name| Some((name, env.text(name)?))).collect();
+    let values: Vec<_> = values.into_iter().collect::<Option<_>>()?;
+    Some(Recipe::of(values.iter().map(|(name, value)| (*name, value.as_str()))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +190,23 @@ mod tests {
         let number = env.number::<u32>("N", 1..=5);
         let list = env.list::<u32>("L");
         assert_eq!(env.finish(number.zip(list)), Ok((5, vec![1, 2])));
+    }
+
+    #[test]
+    fn every_variable_of_the_recipe_makes_another_one() {
+        let recipe_with = |changed: Option<&'static str>| {
+            let lookup =
+                move |name: &str| Some(if Some(name) == changed { "b".to_owned() } else { "a".to_owned() });
+            let mut env = Environment::new(&lookup);
+            let recipe = recipe(&mut env);
+            env.finish(recipe).unwrap()
+        };
+        for variable in RECIPE_VARIABLES {
+            assert_ne!(recipe_with(None), recipe_with(Some(variable)), "{variable}");
+        }
+        let mut env = Environment::new(&|_| None);
+        let (first, second) = (recipe(&mut env), recipe(&mut env));
+        assert_eq!(env.finish(first.or(second)).unwrap_err().problems.len(), 10);
     }
 
     #[test]

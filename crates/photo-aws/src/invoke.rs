@@ -40,12 +40,22 @@ impl ThumbnailFunction {
 /// The event that S3 would send of an original; its name says that it is not S3's.
 #[must_use]
 pub fn created_event(bucket: &str, key: &OriginalKey, object: &FoundObject) -> Value {
+    event("Reconcile", bucket, key, object)
+}
+
+/// The same of an original whose photo may have ended before: its variants are made again.
+#[must_use]
+pub fn backfill_event(bucket: &str, key: &OriginalKey, object: &FoundObject) -> Value {
+    event("Backfill", bucket, key, object)
+}
+
+fn event(cause: &str, bucket: &str, key: &OriginalKey, object: &FoundObject) -> Value {
     json!({ "Records": [{
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
         "awsRegion": "",
         "eventTime": crate::item::timestamp(object.written_at),
-        "eventName": "ObjectCreated:Reconcile",
+        "eventName": format!("ObjectCreated:{cause}"),
         "userIdentity": {},
         "requestParameters": {},
         "responseElements": {},

@@ -7,6 +7,7 @@
 //! | `owner#{owner}` | `photo#{photo_id}` | a photo's record |
 //! | `owner#{owner}` | `idempotency#{SHA-256 of the key}` | which photo an idempotency key stands for |
 //! | `owner#{owner}` | `quota#{day}` | what the owner has taken of a day |
+//! | `owner#{owner}` | `import#{photo_id}` | that a photo was taken over from another bucket once |
 //! | `system#reconcile` | `checkpoint#{bucket}` | how far a bucket's listing has come |
 //!
 //! A photo for which something is still to be done has `due_at`, and with it a place in the sparse index `due`.
@@ -17,7 +18,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, Processed, State, Status, StoredVariant};
 use photo_domain::{
-    Checksum, FileName, Metadata, OwnerId, PhotoId, UploadRequest, VariantFormat, VariantName, upkeep,
+    Checksum, FileName, Metadata, OwnerId, PhotoId, Recipe, UploadRequest, VariantFormat, VariantName, upkeep,
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -48,6 +49,10 @@ pub(crate) fn idempotency_sort_key(digest: &str) -> String {
 
 pub(crate) fn quota_sort_key(day: time::Date) -> String {
     format!("quota#{day}")
+}
+
+pub(crate) fn import_sort_key(photo_id: PhotoId) -> String {
+    format!("import#{photo_id}")
 }
 
 pub(crate) fn timestamp(at: OffsetDateTime) -> String {
@@ -133,6 +138,10 @@ struct OutcomeAttributes {
     #[serde(skip_serializing_if = "Option::is_none")]
     variants: Option<Vec<VariantItem>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    recipe: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failure_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_reason: Option<String>,
@@ -159,6 +168,8 @@ impl OutcomeAttributes {
                 dominant_color: Some(processed.dominant_color.clone()),
                 original_etag: Some(processed.original_etag.clone()),
                 variants: Some(processed.variants.iter().map(VariantItem::of).collect()),
+                recipe: processed.recipe.as_ref().map(Recipe::to_string),
+                renewed: processed.renewed.then_some(true),
                 ..Self::default()
             },
             Outcome::Failed { code, reason } => Self {
@@ -185,6 +196,8 @@ impl OutcomeAttributes {
                     .into_iter()
                     .map(VariantItem::into_variant)
                     .collect::<Result<_, _>>()?,
+                recipe: self.recipe.map(|text| parsed("recipe", &text)).transpose()?,
+                renewed: self.renewed.unwrap_or(false),
             })),
             Status::Failed => Some(Outcome::Failed {
                 code: parsed("failure_code", &required("failure_code", self.failure_code)?)?,
@@ -402,6 +415,8 @@ mod tests {
                 size_bytes: 4096,
                 key: "photos/auth0%7C7/01935b7c-0000-7000-8000-000000000001/small.webp".to_owned(),
             }],
+            recipe: Some("0123456789abcdef".parse().unwrap()),
+            renewed: true,
         })
     }
 
@@ -420,6 +435,7 @@ mod tests {
         match value {
             AttributeValue::S(text) => serde_json::json!({ "S": text }),
             AttributeValue::N(number) => serde_json::json!({ "N": number }),
+            AttributeValue::Bool(value) => serde_json::json!({ "BOOL": value }),
             AttributeValue::M(map) => serde_json::json!({ "M": plain(map) }),
             AttributeValue::L(list) => {
                 serde_json::json!({ "L": list.iter().map(attribute).collect::<Vec<_>>() })
@@ -444,6 +460,16 @@ mod tests {
             let record = PhotoRecord { state, ..pending() };
             assert_eq!(to_record(from_record(&record).unwrap()).unwrap(), record);
         }
+    }
+
+    #[test]
+    fn a_ready_record_from_before_recipes_reads_back_without_one() {
+        let mut item = from_record(&settled(ready())).unwrap();
+        item.remove("recipe");
+        item.remove("renewed");
+        let Outcome::Ready(processed) = ready() else { panic!("it is ready") };
+        let old = Processed { recipe: None, renewed: false, ..processed };
+        assert_eq!(to_record(item).unwrap(), settled(Outcome::Ready(old)));
     }
 
     #[test]

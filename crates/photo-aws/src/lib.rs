@@ -42,10 +42,12 @@ pub use events::EventBus;
 #[cfg(feature = "reconcile")]
 pub use invoke::ThumbnailFunction;
 pub use item::Tracked;
+#[cfg(feature = "reconcile")]
+pub use objects::Taken;
 pub use objects::{Bucket, FoundObject, Objects, OriginalTag, PresignedUpload, ReadError};
 #[cfg(feature = "reconcile")]
 pub use queues::{Message, Queue};
-pub use store::{Created, IdempotentRequest, Known, PhotoStore, Settled};
+pub use store::{Created, IdempotentRequest, Imported, Known, PhotoStore, Settled};
 
 /// A call to AWS that did not succeed; the photo is not to blame, and a later try may succeed.
 #[derive(Debug, thiserror::Error)]

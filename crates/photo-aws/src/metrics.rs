@@ -129,9 +129,19 @@ pub const CPU_UTILIZATION: Metric = Metric::of_function("CpuUtilization", Unit::
 pub const STUCK_PENDING: Metric = Metric::of_stack("StuckPending", Unit::Count);
 /// Runs of the reconcile function that came to their end.
 pub const RECONCILE_RUNS: Metric = Metric::of_stack("ReconcileRuns", Unit::Count);
+/// Photos that a backfill had handed on and that have new variants.
+pub const PHOTOS_RENEWED: Metric = Metric::of_stack("PhotosRenewed", Unit::Count);
+/// Photos that a backfill had handed on and that could not be read: they are left as they were.
+pub const RENEWALS_FAILED: Metric = Metric::of_stack("RenewalsFailed", Unit::Count);
+/// Photos that backfills have looked at, dry runs not counted.
+pub const BACKFILL_EXAMINED: Metric = Metric::of_stack("BackfillExamined", Unit::Count);
+/// Photos that backfills have handed on, or taken over.
+pub const BACKFILL_STARTED: Metric = Metric::of_stack("BackfillStarted", Unit::Count);
+/// Photos that backfills could not hand on or take over.
+pub const BACKFILL_FAILED: Metric = Metric::of_stack("BackfillFailed", Unit::Count);
 
 /// Every metric: what `docs/METRICS.md` has to tell of.
-pub const ALL: [Metric; 16] = [
+pub const ALL: [Metric; 21] = [
     UPLOADS_CREATED,
     QUOTA_REFUSALS,
     PHOTOS_READY,
@@ -148,6 +158,11 @@ pub const ALL: [Metric; 16] = [
     CPU_UTILIZATION,
     STUCK_PENDING,
     RECONCILE_RUNS,
+    PHOTOS_RENEWED,
+    RENEWALS_FAILED,
+    BACKFILL_EXAMINED,
+    BACKFILL_STARTED,
+    BACKFILL_FAILED,
 ];
 
 /// One line of metrics. What is observed together goes into one document: it has one time and one set of properties.

@@ -14,7 +14,12 @@ use time::OffsetDateTime;
 
 use crate::AwsError;
 
+#[cfg(feature = "reconcile")]
+mod foreign;
 mod listing;
+
+#[cfg(feature = "reconcile")]
+pub use foreign::{ForeignBucket, Taken};
 
 pub use listing::{Bucket, FoundObject, Page};
 
@@ -80,6 +85,8 @@ pub enum OriginalTag {
     Failed,
     /// It has no record.
     Orphaned,
+    /// Its photo was `failed` and is `ready` now: no rule lets it expire.
+    Ready,
 }
 
 impl OriginalTag {
@@ -89,6 +96,7 @@ impl OriginalTag {
         match self {
             Self::Failed => "failed",
             Self::Orphaned => "orphaned",
+            Self::Ready => "ready",
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The SDK is the real one, so requests, retries, signatures and errors are; only its connection is replaced.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_credential_types::Credentials;
@@ -14,7 +14,7 @@ use crate::{Objects, PhotoStore, telemetry};
 /// One answer: status and body.
 pub type Answer = (u16, String);
 
-/// One request: method, URI, the operation that `X-Amz-Target` names, and the body.
+/// One request: method, URI, the operation that `X-Amz-Target` names, headers and body.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The HTTP method.
@@ -23,6 +23,8 @@ pub struct Request {
     pub uri: String,
     /// DynamoDB's operation; empty for S3.
     pub target: String,
+    /// The headers, by lower-case name.
+    pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -55,6 +57,11 @@ fn http(
             method: request.method().to_string(),
             uri: request.uri().to_string(),
             target: header("x-amz-target"),
+            headers: request
+                .headers()
+                .iter()
+                .map(|(name, _)| (name.as_str().to_owned(), header(name.as_str())))
+                .collect(),
             body: request.body().bytes().unwrap_or_default().to_vec(),
         });
         let (status, body) = match &object {
@@ -172,6 +179,9 @@ fn objects_with(answers: Vec<Answer>, original: Option<Vec<u8>>) -> (Objects, Se
 pub struct Lines {
     page: Page,
     _guard: tracing::subscriber::DefaultGuard,
+    /// While there is one subscriber alone, `tracing` asks the thread that comes by a place in the code first whether
+    /// anybody listens there, and never again: a test that does not listen would silence one that does.
+    _second: tracing::Dispatch,
 }
 
 /// A place that lines are written to.
@@ -195,7 +205,9 @@ impl Lines {
         let page = Page::default();
         let writer = page.clone();
         let subscriber = telemetry::subscriber(tracing::Level::INFO, move || writer.clone());
-        Self { page, _guard: tracing::subscriber::set_default(subscriber) }
+        let guard = tracing::subscriber::set_default(subscriber);
+        let second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+        Self { page, _guard: guard, _second: second }
     }
 
     /// Every line so far. One that is no JSON is a text.

@@ -19,8 +19,10 @@ use crate::AwsError;
 use crate::change::{Change, text};
 use crate::item::{self, IdempotencyItem, Item};
 
+mod backfill_calls;
 mod upkeep_calls;
 
+pub use backfill_calls::Imported;
 pub use upkeep_calls::{DUE_INDEX, Known};
 
 /// How long an idempotency key stands for its photo.
@@ -203,7 +205,7 @@ impl PhotoStore {
             .transpose()
     }
 
-    async fn get_item(&self, key: &OriginalKey) -> Result<Option<Item>, AwsError> {
+    pub(crate) async fn get_item(&self, key: &OriginalKey) -> Result<Option<Item>, AwsError> {
         self.client
             .get_item()
             .table_name(&self.table_name)
@@ -295,7 +297,7 @@ pub(crate) fn photo_key(key: &OriginalKey) -> HashMap<String, AttributeValue> {
 
 /// Whether the item that stands in a write's way is the one that was being written: then an earlier
 /// attempt, whose answer was lost, had succeeded.
-fn is_own_write(error: &PutItemError, written: &Item) -> bool {
+pub(crate) fn is_own_write(error: &PutItemError, written: &Item) -> bool {
     matches!(error, PutItemError::ConditionalCheckFailedException(failure) if failure.item.as_ref() == Some(written))
 }
 

@@ -97,6 +97,9 @@ pub struct CompletionEvent {
     /// `PhotoReady`: the thumbnails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variants: Option<Vec<EventVariant>>,
+    /// `PhotoReady`: true if the photo was announced as ready before and its variants are now others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<bool>,
     /// `PhotoFailed`: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<EventFailure>,
@@ -166,6 +169,7 @@ impl CompletionEvent {
             thumbhash: None,
             dominant_color: None,
             variants: None,
+            renewed: None,
             failure: None,
         }
     }
@@ -180,6 +184,7 @@ impl CompletionEvent {
             thumbhash: Some(processed.thumbhash.clone()),
             dominant_color: Some(processed.dominant_color.clone()),
             variants: Some(processed.variants.iter().map(EventVariant::of).collect()),
+            renewed: processed.renewed.then_some(true),
             ..self
         }
     }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -25,6 +26,23 @@ impl PhotoId {
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The id of a photo that is taken over from elsewhere: always the same for the same `source`, whatever tells it
+    /// from every other, so that taking it over twice makes one photo. It sorts by when the source was written.
+    #[must_use]
+    pub fn of_source(written_at: OffsetDateTime, source: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in source {
+            // Each part is preceded by its length, so that no two sources have the same bytes under the hash.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let digest = hash.finalize();
+        let mut random = [0; 10];
+        random.copy_from_slice(&digest[..10]);
+        let milliseconds = u64::try_from(written_at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid())
     }
 
     /// When it was made, to the millisecond.
@@ -158,6 +176,21 @@ mod tests {
     fn an_id_knows_when_it_was_made() {
         let id: PhotoId = "01935b7c-0000-7000-8000-000000000001".parse().unwrap();
         assert_eq!(id.unix_milliseconds(), 0x0193_5b7c_0000);
+    }
+
+    #[test]
+    fn an_id_of_a_source_is_the_same_every_time_and_another_for_every_other_source() {
+        let at = time::macros::datetime!(2019-07-01 12:00:00.5 UTC);
+        let id = PhotoId::of_source(at, &["bucket", "a/Ümläut 1.jpg", "\"0123\""]);
+        assert_eq!(id, PhotoId::of_source(at, &["bucket", "a/Ümläut 1.jpg", "\"0123\""]));
+        assert_eq!((id.made_at(), id.to_string().parse()), (at, Ok(id)));
+        for other in [
+            PhotoId::of_source(at, &["bucket", "a/Ümläut 1.jpg", "\"0124\""]),
+            PhotoId::of_source(at, &["bucketa", "/Ümläut 1.jpg", "\"0123\""]),
+            PhotoId::of_source(at + time::Duration::SECOND, &["bucket", "a/Ümläut 1.jpg", "\"0123\""]),
+        ] {
+            assert_ne!(id, other);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! originals bucket    photos/{owner}/{photo_id}/original
 //! thumbnails bucket   photos/{owner}/{photo_id}/{variant}.{jpg|webp|avif|png|gif}
+//!                     photos/{owner}/{photo_id}/{variant}.{edition}.{jpg|webp|avif|png|gif}
 //! ```
 //!
 //! The owner comes first so that a busy service spreads over many S3 prefixes, each with its own
@@ -10,6 +11,8 @@
 
 use std::fmt;
 use std::str::FromStr;
+
+use uuid::Uuid;
 
 use crate::{OwnerId, PhotoId, VariantFormat, VariantName};
 
@@ -49,7 +52,11 @@ impl OriginalKey {
         let (folder, name) = key.rsplit_once('/').ok_or(ForeignKey)?;
         let (stem, extension) = name.rsplit_once('.').ok_or(ForeignKey)?;
         let known = VariantFormat::ALL.iter().any(|format| format.extension() == extension);
-        if known && VariantName::parse(stem).is_ok() {
+        let name = match stem.rsplit_once('.') {
+            Some((name, edition)) => edition.parse::<Edition>().is_ok().then_some(name),
+            None => Some(stem),
+        };
+        if known && name.is_some_and(|name| VariantName::parse(name).is_ok()) {
             return format!("{folder}/{ORIGINAL}").parse();
         }
         Err(ForeignKey)
@@ -74,10 +81,42 @@ impl FromStr for OriginalKey {
     }
 }
 
+/// One making of variants by a backfill.
+///
+/// Each has keys of its own. So the variants that the record names stay as they are until the record names the new
+/// ones, which is one write; and an object that nobody names can be removed once it is older than any invocation:
+/// no later making will ever name it. Time comes first, so editions sort by when they were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Edition(u64);
+
+impl Edition {
+    /// A new one.
+    #[must_use]
+    pub fn generate() -> Self {
+        // The first half of a UUID version 7: 48 bits of Unix time in milliseconds, and 12 random ones.
+        Self(Uuid::now_v7().as_u64_pair().0)
+    }
+}
+
+impl fmt::Display for Edition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for Edition {
+    type Err = ForeignKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let edition = u64::from_str_radix(text, 16).map(Self).map_err(|_| ForeignKey)?;
+        if edition.to_string() == text { Ok(edition) } else { Err(ForeignKey) }
+    }
+}
+
 /// Where one variant is, in the thumbnails bucket.
 ///
-/// It follows from the original's key and the variant alone, so making a variant again overwrites it
-/// with the same bytes: that is what makes duplicate events harmless.
+/// That of a new photo follows from the original's key and the variant alone, so making a variant again overwrites it
+/// with the same bytes: that is what makes duplicate events harmless. What a backfill makes has its [`Edition`] too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VariantKey<'a> {
     /// The photo.
@@ -86,12 +125,18 @@ pub struct VariantKey<'a> {
     pub name: &'a VariantName,
     /// The variant's encoding.
     pub format: VariantFormat,
+    /// By which backfill it was made; none for a new photo's.
+    pub edition: Option<Edition>,
 }
 
 impl fmt::Display for VariantKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let OriginalKey { owner, photo_id } = self.original;
-        write!(f, "{PREFIX}/{}/{photo_id}/{}.{}", owner.encoded(), self.name, self.format.extension())
+        write!(f, "{PREFIX}/{}/{photo_id}/{}", owner.encoded(), self.name)?;
+        if let Some(edition) = self.edition {
+            write!(f, ".{edition}")?;
+        }
+        write!(f, ".{}", self.format.extension())
     }
 }
 
@@ -112,8 +157,11 @@ mod tests {
         let original = original();
         assert_eq!(original.to_string(), format!("photos/auth0%7C7/{ID}/original"));
         let name = VariantName::parse("small").unwrap();
-        let variant = VariantKey { original: &original, name: &name, format: VariantFormat::Jpeg };
+        let variant =
+            VariantKey { original: &original, name: &name, format: VariantFormat::Jpeg, edition: None };
         assert_eq!(variant.to_string(), format!("photos/auth0%7C7/{ID}/small.jpg"));
+        let renewed = VariantKey { edition: Some(Edition(0x0193_5b7c_0000_7abc)), ..variant };
+        assert_eq!(renewed.to_string(), format!("photos/auth0%7C7/{ID}/small.01935b7c00007abc.jpg"));
     }
 
     #[test]
@@ -144,8 +192,10 @@ mod tests {
         for name in ["small", "original"] {
             let name = VariantName::parse(name).unwrap();
             for format in VariantFormat::ALL {
-                let key = VariantKey { original: &original, name: &name, format }.to_string();
-                assert_eq!(key.parse::<OriginalKey>(), Err(ForeignKey));
+                for edition in [None, Some(Edition::generate())] {
+                    let key = VariantKey { original: &original, name: &name, format, edition }.to_string();
+                    assert_eq!(key.parse::<OriginalKey>(), Err(ForeignKey));
+                }
             }
         }
     }
@@ -155,9 +205,11 @@ mod tests {
         let original = original();
         let name = VariantName::parse("small").unwrap();
         for format in VariantFormat::ALL {
-            let key = VariantKey { original: &original, name: &name, format }.to_string();
-            assert!(key.starts_with(&original.prefix()));
-            assert_eq!(OriginalKey::of_variant(&key), Ok(original.clone()));
+            for edition in [None, Some(Edition::generate())] {
+                let key = VariantKey { original: &original, name: &name, format, edition }.to_string();
+                assert!(key.starts_with(&original.prefix()));
+                assert_eq!(OriginalKey::of_variant(&key), Ok(original.clone()));
+            }
         }
         for key in [
             original.to_string(),
@@ -165,10 +217,22 @@ mod tests {
             format!("photos/a/{ID}/small.tiff"),
             format!("photos/a/{ID}/.jpg"),
             format!("photos/a/{ID}/Small.jpg"),
+            format!("photos/a/{ID}/small.1.jpg"),
+            format!("photos/a/{ID}/small.+1935b7c00007abc.jpg"),
+            format!("photos/a/{ID}/small.01935B7C00007abc.jpg"),
+            format!("photos/a/{ID}/small.x.01935b7c00007abc.jpg"),
             "small.jpg".to_owned(),
         ] {
             assert_eq!(OriginalKey::of_variant(&key), Err(ForeignKey), "{key}");
         }
+    }
+
+    #[test]
+    fn two_editions_never_meet_and_sort_by_time() {
+        let editions: Vec<_> = (0..50).map(|_| Edition::generate()).collect();
+        assert!(editions.is_sorted());
+        assert_eq!(editions.iter().collect::<std::collections::HashSet<_>>().len(), 50);
+        assert_eq!(editions[0].to_string().parse(), Ok(editions[0]));
     }
 
     proptest! {

@@ -14,6 +14,7 @@
 //! | [`event`] | what is announced when a photo is ready, failed or deleted |
 //! | [`failure`] | the stable codes of photos that can never be made |
 //! | [`quota`] | how much one owner may take |
+//! | [`recipe`] | by which settings variants were made |
 //! | [`request`] | what a client may ask for: sizes, checksums, metadata, idempotency keys |
 
 pub mod event;
@@ -22,6 +23,7 @@ pub mod id;
 pub mod key;
 pub mod media;
 pub mod quota;
+pub mod recipe;
 pub mod record;
 pub mod request;
 pub mod step;
@@ -30,8 +32,9 @@ pub mod upkeep;
 pub use event::{Announcement, CompletionEvent};
 pub use failure::FailureCode;
 pub use id::{OwnerId, PhotoId};
-pub use key::{OriginalKey, VariantKey};
+pub use key::{Edition, OriginalKey, VariantKey};
 pub use media::{ContentType, VariantFormat, VariantName};
+pub use recipe::Recipe;
 pub use record::{Outcome, PhotoRecord, Processed, StoredVariant};
 pub use request::{Checksum, FileName, IdempotencyKey, Metadata, UploadRequest};
 pub use step::Step;

@@ -34,6 +34,23 @@ impl ContentType {
             Self::WebP => "image/webp",
         }
     }
+
+    /// How many of a file's first bytes [`ContentType::of_bytes`] needs.
+    pub const SIGNATURE_BYTES: usize = 12;
+
+    /// What a file is by its first bytes; none if it is nothing that can be decoded. A name and a declared type say
+    /// what somebody believed, these say what a decoder will meet
+    /// ([MIME Sniffing, section 6.1](https://mimesniff.spec.whatwg.org/#matching-an-image-type-pattern)).
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for ContentType {
@@ -183,6 +200,26 @@ mod tests {
         for other in ["", "image/jpg", "image/svg+xml", "text/html", " image/png", "image/png; charset=utf-8"]
         {
             assert_eq!(other.parse::<ContentType>(), Err(UnsupportedType), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_what_its_first_bytes_say() {
+        for (bytes, expected) in [
+            (b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01".as_slice(), Some(ContentType::Jpeg)),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\r", Some(ContentType::Png)),
+            (b"GIF89a\x01\0\x01\0\0\0", Some(ContentType::Gif)),
+            (b"GIF87a", Some(ContentType::Gif)),
+            (b"RIFF\x24\0\0\0WEBP", Some(ContentType::WebP)),
+            (b"RIFF\x24\0\0\0WAVE", None),
+            (b"RIFF\x24\0\0\0WEB", None),
+            (b"\0\0\0\x18ftypheic", None),
+            (b"\xff\xd8", None),
+            (b"GIF88a", None),
+            (b"Dear diary,\n", None),
+            (b"", None),
+        ] {
+            assert_eq!(ContentType::of_bytes(bytes), expected, "{bytes:?}");
         }
     }
 

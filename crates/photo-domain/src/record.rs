@@ -7,6 +7,8 @@
 //! expired ─────────────────┘
 //! ```
 //!
+//! A backfill gives a `ready` photo other variants, and may make a `failed` one `ready`.
+//!
 //! Which write may happen in which status is [`Step`]'s to say, for the table's conditions and for the model
 //! check alike. Each step is one conditional write, so the first of several writers wins and the others find it
 //! done, whatever order they run in.
@@ -17,7 +19,7 @@ use std::str::FromStr;
 use time::OffsetDateTime;
 
 use crate::step::Step;
-use crate::{ContentType, FailureCode, OwnerId, PhotoId, UploadRequest, VariantFormat, VariantName};
+use crate::{ContentType, FailureCode, OwnerId, PhotoId, Recipe, UploadRequest, VariantFormat, VariantName};
 
 /// How far a photo has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,6 +179,10 @@ pub struct Processed {
     pub original_etag: String,
     /// The variants, in configuration order.
     pub variants: Vec<StoredVariant>,
+    /// By which settings they were made; none in records from before it was noted.
+    pub recipe: Option<Recipe>,
+    /// Whether the photo had variants before, which these have replaced.
+    pub renewed: bool,
 }
 
 /// One thumbnail in the thumbnails bucket.
@@ -201,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_photo_settles_once_may_come_late_and_a_deleted_one_never_comes_back() {
+    fn a_photo_settles_once_may_come_late_or_be_read_later_and_a_deleted_one_never_comes_back() {
         use Status::{Deleting, Expired, Failed, Pending, Ready};
         let legal = [
             (Pending, Ready),
@@ -209,6 +215,7 @@ mod tests {
             (Pending, Expired),
             (Expired, Ready),
             (Expired, Failed),
+            (Failed, Ready),
             (Pending, Deleting),
             (Ready, Deleting),
             (Failed, Deleting),

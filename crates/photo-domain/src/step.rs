@@ -17,6 +17,10 @@ pub enum Step {
     Expire,
     /// The bytes are there and nothing became of them: they are processed once more.
     Retry,
+    /// A backfill has made other variants of a photo that has some: the record names the new ones from then on.
+    Renew,
+    /// A backfill could read a photo that an earlier version could not.
+    Recover,
     /// The owner deletes the photo.
     Delete,
     /// Nothing but the record is left: it goes too.
@@ -25,8 +29,16 @@ pub enum Step {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 6] =
-        [Self::Succeed, Self::Fail, Self::Expire, Self::Retry, Self::Delete, Self::Remove];
+    pub const ALL: [Self; 8] = [
+        Self::Succeed,
+        Self::Fail,
+        Self::Expire,
+        Self::Retry,
+        Self::Renew,
+        Self::Recover,
+        Self::Delete,
+        Self::Remove,
+    ];
 
     /// The statuses in which it may happen; in any other the table refuses it.
     #[must_use]
@@ -35,6 +47,8 @@ impl Step {
             // An expired upload may still arrive: a slow PUT that began in time. It must not be lost.
             Self::Succeed | Self::Fail | Self::Retry => &[Status::Pending, Status::Expired],
             Self::Expire => &[Status::Pending],
+            Self::Renew => &[Status::Ready],
+            Self::Recover => &[Status::Failed],
             Self::Delete => &[Status::Pending, Status::Ready, Status::Failed, Status::Expired],
             Self::Remove => &[Status::Deleting],
         }
@@ -44,11 +58,11 @@ impl Step {
     #[must_use]
     pub const fn to(self) -> Option<Status> {
         match self {
-            Self::Succeed => Some(Status::Ready),
+            Self::Succeed | Self::Recover => Some(Status::Ready),
             Self::Fail => Some(Status::Failed),
             Self::Expire => Some(Status::Expired),
             Self::Delete => Some(Status::Deleting),
-            Self::Retry | Self::Remove => None,
+            Self::Retry | Self::Renew | Self::Remove => None,
         }
     }
 
@@ -56,7 +70,7 @@ impl Step {
     #[must_use]
     pub const fn announces(self) -> Option<Announcement> {
         match self {
-            Self::Succeed => Some(Announcement::Ready),
+            Self::Succeed | Self::Renew | Self::Recover => Some(Announcement::Ready),
             Self::Fail => Some(Announcement::Failed),
             Self::Delete => Some(Announcement::Deleted),
             Self::Expire | Self::Retry | Self::Remove => None,
@@ -73,6 +87,13 @@ mod tests {
         for step in Step::ALL {
             assert!(!step.from().is_empty(), "{step:?}");
             assert!(step.to().is_none_or(|to| !step.from().contains(&to)), "{step:?}");
+        }
+    }
+
+    #[test]
+    fn no_backfill_takes_a_photo_s_thumbnails_away() {
+        for step in Step::ALL.into_iter().filter(|step| step.from().contains(&Status::Ready)) {
+            assert!(matches!(step.to(), None | Some(Status::Deleting)), "{step:?}");
         }
     }
 

@@ -3,8 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use photo_aws::{ConfigError, Environment, Storage, quota};
+use photo_aws::{ConfigError, Environment, Storage, config, quota};
 use photo_domain::quota::Quotas;
+use photo_domain::{ContentType, Recipe};
 
 /// What the function is told by its environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,14 @@ pub struct Config {
     /// `PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT`: a larger share of what was listed is no litter but a mistake, such
     /// as a wrong table, and nothing is touched.
     pub max_orphan_percent: usize,
+    /// The fingerprint of the settings by which the thumbnail function makes variants today.
+    pub recipe: Recipe,
+    /// `PHOTODROP_BACKFILL_BUCKET`: the one bucket that photos are taken over from; none if it is empty.
+    pub backfill_bucket: Option<String>,
+    /// `PHOTODROP_ALLOWED_CONTENT_TYPES`: what may be taken over, comma-separated.
+    pub allowed_content_types: Vec<ContentType>,
+    /// `PHOTODROP_MAX_UPLOAD_BYTES`: nothing larger is taken over.
+    pub max_upload_bytes: u64,
 }
 
 /// Whether a run changes anything.
@@ -84,6 +93,16 @@ impl Config {
         let orphan_grace = env.number("PHOTODROP_ORPHAN_GRACE_SECONDS", 1..=31_536_000);
         let max_orphans = env.number("PHOTODROP_RECONCILE_MAX_ORPHANS", 0..=100_000);
         let max_orphan_percent = env.number("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", 0..=100);
+        let recipe = config::recipe(&mut env);
+        let backfill_bucket = lookup("PHOTODROP_BACKFILL_BUCKET").filter(|name| !name.is_empty());
+        if let (Some(bucket), Some(storage)) = (&backfill_bucket, &storage)
+            && [&storage.originals_bucket, &storage.thumbnails_bucket].contains(&bucket)
+        {
+            // Each photo that is taken over would be one more to take over.
+            env.problem("PHOTODROP_BACKFILL_BUCKET", "is the stack's own: another bucket is needed");
+        }
+        let allowed_content_types = env.list("PHOTODROP_ALLOWED_CONTENT_TYPES");
+        let max_upload_bytes = env.number("PHOTODROP_MAX_UPLOAD_BYTES", 1..=5 << 30);
         let config = (|| {
             Some(Self {
                 storage: storage?,
@@ -98,6 +117,10 @@ impl Config {
                 orphan_grace: Duration::from_secs(orphan_grace?),
                 max_orphans: max_orphans?,
                 max_orphan_percent: max_orphan_percent?,
+                recipe: recipe?,
+                backfill_bucket,
+                allowed_content_types: allowed_content_types?,
+                max_upload_bytes: max_upload_bytes?,
             })
         })();
         env.finish(config)
@@ -110,7 +133,7 @@ mod tests {
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 16);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 28);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use photo_aws::{Clients, Objects, PhotoStore, Timeouts, config, telemetry};
-use reconcile::{Config, Reconciler, Request, run::deadline};
+use reconcile::{Config, Event, Reconciler, run::deadline};
 use tracing::Instrument as _;
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,11 +25,11 @@ async fn main() -> Result<(), Error> {
         objects: Objects::new(clients.s3, storage.originals_bucket, storage.thumbnails_bucket),
         config,
     });
-    run(service_fn(move |event: LambdaEvent<Request>| {
+    run(service_fn(move |event: LambdaEvent<Event>| {
         let reconciler = Arc::clone(&reconciler);
         let LambdaEvent { payload, context } = event;
         let span = telemetry::invocation(&context.request_id, context.xray_trace_id.as_deref());
-        async move { Ok::<_, Error>(reconciler.run(payload, deadline(&context)).await) }.instrument(span)
+        async move { reconciler.handle(payload, deadline(&context)).await }.instrument(span)
     }))
     .await
 }

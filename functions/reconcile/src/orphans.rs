@@ -86,19 +86,21 @@ impl Run<'_> {
             .filter(|(object, key)| match listing.known.get(key) {
                 None => true,
                 // After a change of the variants, readers may still have URLs of the old ones.
-                Some(Known::Record { status: Status::Ready, variant_keys, updated_at }) => {
+                Some(Known::Record { status: Status::Ready, variant_keys, updated_at, .. }) => {
                     *updated_at < oldest && !variant_keys.contains(&object.key)
                 }
                 Some(Known::Record { status: Status::Failed, updated_at, .. }) => *updated_at < oldest,
                 // On its way, being removed anyway, or not to be judged.
                 Some(_) => false,
             })
-            .map(|(object, _)| object)
             .collect();
-        if !self.is_litter(Bucket::Thumbnails, orphans.len(), listing.listed) {
+        // What a backfill has replaced may be half of the bucket and is no sign of a wrong table: that one would not know
+        // its photos.
+        let unknown = orphans.iter().filter(|(_, key)| !listing.known.contains_key(key)).count();
+        if !self.is_litter(Bucket::Thumbnails, unknown, listing.listed) {
             return Ok(());
         }
-        for object in orphans.iter().take(self.tools.config.max_orphans) {
+        for (object, _) in orphans.iter().take(self.tools.config.max_orphans) {
             if !self.is_dry() {
                 self.tools.objects.remove_variant(&object.key).await?;
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_lambda_events::event::s3::S3Event;
 use percent_encoding::percent_decode_str;
+use photo_aws::metrics::{self, Document};
 use photo_aws::{AwsError, Message};
 use photo_domain::record::State;
 use photo_domain::{OriginalKey, upkeep};
@@ -79,12 +80,20 @@ impl Run<'_> {
             tracing::error!("a failure of no photo of ours: parked");
             return self.park("no photo of ours", body).await;
         }
+        let is_backfill =
+            failure.event.records.iter().any(|record| {
+                record.event_name.as_deref().is_some_and(|name| name == "ObjectCreated:Backfill")
+            });
         for key in keys {
             let Some(tracked) = self.tools.store.track(&key).await? else { continue };
+            let cause = failure.response["errorMessage"].as_str().unwrap_or("unknown");
             if !matches!(tracked.record.state, State::Pending { .. } | State::Expired { .. }) {
+                if is_backfill {
+                    tracing::warn!(photo_id = %key.photo_id, cause, "not renewed: left to the next backfill");
+                    Document::new().count(metrics::RENEWALS_FAILED).emit();
+                }
                 continue;
             }
-            let cause = failure.response["errorMessage"].as_str().unwrap_or("unknown");
             if tracked.attempts >= upkeep::MAX_ATTEMPTS {
                 let reason = format!("failed after {} attempts, at last: {cause}", tracked.attempts);
                 self.give_up(&key, &tracked.record, &reason, body).await?;

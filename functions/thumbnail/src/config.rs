@@ -5,9 +5,9 @@ mod size;
 use std::str::FromStr;
 
 use photo_aws::usage::MIB_PER_VCPU;
-use photo_aws::{ConfigError, Environment, Storage, quota};
+use photo_aws::{ConfigError, Environment, Storage, config, quota};
 use photo_domain::quota::Quotas;
-use photo_domain::{VariantFormat, VariantName};
+use photo_domain::{Recipe, VariantFormat, VariantName};
 use photo_imaging::{Animation, VariantSpec};
 
 pub use size::{InvalidVariantSize, VariantSize};
@@ -29,6 +29,8 @@ pub struct Config {
     /// `PHOTODROP_VARIANT_FORMATS`, with `PHOTODROP_JPEG_QUALITY`, `PHOTODROP_WEBP_QUALITY` or
     /// `PHOTODROP_AVIF_QUALITY` (1 to 100).
     pub variants: Vec<ConfiguredVariant>,
+    /// The fingerprint of all variables that decide how variants look.
+    pub recipe: Recipe,
     /// `PHOTODROP_AVIF_SPEED`: rav1e's, 1 (small) to 10 (fast).
     pub avif_speed: u8,
     /// `PHOTODROP_ANIMATION`: `first-frame` or `keep`.
@@ -154,6 +156,7 @@ impl Config {
         let webp_method = env.number("PHOTODROP_WEBP_METHOD", 0..=6);
         let memory_mib = env.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 128..=1_000_000_usize);
         let quotas = quota::read(&mut env);
+        let recipe = config::recipe(&mut env);
         let variants = (|| {
             let quality = |format| match format {
                 VariantFormat::Jpeg => jpeg_quality,
@@ -183,6 +186,7 @@ impl Config {
                 max_pixels: max_pixels?,
                 max_side: max_side?,
                 variants: variants?,
+                recipe: recipe?,
                 avif_speed: avif_speed?,
                 animation: animation?,
                 sanitized_original: sanitized_original?,

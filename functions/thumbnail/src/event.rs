@@ -42,7 +42,12 @@ pub struct OriginalCreated {
     pub etag: Option<String>,
     /// When S3 had it, by the event.
     pub arrived_at: Option<OffsetDateTime>,
+    /// Whether a backfill asks for its variants again, even if the photo has ended.
+    pub again: bool,
 }
+
+/// How a backfill names its events: S3 has no such event type.
+const BACKFILL: &str = "ObjectCreated:Backfill";
 
 /// Why a record of an event is none of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +68,8 @@ impl OriginalCreated {
     pub fn from_record(record: &S3EventRecord, originals_bucket: &str) -> Result<Self, Ignored> {
         // Without prefix in messages to Lambda, with it in the documentation's table of event types.
         let name = record.event_name.as_deref().unwrap_or_default();
-        if !name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:") {
+        let name = name.strip_prefix("s3:").unwrap_or(name);
+        if !name.starts_with("ObjectCreated:") {
             return Err(Ignored::NotCreated);
         }
         if record.s3.bucket.name.as_deref() != Some(originals_bucket) {
@@ -71,12 +77,14 @@ impl OriginalCreated {
         }
         let key = original_key(record).ok_or(Ignored::ForeignKey)?;
         let etag = record.s3.object.e_tag.as_deref().map(|etag| format!("\"{}\"", etag.trim_matches('"')));
-        // An event that `aws_lambda_events` reads without a time has its own default, long ago.
+        let again = name == BACKFILL;
+        // An event that `aws_lambda_events` reads without a time has its own default, long ago. What a backfill asks for
+        // arrived long ago too.
         let milliseconds = i128::from(record.event_time.timestamp_millis());
-        let arrived_at = (milliseconds > 0)
+        let arrived_at = (milliseconds > 0 && !again)
             .then(|| OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).ok())
             .flatten();
-        Ok(Self { key, etag, arrived_at })
+        Ok(Self { key, etag, arrived_at, again })
     }
 }
 
@@ -149,6 +157,19 @@ mod tests {
         ] {
             let record = record(name, "b", &format!("photos/a/{ID}/original"));
             assert!(OriginalCreated::from_record(&record, "b").is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_backfill_s_event_asks_for_the_variants_again_and_no_other_does() {
+        for (name, again) in [
+            ("ObjectCreated:Backfill", true),
+            ("ObjectCreated:Reconcile", false),
+            ("ObjectCreated:Copy", false),
+        ] {
+            let record = record(name, "b", &format!("photos/a/{ID}/original"));
+            let created = OriginalCreated::from_record(&record, "b").unwrap();
+            assert_eq!((created.again, created.arrived_at.is_none()), (again, again), "{name}");
         }
     }
 

@@ -10,7 +10,7 @@ use photo_aws::usage::Meter;
 use photo_aws::{AwsError, EventBus, Objects, OriginalTag, PhotoStore, Settled, error_chain};
 use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, Processed, State, StoredVariant};
-use photo_domain::{Announcement, CompletionEvent, OriginalKey, VariantKey};
+use photo_domain::{Announcement, CompletionEvent, Edition, OriginalKey, VariantKey};
 use time::OffsetDateTime;
 use tracing::Instrument as _;
 
@@ -18,6 +18,8 @@ use crate::config::Config;
 use crate::error::{Failure, InvocationError};
 use crate::event::{Notification, OriginalCreated, original_key};
 use crate::render::{self, RenderedVariant};
+
+mod renew;
 
 /// The pipeline with all that it needs.
 #[derive(Debug)]
@@ -76,12 +78,16 @@ impl Pipeline {
     /// Takes one photo to its end. Only what a later try may mend is an error.
     async fn process(&self, created: &OriginalCreated, deadline: Instant) -> Result<(), AwsError> {
         let key = &created.key;
-        let Some(record) = self.store.get(key).await? else {
+        let Some(tracked) = self.store.track(key).await? else {
             return self.orphaned(key).await;
         };
-        match record.state {
+        let record = &tracked.record;
+        match &record.state {
             // An expired upload that has come after all is as good as one in time.
             State::Pending { .. } | State::Expired { .. } => {}
+            State::Settled(outcome) if created.again => {
+                return self.renew(created, &tracked, outcome, deadline).await;
+            }
             State::Settled(_) => {
                 tracing::info!(status = record.status().as_str(), "settled before: duplicate event");
                 return Ok(());
@@ -91,32 +97,27 @@ impl Pipeline {
                 return Ok(());
             }
         }
-        match self.make(created, &record, deadline).await {
+        match self.make(created, record, None, deadline).await {
             Ok((processed, measured)) => {
                 let now = OffsetDateTime::now_utc();
                 let mut measured = age(measured, metrics::AGE_FROM_REQUEST, record.created_at, now);
                 if let Some(arrived_at) = created.arrived_at {
                     measured = age(measured, metrics::AGE_FROM_ARRIVAL, arrived_at, now);
                 }
-                self.settle(key, record, Outcome::Ready(processed), measured).await
+                self.settle(key, tracked.record, Outcome::Ready(processed), measured).await
             }
             Err(Failure::Permanent { code, reason }) => {
                 // Tagged before it is settled: once settled, a duplicate event does not come this far.
                 self.objects.tag_original(key, OriginalTag::Failed).await?;
                 tracing::warn!(code = code.as_str(), reason, "photo failed");
                 let measured = Document::new().count(metrics::FAILURES_BY_CODE).code(code.as_str());
-                self.settle(key, record, Outcome::Failed { code, reason }, measured).await
+                self.settle(key, tracked.record, Outcome::Failed { code, reason }, measured).await
             }
             Err(Failure::Stale) => {
-                tracing::info!("the original was replaced after this event: left to the newer event");
+                stale();
                 Ok(())
             }
-            Err(Failure::Transient(error)) => {
-                // A warning: the runtime logs the failed invocation as the error that it is, but knows no photo.
-                tracing::warn!(operation = error.operation, error = error_chain(&error), "will be retried");
-                Document::new().count(metrics::RETRIES_ASKED).emit();
-                Err(error)
-            }
+            Err(Failure::Transient(error)) => Err(transient(error)),
         }
     }
 
@@ -125,6 +126,7 @@ impl Pipeline {
         &self,
         created: &OriginalCreated,
         record: &PhotoRecord,
+        edition: Option<Edition>,
         deadline: Instant,
     ) -> Result<(Processed, Document), Failure> {
         let key = &created.key;
@@ -138,7 +140,7 @@ impl Pipeline {
         let rendered_ms = milliseconds(started);
 
         let timings = rendering.timings;
-        let (variants, objects) = name_variants(key, rendering.variants);
+        let (variants, objects) = name_variants(key, edition, rendering.variants);
         self.objects.write_variants(objects).await?;
         let write_ms = milliseconds(started) - rendered_ms;
         tracing::info!(
@@ -169,6 +171,8 @@ impl Pipeline {
             dominant_color: css_color(rendering.dominant_color),
             original_etag: original.etag,
             variants,
+            recipe: Some(self.config.recipe.clone()),
+            renewed: false,
         };
         Ok((processed, measured))
     }
@@ -235,12 +239,14 @@ impl Pipeline {
 /// Each variant as the record has it, and as the object to be written.
 fn name_variants(
     original: &OriginalKey,
+    edition: Option<Edition>,
     variants: Vec<RenderedVariant>,
 ) -> (Vec<StoredVariant>, Vec<NewVariant>) {
     variants
         .into_iter()
         .map(|variant| {
-            let key = VariantKey { original, name: &variant.name, format: variant.format }.to_string();
+            let (name, format) = (&variant.name, variant.format);
+            let key = VariantKey { original, name, format, edition }.to_string();
             let stored = StoredVariant {
                 name: variant.name,
                 format: variant.format,
@@ -252,6 +258,19 @@ fn name_variants(
             (stored, NewVariant { key, format: variant.format, bytes: variant.bytes })
         })
         .unzip()
+}
+
+/// Notes that an event's object is another one by now.
+fn stale() {
+    tracing::info!("the original was replaced after this event: left to the newer event");
+}
+
+/// Notes a failure that Lambda shall try again.
+fn transient(error: AwsError) -> AwsError {
+    // A warning: the runtime logs the failed invocation as the error that it is, but knows no photo.
+    tracing::warn!(operation = error.operation, error = error_chain(&error), "will be retried");
+    Document::new().count(metrics::RETRIES_ASKED).emit();
+    error
 }
 
 /// Adds how old something is. Clocks of two machines may differ: nothing is younger than now.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use lambda_http::RequestExt as _;
 use photo_aws::FoundObject;
-use photo_aws::invoke::created_event;
+use photo_aws::invoke::{backfill_event, created_event};
 use photo_domain::{OriginalKey, OwnerId};
 use photodrop_tests::stack::root;
+use reconcile::backfill::Source;
 use thumbnail::event::{Ignored, Notification, OriginalCreated};
 use upload::routes::{Route, route};
 
@@ -65,6 +66,38 @@ fn every_reconcile_event_is_read_as_its_table_says() {
     assert_eq!(read("reconcile.json"), reconcile::Request::default());
     let dry = read("reconcile-dry-run.json");
     assert_eq!((dry.dry_run, dry.parts.len()), (true, 4));
+    for name in ["reconcile.json", "reconcile-dry-run.json"] {
+        let event: reconcile::Event = serde_json::from_str(&sample(name)).unwrap();
+        assert_eq!((event.backfill, event.run), (None, read(name)), "{name}");
+    }
+}
+
+#[test]
+fn every_backfill_event_is_read_as_its_table_says() {
+    let read = |name: &str| {
+        let event: reconcile::Event = serde_json::from_str(&sample(name)).unwrap();
+        assert_eq!(event.run, reconcile::Request::default());
+        event.backfill.unwrap()
+    };
+    let photos = read("reconcile-backfill-photos.json");
+    assert_eq!(
+        (photos.source, photos.limit, photos.dry_run, &photos.owner),
+        (Source::Photos, 500, true, &None)
+    );
+    let bucket = read("reconcile-backfill-bucket.json");
+    assert_eq!((bucket.source, bucket.dry_run), (Source::Bucket, false));
+    assert_eq!(bucket.bucket.as_deref(), Some("somebody-elses-photos"));
+    assert_eq!((bucket.prefix.as_deref(), bucket.owner.as_deref()), (Some("2019/summer/"), Some(SUBJECT)));
+    // A slip of the pen is an error: it must not start a reconcile run, or a backfill of something else.
+    for bad in [
+        r#"{"backfill": {}}"#,
+        r#"{"backfill": {"source": "table"}}"#,
+        r#"{"backfill": {"source": "photos", "dryrun": true}}"#,
+        r#"{"backfill": {"source": "photos", "limit": -1}}"#,
+        r#"{"backfill": true}"#,
+    ] {
+        assert!(serde_json::from_str::<reconcile::Event>(bad).is_err(), "{bad}");
+    }
 }
 
 #[test]
@@ -80,12 +113,16 @@ fn what_the_reconcile_function_hands_over_is_what_the_thumbnail_function_takes()
             size_bytes: 5,
             written_at: time::OffsetDateTime::UNIX_EPOCH,
         };
-        let event = created_event(BUCKET, &key, &object);
-        let Notification::Objects(event) = serde_json::from_value(event).unwrap() else {
-            panic!("no records")
-        };
-        let created = OriginalCreated::from_record(&event.records[0], BUCKET).unwrap();
-        assert_eq!(created, OriginalCreated { key, etag: Some("\"0123\"".to_owned()), arrived_at: None });
+        for (event, again) in
+            [(created_event(BUCKET, &key, &object), false), (backfill_event(BUCKET, &key, &object), true)]
+        {
+            let Notification::Objects(event) = serde_json::from_value(event).unwrap() else {
+                panic!("no records")
+            };
+            let created = OriginalCreated::from_record(&event.records[0], BUCKET).unwrap();
+            let etag = Some("\"0123\"".to_owned());
+            assert_eq!(created, OriginalCreated { key: key.clone(), etag, arrived_at: None, again });
+        }
     }
 }
 
@@ -99,7 +136,7 @@ fn no_sample_event_is_left_out() {
     let here = include_str!("events.rs");
     let readme = std::fs::read_to_string(root().join("events/README.md")).unwrap();
     let deployed = std::fs::read_to_string(root().join("tests/tests/e2e/events.rs")).unwrap();
-    assert_eq!(files.len(), 15);
+    assert_eq!(files.len(), 17);
     for file in files {
         for (place, text) in
             [("this test", here), ("the README", &readme), ("the end-to-end tests", &deployed)]

@@ -39,6 +39,8 @@ fn ready() -> Outcome {
         dominant_color: "#336699".to_owned(),
         original_etag: "\"0123\"".to_owned(),
         variants: variants.into(),
+        recipe: None,
+        renewed: true,
     })
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use photodrop_tests::aws::event_for;
 
-use crate::support::{World, function_is_mine, function_works};
+use crate::support::{FOREIGN_BUCKET, World, function_is_mine, function_works};
 
 /// A sample event, its bucket changed to that of the stack under test: another's would be ignored.
 fn sample(world: &World, name: &str) -> Value {
@@ -178,6 +178,12 @@ async fn the_sample_events_run_on_the_deployed_functions() {
             (&json!(0), name.contains("dry")),
             "{summary}"
         );
+    }
+    let made = world.aws.s3.create_bucket().bucket(FOREIGN_BUCKET).send().await;
+    drop(made);
+    for name in ["reconcile-backfill-photos.json", "reconcile-backfill-bucket.json"] {
+        let answer = world.aws.invoke(&world.stack.reconcile_function, &sample(&world, name)).await.unwrap();
+        assert_eq!(answer["backfill"]["failed"], 0, "{name}: {answer}");
     }
     // None of these photos has a record, so nothing was made.
     let subject =

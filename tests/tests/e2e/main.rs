@@ -9,6 +9,8 @@ mod api;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod backfill;
+#[cfg(test)]
 mod bad_photos;
 #[cfg(test)]
 mod completion;

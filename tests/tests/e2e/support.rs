@@ -9,6 +9,9 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// Held for reading by who needs the thumbnail function as it is, for writing by who breaks it.
 static THUMBNAIL_FUNCTION: RwLock<()> = RwLock::const_new(());
 
+/// `BackfillBucket` of the test stack: it is there once a test has made it.
+pub(crate) const FOREIGN_BUCKET: &str = "somebody-elses-photos";
+
 /// A client, the services behind it, and whose token the client has.
 pub(crate) struct World {
     pub(crate) stack: Stack,

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod away;
 #[cfg(test)]
+mod backfill;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod count;

@@ -1,8 +1,8 @@
 //! Looking for objects, and removing them: the reconcile function's part.
 
 use aws_sdk_s3::types::ObjectVersion;
-use photo_domain::OriginalKey;
 use photo_domain::key::PREFIX;
+use photo_domain::{OriginalKey, OwnerId};
 use time::OffsetDateTime;
 
 use super::Objects;
@@ -58,6 +58,20 @@ impl Objects {
         Ok(page.objects.into_iter().find(|object| object.key == key))
     }
 
+    /// What comes after a key in the originals bucket, of all owners or of one.
+    pub async fn list_originals(
+        &self,
+        owner: Option<&OwnerId>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page, AwsError> {
+        let prefix = match owner {
+            Some(owner) => format!("{PREFIX}/{}/", owner.encoded()),
+            None => format!("{PREFIX}/"),
+        };
+        self.list(&self.originals_bucket, &prefix, after, limit).await
+    }
+
     /// What comes after a key in a bucket, below the prefix of all photos; at most `limit` (and 1,000) objects.
     pub async fn list_after(
         &self,
@@ -68,7 +82,7 @@ impl Objects {
         self.list(self.name(bucket), &format!("{PREFIX}/"), after, limit).await
     }
 
-    async fn list(
+    pub(super) async fn list(
         &self,
         bucket: &str,
         prefix: &str,

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use photo_domain::quota::Release;
 use photo_domain::record::Status;
-use photo_domain::{OriginalKey, OwnerId, Step, upkeep};
+use photo_domain::{OriginalKey, OwnerId, Recipe, Step, upkeep};
 use time::OffsetDateTime;
 
 use super::{Changed, PhotoStore, photo_key};
@@ -38,6 +38,8 @@ pub enum Known {
         variant_keys: Vec<String>,
         /// The last write to it.
         updated_at: OffsetDateTime,
+        /// By which settings its variants were made, if it has any and it was noted.
+        recipe: Option<Recipe>,
     },
     /// There is a record, and this version of photodrop cannot read it: it is not to be touched.
     Unreadable,
@@ -264,14 +266,16 @@ impl PhotoStore {
 
 impl Known {
     fn of(tracked: &Tracked) -> Self {
-        let variants = match tracked.record.outcome() {
-            Some(photo_domain::Outcome::Ready(processed)) => processed.variants.as_slice(),
-            _ => &[],
+        let processed = match tracked.record.outcome() {
+            Some(photo_domain::Outcome::Ready(processed)) => Some(processed),
+            _ => None,
         };
+        let variants = processed.map_or(&[][..], |processed| processed.variants.as_slice());
         Self::Record {
             status: tracked.record.status(),
             variant_keys: variants.iter().map(|variant| variant.key.clone()).collect(),
             updated_at: tracked.updated_at,
+            recipe: processed.and_then(|processed| processed.recipe.clone()),
         }
     }
 }

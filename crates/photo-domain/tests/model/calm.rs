@@ -10,9 +10,16 @@ const MAX_ROUNDS: usize = 12;
 
 pub(crate) fn ready_is_whole(model: &Photo, state: &State) -> bool {
     let Some(record) = state.record.filter(|record| record.status == Status::Ready) else { return true };
-    let Some(version) = record.made_from else { return false };
-    let original = model.replaces || state.object == Some(version);
-    original && state.variants.iter().all(|variant| *variant == Some(version))
+    let Some(made) = record.made else { return false };
+    let original = model.replaces || state.object == Some(made.0);
+    original && state.variants[record.edition].iter().all(|variant| *variant == Some(made))
+}
+
+/// Whether an object is there that the record does not name.
+fn has_leftovers(state: &State) -> bool {
+    let ready = state.record.filter(|record| record.status == Status::Ready);
+    let named = ready.map(|record| record.edition);
+    state.variants.iter().enumerate().any(|(edition, made)| Some(edition) != named && *made != [None; 2])
 }
 
 /// Lets everything end and says what is wrong with it then.
@@ -22,7 +29,7 @@ pub(crate) fn outcome(model: &Photo, state: &State) -> Result<(), &'static str> 
         return match () {
             () if !end.deleted => Err("the record of a photo that nobody deleted is gone"),
             () if end.object.is_some() => Err("the original of a removed photo is left over"),
-            () if end.variants != [None; 2] => Err("a variant of a removed photo is left over"),
+            () if has_leftovers(&end) => Err("a variant of a removed photo is left over"),
             () if !end.told_deleted => Err("nobody was told that the photo is deleted"),
             () if end.settled.is_some() && !end.told_settled => Err("nobody was told how it had ended"),
             () => Ok(()),
@@ -30,10 +37,10 @@ pub(crate) fn outcome(model: &Photo, state: &State) -> Result<(), &'static str> 
     };
     match () {
         () if end.deleted => Err("a deleted photo is not removed"),
-        () if record.unsent || record.due => Err("something is still due"),
+        () if record.unsent.is_some() || record.due => Err("something is still due"),
         () if end.settled.is_some() && !end.told_settled => Err("nobody was told how it ended"),
         () if !ready_is_whole(model, &end) => Err("ready, and not every variant is there"),
-        () if record.status != Status::Ready && end.variants != [None; 2] => Err("a variant is left over"),
+        () if has_leftovers(&end) => Err("a variant is left over"),
         () => match record.status {
             Status::Failed if model.good && record.attempts < MAX_ATTEMPTS => Err("a good photo failed"),
             Status::Expired if end.arrived => Err("a photo whose object arrived is lost"),
@@ -45,7 +52,7 @@ pub(crate) fn outcome(model: &Photo, state: &State) -> Result<(), &'static str> 
 }
 
 fn settle_down(model: &Photo, mut state: State) -> Result<State, &'static str> {
-    state.puts_left = 0;
+    (state.puts_left, state.backfills_left) = (0, 0);
     for _ in 0..MAX_ROUNDS {
         let before = state.clone();
         for number in 0..state.sweeps.len() {
@@ -56,6 +63,11 @@ fn settle_down(model: &Photo, mut state: State) -> Result<State, &'static str> {
                 while state.workers[number] != Worker::Idle {
                     state.work(model, number);
                 }
+            }
+            if let Some(waiting) = state.again.iter().position(|count| *count > 0) {
+                state.again[waiting] -= 1;
+                state.workers[0] = Worker::Again(if waiting == 0 { 1 } else { 2 });
+                continue;
             }
             let Some(waiting) = state.events.iter().position(|count| *count > 0) else { break };
             state.events[waiting] -= 1;

@@ -4,10 +4,11 @@ use photo_domain::Step;
 use photo_domain::record::Status;
 use stateright::{Checker as _, HasDiscoveries, Model as _};
 
-use crate::system::{CONVERGES, GONE, LEGAL, Photo, VERSION, WHOLE};
+use crate::system::{CONVERGES, GONE, LEGAL, Photo, RENEWED, VERSION, WHOLE};
 
 /// Visits every reachable state of a model; every promise must hold in each.
 fn holds(model: Photo, at_least: usize, never: &[&'static str]) {
+    let backfills = model.backfills;
     let checker = model.checker().threads(2).spawn_bfs().join();
     println!("{} states, {} deep", checker.unique_state_count(), checker.max_depth());
     for promise in [LEGAL, GONE, VERSION, WHOLE, CONVERGES] {
@@ -25,6 +26,7 @@ fn holds(model: Photo, at_least: usize, never: &[&'static str]) {
     {
         assert_eq!(found, !never.contains(&name), "{name}");
     }
+    assert_eq!(checker.discovery(RENEWED).is_some(), backfills > 0 && !never.contains(&RENEWED), "{RENEWED}");
     assert!(checker.unique_state_count() >= at_least, "{}", checker.unique_state_count());
 }
 
@@ -100,6 +102,55 @@ fn each_planted_bug_in_the_table_of_steps_is_found() {
     breaks(with(deleted_may_succeed), LEGAL);
     breaks(with(expired_is_final), CONVERGES);
     breaks(with(failed_may_succeed), LEGAL);
+}
+
+const NEVER_ONCE_READY: [&str; 2] = ["a photo fails", "an upload expires"];
+
+#[test]
+fn a_backfill_takes_nothing_from_a_photo_that_is_ready_whatever_dies_in_between() {
+    holds(Photo::backfilled(), 5_000, &NEVER_ONCE_READY);
+    let unreadable = [NEVER_ONCE_READY.as_slice(), &[RENEWED]].concat();
+    holds(Photo { readable: false, ..Photo::backfilled() }, 1_000, &unreadable);
+}
+
+#[test]
+fn two_reconcile_runs_beside_a_backfill_do_no_harm() {
+    holds(Photo { sweeps: 2, crashes: 0, ..Photo::backfilled() }, 5_000, &NEVER_ONCE_READY);
+}
+
+#[test]
+fn a_backfill_in_the_middle_of_an_upload_does_no_harm() {
+    let early = Photo { backfills: 1, crashes: 0, ..Photo::product() };
+    holds(early.clone(), 10_000, &[]);
+    // A later version reads what an earlier one could not.
+    holds(Photo { good: false, ..early }, 5_000, &[]);
+}
+
+fn deleted_may_be_renewed(step: Step) -> &'static [Status] {
+    match step {
+        Step::Renew => &[Status::Ready, Status::Deleting],
+        other => other.from(),
+    }
+}
+
+fn deleted_may_recover(step: Step) -> &'static [Status] {
+    match step {
+        Step::Recover => &[Status::Failed, Status::Deleting],
+        other => other.from(),
+    }
+}
+
+#[test]
+fn each_planted_bug_of_a_backfill_is_found() {
+    breaks(Photo { from: deleted_may_be_renewed, ..Photo::backfilled() }, LEGAL);
+    let failed = Photo { good: false, backfills: 1, ..Photo::product() };
+    breaks(Photo { from: deleted_may_recover, ..failed }, GONE);
+    // New variants under the old ones' keys: until the record is written it tells of what is not there any more.
+    breaks(Photo { editions: false, ..Photo::backfilled() }, WHOLE);
+    // A sweep that takes for litter what an invocation is still making.
+    breaks(Photo { grace: false, ..Photo::backfilled() }, WHOLE);
+    // The note that an old event was sent, taken for that of the new one.
+    breaks(Photo { notes_by_id: false, backfills: 1, ..Photo::product() }, CONVERGES);
 }
 
 #[test]

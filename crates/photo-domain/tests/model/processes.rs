@@ -3,7 +3,7 @@
 use photo_domain::Step;
 use photo_domain::record::Status;
 
-use crate::system::{MAX_ATTEMPTS, Photo, State};
+use crate::system::{EDITIONS, MAX_ATTEMPTS, Made, Photo, Record, State};
 
 /// An invocation of the thumbnail function (`functions/thumbnail/src/process.rs`), by what it does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,9 +18,24 @@ pub(crate) enum Worker {
     /// Settles the record.
     Settle(u8),
     SettleFailed(u8),
-    /// Announces what it has settled, then notes that it did.
-    Announce(u8),
-    Clear(u8),
+    /// Announces what it has settled, then notes that it did: which version, which event.
+    Announce(u8, u8),
+    Clear(u8, u8),
+    /// The same for a backfill (`process/renew.rs`): reads the record.
+    Again(u8),
+    /// Reads the original of a photo in this status.
+    AgainSeen(u8, Old),
+    /// Writes the next variant of an edition.
+    AgainHave(u8, Old, usize, usize),
+    /// Has the record name that edition.
+    Renew(u8, Old, usize),
+}
+
+/// How a photo had ended when a backfill came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Old {
+    Ready,
+    Failed,
 }
 
 impl Worker {
@@ -32,8 +47,25 @@ impl Worker {
             | Self::Have(version, _)
             | Self::Settle(version)
             | Self::SettleFailed(version)
-            | Self::Announce(version)
-            | Self::Clear(version) => Some(version),
+            | Self::Announce(version, _)
+            | Self::Clear(version, _)
+            | Self::Again(version)
+            | Self::AgainSeen(version, _)
+            | Self::AgainHave(version, ..)
+            | Self::Renew(version, ..) => Some(version),
+        }
+    }
+
+    /// Whether it works for a backfill, and its event is one.
+    pub(crate) fn is_again(self) -> bool {
+        matches!(self, Self::Again(_) | Self::AgainSeen(..) | Self::AgainHave(..) | Self::Renew(..))
+    }
+
+    /// The edition that it is making.
+    fn edition(self) -> Option<usize> {
+        match self {
+            Self::AgainHave(_, _, edition, _) | Self::Renew(_, _, edition) => Some(edition),
+            _ => None,
         }
     }
 }
@@ -57,8 +89,8 @@ pub(crate) enum Sweep {
     },
     Invoke(u8),
     GiveUp,
-    Announce,
-    ClearUnsent,
+    Announce(u8),
+    ClearUnsent(u8),
     /// Removes what a deleted photo has left.
     RemoveVariants(usize),
     RemoveObject,
@@ -77,9 +109,12 @@ pub(crate) enum Sweep {
     RemoveOrphan,
     /// Lists variants, then reads their record.
     LookVariants,
-    JudgeVariants([bool; 2]),
-    RemoveLeftovers([bool; 2]),
+    JudgeVariants(Listed),
+    RemoveLeftovers(Listed),
 }
+
+/// Which objects of variants a listing has shown.
+pub(crate) type Listed = [[bool; 2]; EDITIONS + 1];
 
 impl Sweep {
     pub(crate) fn beginnings(state: &State) -> Vec<Self> {
@@ -93,7 +128,7 @@ impl Sweep {
         if state.object.is_some() {
             beginnings.push(Self::LookOriginal);
         }
-        if state.variants.iter().any(Option::is_some) {
+        if state.variants.iter().flatten().any(Option::is_some) {
             beginnings.push(Self::LookVariants);
         }
         beginnings
@@ -122,30 +157,81 @@ impl State {
             Worker::Seen(version) => self.read(model, version),
             Worker::Have(version, 2) => Worker::Settle(version),
             Worker::Have(version, next) => {
-                self.variants[next] = Some(version);
+                self.variants[0][next] = Some((version, 0));
                 Worker::Have(version, next + 1)
             }
             Worker::Settle(version) => {
-                let next =
-                    if model.variants_first { Worker::Announce(version) } else { Worker::Have(version, 0) };
-                if self.settle(model, Step::Succeed, Some(version)) { next } else { Worker::Idle }
+                if !self.settle(model, Step::Succeed, Some((version, 0))) {
+                    Worker::Idle
+                } else if model.variants_first {
+                    Worker::Announce(version, self.owed)
+                } else {
+                    Worker::Have(version, 0)
+                }
             }
             Worker::SettleFailed(version) => {
                 if self.settle(model, Step::Fail, None) {
-                    Worker::Announce(version)
+                    Worker::Announce(version, self.owed)
                 } else {
                     Worker::Idle
                 }
             }
-            Worker::Announce(version) => {
-                self.told_settled = true;
-                Worker::Clear(version)
+            Worker::Announce(version, event) => {
+                self.tell(event);
+                Worker::Clear(version, event)
             }
-            Worker::Clear(_) => {
-                self.clear_unsent();
+            Worker::Clear(_, event) => {
+                self.clear_unsent(model, event);
                 Worker::Idle
             }
+            again => self.work_again(model, again),
         };
+    }
+
+    /// What a backfill's event leads to.
+    fn work_again(&mut self, model: &Photo, worker: Worker) -> Worker {
+        match worker {
+            Worker::Again(version) => match self.record {
+                // By these settings already: nothing to do.
+                Some(record) if record.made.is_some_and(|(_, settings)| settings == 1) => Worker::Idle,
+                Some(record) => match record.status {
+                    Status::Pending | Status::Expired => Worker::Seen(version),
+                    Status::Ready => Worker::AgainSeen(version, Old::Ready),
+                    Status::Failed => Worker::AgainSeen(version, Old::Failed),
+                    Status::Deleting => Worker::Idle,
+                },
+                None => Worker::Idle,
+            },
+            // Whatever is wrong with the original now: the photo is left as it was.
+            Worker::AgainSeen(version, old) if self.object == Some(version) && model.readable => {
+                if model.editions {
+                    self.editions += 1;
+                }
+                Worker::AgainHave(version, old, self.editions, 0)
+            }
+            Worker::AgainHave(version, old, edition, 2) => Worker::Renew(version, old, edition),
+            Worker::AgainHave(version, old, edition, next) => {
+                self.variants[edition][next] = Some((version, 1));
+                Worker::AgainHave(version, old, edition, next + 1)
+            }
+            Worker::Renew(version, old, edition) => {
+                let step = if old == Old::Failed { Step::Recover } else { Step::Renew };
+                let is_other = self.record.is_some_and(|record| record.made.is_none_or(|made| made.1 != 1));
+                if !is_other || !self.settle(model, step, Some((version, 1))) {
+                    return Worker::Idle;
+                }
+                if let Some(record) = &mut self.record {
+                    record.edition = edition;
+                }
+                Worker::Announce(version, self.owed)
+            }
+            _ => Worker::Idle,
+        }
+    }
+
+    /// Announces an event. Of a photo whose variants were renewed the last one is what counts.
+    fn tell(&mut self, event: u8) {
+        self.told_settled |= event == self.owed;
     }
 
     fn read(&mut self, model: &Photo, version: u8) -> Worker {
@@ -163,21 +249,22 @@ impl State {
         }
     }
 
-    fn settle(&mut self, model: &Photo, step: Step, made_from: Option<u8>) -> bool {
+    fn settle(&mut self, model: &Photo, step: Step, made: Option<Made>) -> bool {
         let may = model.may(step, self.record.as_ref());
         if may {
-            self.apply(step, made_from);
+            self.apply(step, made);
             if let Some(record) = self.record.as_mut().filter(|_| !model.outbox) {
-                (record.unsent, record.due) = (false, false);
+                (record.unsent, record.due) = (None, false);
             }
         }
         may
     }
 
-    /// One event is owed at most, so its id need not be compared here.
-    fn clear_unsent(&mut self) {
-        if let Some(record) = self.record.as_mut().filter(|record| record.unsent) {
-            record.unsent = false;
+    /// Notes that an event was sent, unless another one is owed by now.
+    fn clear_unsent(&mut self, model: &Photo, event: u8) {
+        let is_it = |owed: u8| owed == event || !model.notes_by_id;
+        if let Some(record) = self.record.as_mut().filter(|record| record.unsent.is_some_and(is_it)) {
+            record.unsent = None;
             record.due = record.status == Status::Deleting;
         }
     }
@@ -220,17 +307,17 @@ impl State {
             }
             Sweep::GiveUp => {
                 if self.settle(model, Step::Fail, None) {
-                    Sweep::Announce
+                    Sweep::Announce(self.owed)
                 } else {
                     Sweep::Idle
                 }
             }
-            Sweep::Announce => {
-                self.told_settled = true;
-                Sweep::ClearUnsent
+            Sweep::Announce(event) => {
+                self.tell(event);
+                Sweep::ClearUnsent(event)
             }
-            Sweep::ClearUnsent => {
-                self.clear_unsent();
+            Sweep::ClearUnsent(event) => {
+                self.clear_unsent(model, event);
                 Sweep::Idle
             }
             removing @ (Sweep::RemoveVariants(_)
@@ -251,7 +338,7 @@ impl State {
                 self.queued = None;
                 Sweep::Idle
             }
-            listing => self.look_at_objects(listing),
+            listing => self.look_at_objects(model, listing),
         };
     }
 
@@ -261,8 +348,7 @@ impl State {
             Status::Pending | Status::Expired => {
                 Sweep::FindObject { attempts: record.attempts, expired: record.status == Status::Expired }
             }
-            Status::Ready | Status::Failed if record.unsent => Sweep::Announce,
-            Status::Ready | Status::Failed => Sweep::Idle,
+            Status::Ready | Status::Failed => record.unsent.map_or(Sweep::Idle, Sweep::Announce),
             Status::Deleting => Sweep::RemoveVariants(0),
         }
     }
@@ -271,19 +357,21 @@ impl State {
         match next {
             Sweep::RemoveVariants(2) => Sweep::RemoveObject,
             Sweep::RemoveVariants(number) => {
-                self.variants[number] = None;
+                for edition in &mut self.variants {
+                    edition[number] = None;
+                }
                 Sweep::RemoveVariants(number + 1)
             }
             Sweep::RemoveObject => {
                 self.object = None;
-                if self.record.is_some_and(|record| record.unsent) {
+                if self.record.is_some_and(|record| record.unsent.is_some()) {
                     Sweep::TellSettled
                 } else {
                     Sweep::TellDeleted
                 }
             }
             Sweep::TellSettled => {
-                self.told_settled = true;
+                self.tell(self.owed);
                 Sweep::TellDeleted
             }
             Sweep::TellDeleted => {
@@ -299,7 +387,16 @@ impl State {
         }
     }
 
-    fn look_at_objects(&mut self, next: Sweep) -> Sweep {
+    /// What a listing shows. An edition that an invocation is still making is younger than the grace.
+    fn list_variants(&self, model: &Photo) -> Listed {
+        let mut listed = self.variants.map(|edition| edition.map(|variant| variant.is_some()));
+        for young in self.workers.iter().filter_map(|worker| worker.edition()).filter(|_| model.grace) {
+            listed[young] = [false; 2];
+        }
+        listed
+    }
+
+    fn look_at_objects(&mut self, model: &Photo, next: Sweep) -> Sweep {
         match next {
             Sweep::LookOriginal if self.object.is_some() => Sweep::JudgeOriginal,
             // The listing comes first and the record after it: an object is never there before its record.
@@ -312,13 +409,20 @@ impl State {
                 self.object = None;
                 Sweep::Idle
             }
-            Sweep::LookVariants => Sweep::JudgeVariants(self.variants.map(|variant| variant.is_some())),
-            Sweep::JudgeVariants(listed) => match self.record.map(|record| record.status) {
-                None | Some(Status::Failed) => Sweep::RemoveLeftovers(listed),
+            Sweep::LookVariants => Sweep::JudgeVariants(self.list_variants(model)),
+            Sweep::JudgeVariants(listed) => match self.record {
+                None | Some(Record { status: Status::Failed, .. }) => Sweep::RemoveLeftovers(listed),
+                // What the record names stays.
+                Some(Record { status: Status::Ready, edition, .. }) => {
+                    let mut others = listed;
+                    others[edition] = [false; 2];
+                    Sweep::RemoveLeftovers(others)
+                }
                 Some(_) => Sweep::Idle,
             },
             Sweep::RemoveLeftovers(listed) => {
-                for (variant, listed) in self.variants.iter_mut().zip(listed) {
+                for (variant, listed) in self.variants.iter_mut().flatten().zip(listed.into_iter().flatten())
+                {
                     *variant = variant.filter(|_| !listed);
                 }
                 Sweep::Idle

@@ -10,6 +10,15 @@ use crate::processes::{Sweep, Worker};
 /// How often the model's reconcile function tries again; the product's five would only make it larger.
 pub(crate) const MAX_ATTEMPTS: u8 = 1;
 
+/// How many times a backfill may make variants in the model: its deliveries, and one more for a crash.
+pub(crate) const EDITIONS: usize = 3;
+
+/// An object of a variant: the version that it was made from, and by which settings. Those that a backfill brings are 1.
+pub(crate) type Made = (u8, u8);
+
+/// Under the keys of a new photo, and under those of each edition after.
+pub(crate) type Variants = [[Option<Made>; 2]; EDITIONS + 1];
+
 /// What is under check: the product's rules, or rules with a planted bug.
 #[derive(Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one planted bug or one fact")]
@@ -33,6 +42,18 @@ pub(crate) struct Photo {
     pub(crate) sweeps: usize,
     /// How many processes die in between.
     pub(crate) crashes: u8,
+    /// How often an operator asks for new variants: whenever an object is there, whatever has become of it.
+    pub(crate) backfills: u8,
+    /// Whether a backfill can read the bytes: a later version may, and a broken one may not.
+    pub(crate) readable: bool,
+    /// Whether all of it begins with a photo that is ready, with a duplicate of its event still to come.
+    pub(crate) begins_ready: bool,
+    /// Whether what a backfill makes has keys of its own.
+    pub(crate) editions: bool,
+    /// Whether a listing leaves out what is younger than any invocation.
+    pub(crate) grace: bool,
+    /// Whether a note that an event was sent is of that event alone.
+    pub(crate) notes_by_id: bool,
 }
 
 impl Photo {
@@ -48,7 +69,18 @@ impl Photo {
             workers: 2,
             sweeps: 1,
             crashes: 1,
+            backfills: 0,
+            readable: true,
+            begins_ready: false,
+            editions: true,
+            grace: true,
+            notes_by_id: true,
         }
+    }
+
+    /// A photo that was ready before a backfill comes, and comes again.
+    pub(crate) fn backfilled() -> Self {
+        Self { puts: 0, backfills: 2, begins_ready: true, ..Self::product() }
     }
 
     pub(crate) fn may(&self, step: Step, record: Option<&Record>) -> bool {
@@ -60,10 +92,12 @@ impl Photo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Record {
     pub(crate) status: Status,
-    /// The version of the object that the variants were made from.
-    pub(crate) made_from: Option<u8>,
-    /// Whether its event is still to be sent.
-    pub(crate) unsent: bool,
+    /// What the variants were made from, and how.
+    pub(crate) made: Option<Made>,
+    /// Which edition of them it names; 0 is that of a new photo.
+    pub(crate) edition: usize,
+    /// The event that is still to be sent.
+    pub(crate) unsent: Option<u8>,
     /// Whether it is in the index of due records. When it is due is any time: the model has no clock.
     pub(crate) due: bool,
     pub(crate) attempts: u8,
@@ -75,9 +109,13 @@ pub(crate) struct Record {
 pub(crate) struct State {
     pub(crate) record: Option<Record>,
     pub(crate) object: Option<u8>,
-    pub(crate) variants: [Option<u8>; 2],
+    pub(crate) variants: Variants,
     /// Deliveries to come of each version's event.
     pub(crate) events: [u8; 2],
+    /// Deliveries to come of a backfill's event about each version.
+    pub(crate) again: [u8; 2],
+    /// How many editions were begun.
+    pub(crate) editions: usize,
     /// The version whose event is in the failure queue.
     pub(crate) queued: Option<u8>,
     pub(crate) workers: Vec<Worker>,
@@ -85,10 +123,13 @@ pub(crate) struct State {
     pub(crate) puts_left: u8,
     pub(crate) crashes_left: u8,
     pub(crate) delete_left: bool,
+    pub(crate) backfills_left: u8,
 
     pub(crate) arrived: bool,
     pub(crate) deleted: bool,
     pub(crate) settled: Option<Status>,
+    /// How many events were ever owed; the last of them is what counts.
+    pub(crate) owed: u8,
     pub(crate) told_settled: bool,
     pub(crate) told_deleted: bool,
     pub(crate) illegal: bool,
@@ -109,6 +150,15 @@ pub(crate) enum Action {
     },
     /// An event is lost.
     Lose {
+        version: u8,
+    },
+    /// An operator's backfill hands the photo on; its event is delivered, or lost.
+    Backfill,
+    DeliverAgain {
+        version: u8,
+        worker: usize,
+    },
+    LoseAgain {
         version: u8,
     },
     /// An invocation goes one step on.
@@ -133,26 +183,37 @@ impl Model for Photo {
     /// The upload was asked for: its record is there before anybody can put anything.
     fn init_states(&self) -> Vec<State> {
         let record =
-            Record { status: Status::Pending, made_from: None, unsent: false, due: true, attempts: 0 };
-        vec![State {
+            Record { status: Status::Pending, made: None, edition: 0, unsent: None, due: true, attempts: 0 };
+        let mut state = State {
             record: Some(record),
             object: None,
-            variants: [None; 2],
+            variants: [[None; 2]; EDITIONS + 1],
             events: [0; 2],
+            again: [0; 2],
+            editions: 0,
             queued: None,
             workers: vec![Worker::Idle; self.workers],
             sweeps: vec![Sweep::Idle; self.sweeps],
             puts_left: self.puts,
             crashes_left: self.crashes,
             delete_left: true,
+            backfills_left: self.backfills,
             arrived: false,
             deleted: false,
             settled: None,
+            owed: 0,
             told_settled: false,
             told_deleted: false,
             illegal: false,
             mistaken: false,
-        }]
+        };
+        if self.begins_ready {
+            let made = Some((1, 0));
+            state.record = Some(Record { status: Status::Ready, made, due: false, ..record });
+            (state.object, state.variants[0], state.events[0]) = (Some(1), [made; 2], 1);
+            (state.arrived, state.settled, state.told_settled) = (true, Some(Status::Ready), true);
+        }
+        vec![state]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -169,6 +230,13 @@ impl Model for Photo {
                 actions.push(Action::Lose { version });
                 actions.extend(idle.map(|worker| Action::Deliver { version, worker }));
             }
+            if state.again[usize::from(version) - 1] > 0 {
+                actions.push(Action::LoseAgain { version });
+                actions.extend(idle.map(|worker| Action::DeliverAgain { version, worker }));
+            }
+        }
+        if state.backfills_left > 0 && state.object.is_some() {
+            actions.push(Action::Backfill);
         }
         for (number, worker) in state.workers.iter().enumerate() {
             if *worker != Worker::Idle {
@@ -216,10 +284,23 @@ impl Model for Photo {
                 state.workers[worker] = Worker::Started(version);
             }
             Action::Lose { version } => state.events[usize::from(version) - 1] -= 1,
+            Action::Backfill => {
+                state.backfills_left -= 1;
+                if let Some(version) = state.object {
+                    state.again[usize::from(version) - 1] += 1;
+                }
+            }
+            Action::DeliverAgain { version, worker } => {
+                state.again[usize::from(version) - 1] -= 1;
+                state.workers[worker] = Worker::Again(version);
+            }
+            Action::LoseAgain { version } => state.again[usize::from(version) - 1] -= 1,
             Action::Work(number) => state.work(self, number),
             Action::DieAndRetry(number) => {
+                let is_again = state.workers[number].is_again();
                 if let Some(version) = state.die(number) {
-                    state.events[usize::from(version) - 1] += 1;
+                    let events = if is_again { &mut state.again } else { &mut state.events };
+                    events[usize::from(version) - 1] += 1;
                 }
             }
             Action::DieAndQueue(number) => state.queued = state.die(number).or(state.queued),
@@ -249,6 +330,9 @@ impl Model for Photo {
             Property::always(WHOLE, |model: &Self, state: &State| calm::ready_is_whole(model, state)),
             Property::always(CONVERGES, |model: &Self, state: &State| calm::outcome(model, state).is_ok()),
             Property::sometimes("a photo is ready", |_, state: &State| state.is(Status::Ready)),
+            Property::sometimes(RENEWED, |_, state: &State| {
+                state.record.is_some_and(|record| record.edition > 0 && record.status == Status::Ready)
+            }),
             Property::sometimes("a photo fails", |_, state: &State| state.is(Status::Failed)),
             Property::sometimes("an upload expires", |_, state: &State| state.is(Status::Expired)),
             Property::sometimes("a photo is removed", |_, state: &State| state.record.is_none()),
@@ -258,6 +342,9 @@ impl Model for Photo {
         ]
     }
 }
+
+/// What a backfill is for.
+pub(crate) const RENEWED: &str = "a photo has new variants";
 
 /// The promises.
 pub(crate) const LEGAL: &str = "every status follows from the one before by a legal step";
@@ -274,17 +361,20 @@ impl State {
     }
 
     /// A write whose condition held.
-    pub(crate) fn apply(&mut self, step: Step, made_from: Option<u8>) {
+    pub(crate) fn apply(&mut self, step: Step, made: Option<Made>) {
         let Some(record) = &mut self.record else { return };
+        self.illegal |= !step.from().contains(&record.status);
         if let Some(next) = step.to() {
             self.illegal |= !record.status.may_become(next);
             record.status = next;
         }
         match step {
-            Step::Succeed | Step::Fail => {
-                record.made_from = made_from;
-                (record.unsent, record.due) = (true, true);
-                self.settled = step.to();
+            Step::Succeed | Step::Fail | Step::Renew | Step::Recover => {
+                record.made = made;
+                self.owed += 1;
+                (record.unsent, record.due) = (Some(self.owed), true);
+                self.told_settled = false;
+                self.settled = Some(record.status);
             }
             Step::Expire => record.due = false,
             Step::Retry => {

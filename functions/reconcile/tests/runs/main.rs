@@ -4,6 +4,10 @@
 mod support;
 
 #[cfg(test)]
+mod backfill_bucket;
+#[cfg(test)]
+mod backfill_photos;
+#[cfg(test)]
 mod due;
 #[cfg(test)]
 mod failures;

@@ -150,6 +150,20 @@ async fn variants_go_if_no_record_names_them_and_stay_otherwise() {
 }
 
 #[tokio::test]
+async fn what_a_backfill_has_replaced_goes_however_much_it_is_and_strangers_beside_it_still_stop_a_run() {
+    let replaced: Vec<_> = (0..60).map(|n| variant(ID, &format!("v{n}.0193{n:012x}.webp"))).collect();
+    let strangers: Vec<_> = (0..30)
+        .map(|n| variant(&format!("01935b7c-0000-7000-8000-0000000001{n:02x}"), "small.webp"))
+        .collect();
+    for (keys, removed, refused) in [(replaced.clone(), 60, 0), ([replaced, strangers].concat(), 0, 1)] {
+        let buckets = [vec![listing(&keys, OLD, false)], vec![(204, String::new()); 60]].concat();
+        let answers = Answers { table: records(&[item(ID, &ready())]), buckets, ..Answers::default() };
+        let (summary, _) = run("variants", answers).await;
+        assert_eq!((summary.variants_removed, summary.refused, summary.errors), (removed, refused, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_marks_and_removes_nothing() {
     for part in ["originals", "variants"] {
         let keys = [original(ID), variant(ID, "small.webp")];

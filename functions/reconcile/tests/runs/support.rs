@@ -17,6 +17,8 @@ pub(crate) struct Answers {
     pub(crate) table: Vec<Answer>,
     pub(crate) buckets: Vec<Answer>,
     pub(crate) failures: Vec<Answer>,
+    /// Of the thumbnail function; if there are none, it takes what it is given.
+    pub(crate) thumbnails: Option<Vec<Answer>>,
 }
 
 /// What was sent.
@@ -60,9 +62,12 @@ pub(crate) fn reconciler(settings: &[(&str, &str)], answers: Answers) -> (Reconc
             "PHOTODROP_THUMBNAIL_FUNCTION" => "thumbnail",
             "PHOTODROP_RECONCILE_MODE" => "apply",
             "PHOTODROP_RECONCILE_MAX_RECORDS" | "PHOTODROP_RECONCILE_MAX_ORPHANS" => "100",
-            "PHOTODROP_RECONCILE_MAX_LISTED" => "1000",
+            "PHOTODROP_RECONCILE_MAX_LISTED" | "PHOTODROP_MAX_UPLOAD_BYTES" => "1000",
             "PHOTODROP_ORPHAN_GRACE_SECONDS" => "86400",
             "PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT" => "10",
+            "PHOTODROP_BACKFILL_BUCKET" => "",
+            "PHOTODROP_ALLOWED_CONTENT_TYPES" => "image/jpeg,image/png",
+            name if photo_aws::config::RECIPE_VARIABLES.contains(&name) => "as today",
             _ => return None,
         });
         Some(value.to_owned())
@@ -70,7 +75,8 @@ pub(crate) fn reconciler(settings: &[(&str, &str)], answers: Answers) -> (Reconc
     let (store, table) = replay::store(answers.table);
     let (objects, buckets) = replay::objects(answers.buckets);
     let (bus, to_bus) = replay::event_bus(vec![replay::event_taken(); 10]);
-    let (thumbnails, to_thumbnails) = replay::thumbnail_function(vec![(202, String::new()); 10]);
+    let (thumbnails, to_thumbnails) =
+        replay::thumbnail_function(answers.thumbnails.unwrap_or_else(|| vec![(202, String::new()); 10]));
     let (failures, to_failures) = replay::queue(answers.failures);
     let (parking, to_parking) = replay::queue(vec![(200, r#"{"MessageId":"1"}"#.to_owned()); 10]);
     let calls = Calls {
@@ -82,6 +88,29 @@ pub(crate) fn reconciler(settings: &[(&str, &str)], answers: Answers) -> (Reconc
         parking: to_parking,
     };
     (Reconciler { config: config.unwrap(), store, objects, bus, thumbnails, failures, parking }, calls)
+}
+
+/// One backfill with changes of the configuration: its answer, or why there is none.
+pub(crate) async fn backfill(
+    request: Value,
+    settings: &[(&str, &str)],
+    answers: Answers,
+) -> (Result<Value, String>, Calls) {
+    let (reconciler, calls) = reconciler(settings, answers);
+    let event = serde_json::from_value(json!({ "backfill": request })).unwrap();
+    let answer = reconciler.handle(event, Instant::now() + Duration::from_mins(10)).await;
+    let answer = answer.map(|answer| serde_json::to_value(answer).unwrap()["backfill"].clone());
+    (answer.map_err(|error| photo_aws::error_chain(&error)), calls)
+}
+
+/// The recipe of the configuration of these tests.
+pub(crate) fn todays_recipe() -> String {
+    reconciler(&[], Answers::default()).0.config.recipe.to_string()
+}
+
+/// DynamoDB's answer to a question for several records.
+pub(crate) fn batch(items: &[Value]) -> Answer {
+    (200, json!({ "Responses": { "photos": items }, "UnprocessedKeys": {} }).to_string())
 }
 
 pub(crate) fn ok() -> Answer {

@@ -9,4 +9,6 @@ mod logs;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod renew;
+#[cfg(test)]
 mod transient;

@@ -1,0 +1,115 @@
+//! What a backfill asks of the table: other variants for a photo that has ended, and records of photos that are taken over
+//! from another bucket.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use photo_domain::record::{Outcome, PhotoRecord, Processed, Status};
+use photo_domain::{OriginalKey, Step, upkeep};
+use time::OffsetDateTime;
+
+use super::{Changed, PhotoStore, Settled, is_own_write};
+use crate::AwsError;
+use crate::change::{Change, text};
+use crate::item::{self, Item};
+
+/// How making a record of a photo that is taken over ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// The record is new.
+    New,
+    /// There is one already, in this status.
+    Before(Status),
+}
+
+impl PhotoStore {
+    /// Has a record name other variants, all of them by one write; the first of several callers with one recipe wins.
+    /// `was` is the status that the photo had when it was read: one that had failed is ready from then on.
+    ///
+    /// The same write notes that the event of it is still to be sent, as [`PhotoStore::settle`] does.
+    pub async fn renew(
+        &self,
+        key: &OriginalKey,
+        processed: &Processed,
+        was: Status,
+        at: OffsetDateTime,
+    ) -> Result<Settled, AwsError> {
+        const OPERATION: &str = "dynamodb:UpdateItem";
+        let attributes = item::from_outcome(&Outcome::Ready(processed.clone()))
+            .map_err(|error| AwsError::new(OPERATION, error))?;
+        let step = if was == Status::Failed { Step::Recover } else { Step::Renew };
+        let mut change = Change::step(step, at).set_all(attributes);
+        if let Some(what) = step.announces() {
+            change = change
+                .set("unsent_event", text(what.as_str()))
+                .set("unsent_event_at", text(item::timestamp(at)))
+                .due(key.photo_id, at + upkeep::ANNOUNCE_GRACE);
+        }
+        if let Some(recipe) = &processed.recipe {
+            let recipe = [(":recipe", text(recipe.as_str()))];
+            change = change.only_if("(attribute_not_exists(recipe) OR recipe <> :recipe)", &recipe);
+        }
+        match self.change(key, change.remove(&["failure_code", "failure_reason"])).await? {
+            Changed::Applied => Ok(Settled::Now),
+            Changed::Refused(None) => Ok(Settled::NoRecord),
+            Changed::Refused(Some(status)) => Ok(Settled::Before(status)),
+        }
+    }
+
+    /// Makes the record of a photo that is taken over, unless there is one. It counts for no quota.
+    pub async fn import(&self, record: &PhotoRecord) -> Result<Imported, AwsError> {
+        const OPERATION: &str = "dynamodb:PutItem";
+        let item = item::from_record(record).map_err(|error| AwsError::new(OPERATION, error))?;
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.table_name)
+            .set_item(Some(item.clone()))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(Imported::New),
+            Err(SdkError::ServiceError(error)) if is_own_write(error.err(), &item) => Ok(Imported::New),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                let PutItemError::ConditionalCheckFailedException(failure) = error.into_err() else {
+                    return Err(AwsError::new(OPERATION, "refused without a reason"));
+                };
+                let found = failure.item.ok_or_else(|| AwsError::new(OPERATION, "the record is missing"))?;
+                item::to_status(&found).map(Imported::Before).map_err(|error| AwsError::new(OPERATION, error))
+            }
+            Err(error) => Err(AwsError::new(OPERATION, error)),
+        }
+    }
+
+    /// Notes that a photo was taken over. The note stays when its owner deletes the photo: it does not come back.
+    pub async fn note_import(&self, key: &OriginalKey, at: OffsetDateTime) -> Result<(), AwsError> {
+        let mut item = import_key(key);
+        item.insert("imported_at".to_owned(), text(item::timestamp(at)));
+        let put = self.client.put_item().table_name(&self.table_name).set_item(Some(item));
+        put.send().await.map(drop).map_err(|error| AwsError::new("dynamodb:PutItem", error))
+    }
+
+    /// Whether a photo was taken over before.
+    pub async fn was_imported(&self, key: &OriginalKey) -> Result<bool, AwsError> {
+        self.client
+            .get_item()
+            .table_name(&self.table_name)
+            .set_key(Some(import_key(key)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map(|output| output.item.is_some())
+            .map_err(|error| AwsError::new("dynamodb:GetItem", error))
+    }
+}
+
+fn import_key(key: &OriginalKey) -> Item {
+    HashMap::from([
+        ("pk".to_owned(), text(item::partition(&key.owner))),
+        ("sk".to_owned(), text(item::import_sort_key(key.photo_id))),
+    ])
+}

@@ -1,0 +1,78 @@
+//! Other variants for a photo that has ended: what a backfill asks for.
+//!
+//! The photo stays as it is until its record names the new variants, which is one conditional write: they have keys of
+//! their own ([`Edition`]). So whatever fails here takes nothing away, and objects that no record came to name are
+//! orphans, which the reconcile function removes.
+
+use std::time::Instant;
+
+use photo_aws::metrics::{self, Document};
+use photo_aws::{AwsError, OriginalTag, Settled, Tracked};
+use photo_domain::event::Unsent;
+use photo_domain::record::{Outcome, PhotoRecord, State};
+use photo_domain::{Announcement, Edition};
+use time::OffsetDateTime;
+
+use super::{Pipeline, stale, transient};
+use crate::error::Failure;
+use crate::event::OriginalCreated;
+
+impl Pipeline {
+    /// Makes the variants of a photo that has ended as `outcome` says once more, by today's settings.
+    pub(super) async fn renew(
+        &self,
+        created: &OriginalCreated,
+        tracked: &Tracked,
+        outcome: &Outcome,
+        deadline: Instant,
+    ) -> Result<(), AwsError> {
+        let (key, record) = (&created.key, &tracked.record);
+        let was = outcome.status();
+        if matches!(outcome, Outcome::Ready(old) if old.recipe.as_ref() == Some(&self.config.recipe)) {
+            tracing::info!("its variants are by today's settings: nothing to renew");
+            return Ok(());
+        }
+        let (mut processed, measured) =
+            match self.make(created, record, Some(Edition::generate()), deadline).await {
+                Ok(made) => made,
+                Err(Failure::Permanent { code, reason }) => {
+                    tracing::warn!(
+                        code = code.as_str(),
+                        reason,
+                        status = was.as_str(),
+                        "not renewed: left as it was"
+                    );
+                    Document::new().count(metrics::RENEWALS_FAILED).emit();
+                    return Ok(());
+                }
+                Err(Failure::Stale) => {
+                    stale();
+                    return Ok(());
+                }
+                Err(Failure::Transient(error)) => return Err(transient(error)),
+            };
+        match outcome {
+            // Whether anybody was ever told that it is ready.
+            Outcome::Ready(old) => processed.renewed = old.renewed || tracked.unsent.is_none(),
+            // Before its record says `ready`: the rule that lets originals of failed photos expire must not take this one.
+            Outcome::Failed { .. } => self.objects.tag_original(key, OriginalTag::Ready).await?,
+        }
+        let at = OffsetDateTime::now_utc().truncate_to_millisecond();
+        match self.store.renew(key, &processed, was, at).await? {
+            Settled::Now => {
+                tracing::info!(was = was.as_str(), "photo renewed");
+                measured.count(metrics::PHOTOS_RENEWED).emit();
+                let state = State::Settled(Outcome::Ready(processed));
+                let renewed = PhotoRecord { state, ..record.clone() };
+                self.announce(key, &renewed, Unsent { what: Announcement::Ready, at }).await;
+                Ok(())
+            }
+            Settled::Before(status) => {
+                tracing::info!(status = status.as_str(), "renewed or deleted meanwhile: duplicate event");
+                Ok(())
+            }
+            // Deleted while it was processed.
+            Settled::NoRecord => self.orphaned(key).await,
+        }
+    }
+}
