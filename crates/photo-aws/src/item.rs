@@ -373,6 +373,7 @@ mod tests {
                 size_bytes: 123_456,
                 checksum: Some(Checksum::parse("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=").unwrap()),
                 metadata: Metadata::new([("album".to_owned(), "summer".to_owned())].into()).unwrap(),
+                method: photo_domain::UploadMethod::Put,
             },
             created_at: datetime!(2026-11-24 12:00:00.123 UTC),
             state: State::Pending { expires_at: datetime!(2026-12-09 12:00:00 UTC) },

@@ -74,6 +74,14 @@ impl Call {
         self
     }
 
+    pub(crate) fn query(mut self, query: &str) -> Self {
+        self.event["rawQueryString"] = json!(query);
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        self.event["queryStringParameters"] =
+            pairs.map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        self
+    }
+
     pub(crate) fn anonymous(mut self) -> Self {
         self.event["requestContext"]["authorizer"] = Value::Null;
         self
