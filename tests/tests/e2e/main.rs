@@ -21,6 +21,10 @@ mod hang;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod list;
+#[cfg(test)]
+mod multipart;
+#[cfg(test)]
 mod odd_owners;
 #[cfg(test)]
 mod operations;
@@ -34,3 +38,5 @@ mod reconcile;
 mod signature;
 #[cfg(test)]
 mod transient;
+#[cfg(test)]
+mod uploads;
