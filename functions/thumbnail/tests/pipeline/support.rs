@@ -22,8 +22,7 @@ pub(crate) fn pipeline(
     table: Vec<Answer>,
     buckets: Vec<Answer>,
 ) -> (Pipeline, Sent, Sent) {
-    let (objects, to_buckets) = replay::objects_holding(original, buckets);
-    with_objects(objects, to_buckets, table)
+    pipeline_with(&[], original, table, buckets)
 }
 
 /// The same with these settings changed.

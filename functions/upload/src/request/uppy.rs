@@ -62,28 +62,31 @@ fn begin(sent: &mut Map<String, Value>, method: &str, config: &Config) -> Result
     }
     // The API's own names, and back again in what is wrong.
     let mut fields = Map::from_iter([("upload_method".to_owned(), method.into())]);
-    for (ours, uppys) in NAMES {
+    for (ours, uppys) in FIELDS {
         if let Some(value) = sent.remove(uppys) {
             fields.insert(ours.to_owned(), value);
         }
     }
     let upload = Fields::new(fields).into_upload(config).map_err(|error| {
-        NAMES
+        FIELDS
             .iter()
+            .chain([&METHOD])
             .fold(error, |error, (ours, uppys)| error.renamed(&format!("/{ours}"), &format!("/{uppys}")))
     })?;
     Ok(UppyRequest::Begin { upload, idempotency_key })
 }
 
 /// The API's name of a field, and Uppy's (or, where Uppy has none, the adapter's).
-const NAMES: [(&str, &str); 6] = [
+const FIELDS: [(&str, &str); 5] = [
     ("content_type", "contentType"),
     ("size_bytes", "size"),
     ("file_name", "fileName"),
     ("checksum_sha256", "checksumSha256"),
     ("metadata", "metadata"),
-    ("upload_method", "method"),
 ];
+
+/// Uppy's `method` is that of S3's request; what is wrong with ours is wrong with it.
+const METHOD: (&str, &str) = ("upload_method", "method");
 
 /// ListParts, UploadPart, CompleteMultipartUpload and AbortMultipartUpload.
 fn go_on(mut fields: Fields, method: Option<&str>, owner: &OwnerId) -> Result<UppyRequest, ApiError> {
