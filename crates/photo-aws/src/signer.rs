@@ -27,7 +27,7 @@ use time::macros::format_description;
 
 use crate::AwsError;
 
-/// How SigV4 writes a time.
+/// How `SigV4` writes a time.
 const AMZ_DATE: &[BorrowedFormatItem<'static>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 const DATE: &[BorrowedFormatItem<'static>] = format_description!("[year][month][day]");
@@ -35,7 +35,7 @@ const DATE: &[BorrowedFormatItem<'static>] = format_description!("[year][month][
 const EXPIRATION: &[BorrowedFormatItem<'static>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// What SigV4 leaves as it is in a query.
+/// What `SigV4` leaves as it is in a query.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The content type of the list of parts that completes an upload.

@@ -158,12 +158,13 @@ mod uploads {
 
     async fn sign(asked: PartsRequest) -> photo_aws::SignedRequest {
         let (signer, sent) = upload_signer();
+        let announced = request();
         let now = datetime!(2026-11-24 12:00:00 UTC);
-        let signed =
-            signer.sign_parts_request(&key(), &request(), &asked, now, Duration::from_mins(5)).await.unwrap();
+        let request =
+            signer.sign_parts_request(&key(), &announced, &asked, now, Duration::from_mins(5)).await.unwrap();
         assert!(sent.all().is_empty(), "signing must not use the network");
-        assert_eq!(signed.expires_at, datetime!(2026-11-24 12:05:00 UTC));
-        signed
+        assert_eq!(request.expires_at, datetime!(2026-11-24 12:05:00 UTC));
+        request
     }
 
     #[tokio::test]

@@ -46,7 +46,7 @@ pub fn request(body: &Body, owner: &OwnerId, config: &Config) -> Result<UppyRequ
     }
 }
 
-/// PutObject and CreateMultipartUpload. The key is Uppy's own idea of one, and not looked at.
+/// `PutObject` and `CreateMultipartUpload`. The key is Uppy's own idea of one, and not looked at.
 fn begin(sent: &mut Map<String, Value>, method: &str, config: &Config) -> Result<UppyRequest, ApiError> {
     let idempotency_key = match sent.remove("idempotencyKey").filter(|value| !value.is_null()) {
         None => None,
@@ -88,7 +88,7 @@ const FIELDS: [(&str, &str); 5] = [
 /// Uppy's `method` is that of S3's request; what is wrong with ours is wrong with it.
 const METHOD: (&str, &str) = ("upload_method", "method");
 
-/// ListParts, UploadPart, CompleteMultipartUpload and AbortMultipartUpload.
+/// `ListParts`, `UploadPart`, `CompleteMultipartUpload` and `AbortMultipartUpload`.
 fn go_on(mut fields: Fields, method: Option<&str>, owner: &OwnerId) -> Result<UppyRequest, ApiError> {
     let key = fields.required("key", |value| value.as_str().map(str::to_owned), "a string");
     let upload_id = upload_id(&mut fields, "uploadId");
