@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infra.local import build, settings, tools
+from infra.local import build, described, settings, tools
 from infra.local.console import Console, Failure, duration, run
 from infra.local.settings import ROOT, TEMPLATE
 
@@ -93,6 +93,7 @@ def end_to_end(stack_file: str) -> None:
     environment = {**os.environ, "PHOTODROP_STACK": stack_file}
     run(["cargo", "test", "--locked", "--workspace", *END_TO_END], "the end-to-end tests", env=environment,
         cwd=ROOT, show=True)
+    described.check(stack_file)
 
 
 def chaos(stack_file: str) -> None:

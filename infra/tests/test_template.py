@@ -23,7 +23,8 @@ BUCKETS = resources("AWS::S3::Bucket")
 ACTIONS = {
     "UploadRole": {
         "logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
-        "s3:PutObject", "s3:GetObject", "s3:GetBucketLocation", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
+        "dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:GetObject",
+        "s3:GetBucketLocation", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
     },
     "ThumbnailRole": {
         "logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject",
@@ -102,9 +103,25 @@ class TheBuckets(unittest.TestCase):
         policies = resources("AWS::S3::BucketPolicy").values()
         self.assertEqual({policy["Bucket"]["Ref"] for policy in policies}, set(BUCKETS))
         for policy in policies:
-            (statement,) = policy["PolicyDocument"]["Statement"]
+            statement = policy["PolicyDocument"]["Statement"][0]
             self.assertEqual((statement["Effect"], statement["Principal"]), ("Deny", "*"))
             self.assertEqual(statement["Condition"], {"Bool": {"aws:SecureTransport": "false"}})
+
+    def test_parts_of_an_upload_that_was_given_up_go_after_a_day(self) -> None:
+        # MULTIPART_WINDOW in crates/photo-domain/src/upkeep.rs.
+        for name, bucket in BUCKETS.items():
+            rules = bucket["LifecycleConfiguration"]["Rules"]
+            days = [rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+                    for rule in rules if "AbortIncompleteMultipartUpload" in rule]
+            self.assertEqual(days, [1], name)
+
+    def test_a_browser_may_send_whatever_is_signed(self) -> None:
+        (rule,) = BUCKETS["OriginalsBucket"]["CorsConfiguration"]["CorsRules"]
+        self.assertEqual(set(rule["AllowedMethods"]), {"PUT", "POST", "GET", "DELETE"})
+        self.assertEqual(set(rule["AllowedHeaders"]),
+                         {"content-type", "if-none-match", "x-amz-checksum-sha256", "x-amz-mp-object-size"})
+        self.assertEqual(rule["ExposedHeaders"], ["ETag"])
+        self.assertEqual(rule["AllowedOrigins"], {"Ref": "AllowedOrigins"})
 
     def test_originals_that_failed_or_have_no_record_expire(self) -> None:
         rules = BUCKETS["OriginalsBucket"]["LifecycleConfiguration"]["Rules"]
@@ -114,6 +131,46 @@ class TheBuckets(unittest.TestCase):
         # Without a filter a rule would let every photo expire.
         for rule in rules:
             self.assertTrue("TagFilters" in rule or "ExpirationInDays" not in rule, rule["Id"])
+
+
+class Variants(unittest.TestCase):
+    """Through CloudFront: no local stack has it, so this is what holds it."""
+
+    def test_nothing_of_it_is_there_unless_it_is_asked_for(self) -> None:
+        self.assertEqual(DOCUMENT["Parameters"]["VariantDelivery"]["Default"], "presigned")
+        parts = {name: part for name, part in DOCUMENT["Resources"].items() if part["Type"].startswith("AWS::CloudFront::")}
+        self.assertEqual(len(parts), 4)
+        self.assertEqual({part["Condition"] for part in parts.values()}, {"ThroughCloudFront"})
+        self.assertEqual(FUNCTIONS["UploadFunction"]["Environment"]["Variables"]["PHOTODROP_VARIANT_DOMAIN"]["Fn::If"][0],
+                         "ThroughCloudFront")
+
+    def test_the_distribution_alone_reads_variants_and_nothing_but_them(self) -> None:
+        deny, allow = resources("AWS::S3::BucketPolicy")["ThumbnailsTlsOnly"]["PolicyDocument"]["Statement"]
+        self.assertEqual(deny["Effect"], "Deny")
+        condition, statement, otherwise = allow["Fn::If"]
+        self.assertEqual((condition, otherwise), ("ThroughCloudFront", {"Ref": "AWS::NoValue"}))
+        self.assertEqual((statement["Action"], statement["Principal"]), ("s3:GetObject", {"Service": "cloudfront.amazonaws.com"}))
+        self.assertTrue(statement["Resource"]["Fn::Sub"].endswith("/photos/*"))
+        self.assertIn("${VariantsDistribution}", statement["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Sub"])
+        self.assertEqual(len(resources("AWS::S3::BucketPolicy")["OriginalsTlsOnly"]["PolicyDocument"]["Statement"]), 1)
+
+    def test_every_request_to_the_bucket_is_signed_and_every_reader_uses_tls(self) -> None:
+        ((_, access),) = resources("AWS::CloudFront::OriginAccessControl").items()
+        self.assertEqual(access["OriginAccessControlConfig"]["SigningBehavior"], "always")
+        ((_, distribution),) = resources("AWS::CloudFront::Distribution").items()
+        behavior = distribution["DistributionConfig"]["DefaultCacheBehavior"]
+        self.assertEqual(behavior["ViewerProtocolPolicy"], "https-only")
+        self.assertEqual(behavior["AllowedMethods"], ["GET", "HEAD"])
+
+    def test_what_was_deleted_or_made_again_is_out_of_every_cache_within_a_day(self) -> None:
+        ((_, cache),) = resources("AWS::CloudFront::CachePolicy").items()
+        self.assertLessEqual(int(cache["CachePolicyConfig"]["MaxTTL"]), 86400)
+        self.assertLessEqual(int(cache["CachePolicyConfig"]["MinTTL"]), 86400)
+        ((_, headers),) = resources("AWS::CloudFront::ResponseHeadersPolicy").items()
+        (header,) = headers["ResponseHeadersPolicyConfig"]["CustomHeadersConfig"]["Items"]
+        self.assertEqual((header["Header"], header["Value"], header["Override"]), ("cache-control", "private, max-age=86400", True))
+        self.assertEqual(headers["ResponseHeadersPolicyConfig"]["CorsConfig"]["AccessControlAllowOrigins"]["Items"],
+                         {"Ref": "AllowedOrigins"})
 
 
 class TheFunctions(unittest.TestCase):

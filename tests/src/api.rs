@@ -137,6 +137,27 @@ impl Api {
         self.send(method, &format!("{}{path}", self.base_url), &headers, body.as_bytes().to_vec()).await
     }
 
+    /// `POST` of JSON to a path below that of the photo API, expecting this status.
+    pub async fn post_to(&self, path: &str, body: &Value, status: u16) -> Result<Value> {
+        let reply = self.call(Method::POST, &format!("{BASE_PATH}/{path}"), &[], &body.to_string()).await?;
+        ensure!(reply.status == status, "{path}: {}: {}", reply.status, reply.text());
+        Ok(reply.json())
+    }
+
+    /// Sends a request that the API has signed.
+    pub async fn send_signed(&self, signed: &Value, bytes: Vec<u8>) -> Result<Reply> {
+        let empty = Map::new();
+        let headers: Vec<_> = signed["headers"]
+            .as_object()
+            .unwrap_or(&empty)
+            .iter()
+            .filter(|(name, _)| *name != "content-length")
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+            .collect();
+        let method = signed["method"].as_str().context("no method")?.parse()?;
+        self.send(method, signed["url"].as_str().context("no url")?, &headers, bytes).await
+    }
+
     /// `GET` of a path.
     pub async fn get(&self, path: &str) -> Result<Reply> {
         self.call(Method::GET, path, &[], "").await

@@ -16,6 +16,7 @@ fn record(state: State) -> PhotoRecord {
             size_bytes: 5,
             checksum: None,
             metadata: Metadata::new([("album".to_owned(), "Rome".to_owned())].into()).unwrap(),
+            method: photo_domain::UploadMethod::Put,
         },
         created_at: OffsetDateTime::UNIX_EPOCH,
         state,

@@ -23,6 +23,10 @@ mod hang;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod list;
+#[cfg(test)]
+mod multipart;
+#[cfg(test)]
 mod odd_owners;
 #[cfg(test)]
 mod operations;
@@ -36,3 +40,5 @@ mod reconcile;
 mod signature;
 #[cfg(test)]
 mod transient;
+#[cfg(test)]
+mod uploads;

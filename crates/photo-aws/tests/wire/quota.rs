@@ -105,14 +105,14 @@ async fn a_repeated_request_is_answered_though_the_quota_is_used_up() {
     let request = IdempotentRequest { key: &key, fingerprint: "f" };
     let item = |photo_id: &str| {
         let (_, text) = taken(photo_id, "f");
-        serde_json::from_str::<Value>(&text).unwrap()["CancellationReasons"][0]["Item"].clone()
+        serde_json::from_str::<Value>(&text).unwrap()["CancellationReasons"][1]["Item"].clone()
     };
     let answer = refused_for(&[failed(counter(10, 0, 0)), none(), failed(item(OTHER_ID))]);
     let (store, sent) = counting(ALL, vec![answer]);
     let photo_id = OTHER_ID.parse().unwrap();
     assert_eq!(
         store.create(&record(), Some(request)).await.unwrap(),
-        Created::Replay { photo_id, same_request: true }
+        Created::Replay { photo_ids: vec![photo_id], same_request: true }
     );
     assert_eq!(sent.all().len(), 1, "what was cancelled has counted nothing");
 }

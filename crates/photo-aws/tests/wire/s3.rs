@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use photo_aws::objects::NewVariant;
 use photo_aws::{OriginalTag, PresignedUpload, ReadError};
-use photo_domain::{Checksum, ContentType, Metadata, OriginalKey, OwnerId, UploadRequest, VariantFormat};
+use photo_domain::{
+    Checksum, ContentType, Metadata, OriginalKey, OwnerId, UploadMethod, UploadRequest, VariantFormat,
+};
 use time::macros::datetime;
 
 use photo_aws::replay::{Answer, objects};
@@ -27,6 +29,7 @@ async fn presign(checksum: Option<&str>) -> PresignedUpload {
         size_bytes: 123_456,
         checksum: checksum.map(|text| Checksum::parse(text).unwrap()),
         metadata: Metadata::default(),
+        method: UploadMethod::Put,
     };
     let now = datetime!(2026-11-24 12:00:00 UTC);
     let presigned = objects.presign_upload(&key(), &request, now, Duration::from_mins(5)).await.unwrap();
@@ -132,4 +135,105 @@ async fn tagging_an_original_that_is_gone_is_no_error() {
     );
     objects.tag_original(&key(), OriginalTag::Orphaned).await.unwrap();
     assert!(objects.tag_original(&key(), OriginalTag::Orphaned).await.is_err());
+}
+
+mod uploads {
+    use photo_aws::PartsRequest;
+    use photo_aws::replay::upload_signer;
+
+    use super::*;
+
+    const SIZE: u64 = (5 << 20) + 7;
+
+    fn request() -> UploadRequest {
+        UploadRequest {
+            file_name: None,
+            content_type: ContentType::Jpeg,
+            size_bytes: SIZE,
+            checksum: Some(Checksum::parse(CHECKSUM).unwrap()),
+            metadata: Metadata::default(),
+            method: UploadMethod::multipart(SIZE),
+        }
+    }
+
+    async fn sign(asked: PartsRequest) -> photo_aws::SignedRequest {
+        let (signer, sent) = upload_signer();
+        let announced = request();
+        let now = datetime!(2026-11-24 12:00:00 UTC);
+        let request =
+            signer.sign_parts_request(&key(), &announced, &asked, now, Duration::from_mins(5)).await.unwrap();
+        assert!(sent.all().is_empty(), "signing must not use the network");
+        assert_eq!(request.expires_at, datetime!(2026-11-24 12:05:00 UTC));
+        request
+    }
+
+    #[tokio::test]
+    async fn every_request_of_an_upload_in_parts_binds_what_it_does() {
+        let upload_id = || "u/1+2".to_owned();
+        let cases = [
+            (PartsRequest::Create, "POST", "uploads=", "content-type%3Bhost"),
+            (
+                PartsRequest::UploadPart { upload_id: upload_id(), number: 2, length: 7 },
+                "PUT",
+                "partNumber=2&uploadId=u%2F1%2B2",
+                "content-length%3Bhost",
+            ),
+            (PartsRequest::List { upload_id: upload_id() }, "GET", "uploadId=u%2F1%2B2", "host"),
+            (
+                PartsRequest::Complete { upload_id: upload_id() },
+                "POST",
+                "uploadId=u%2F1%2B2",
+                "content-type%3Bhost%3Bif-none-match%3Bx-amz-mp-object-size",
+            ),
+            (PartsRequest::Abort { upload_id: upload_id() }, "DELETE", "uploadId=u%2F1%2B2", "host"),
+        ];
+        for (asked, method, begins, signed_headers) in cases {
+            let signed = sign(asked).await;
+            assert_eq!(signed.method, method);
+            let (address, query_text) = signed.url.split_once('?').unwrap();
+            assert!(
+                address.ends_with("/photos/auth0%257C7/01935b7c-0000-7000-8000-000000000001/original"),
+                "{address}"
+            );
+            assert!(query_text.starts_with(begins), "{query_text}");
+            let query = query(&signed.url);
+            assert_eq!(query["X-Amz-SignedHeaders"], signed_headers);
+            assert_eq!(query["X-Amz-Expires"], "300");
+            assert_eq!(query["X-Amz-Signature"].len(), 64);
+        }
+        let part = sign(PartsRequest::UploadPart { upload_id: upload_id(), number: 2, length: 7 }).await;
+        assert_eq!(part.headers, BTreeMap::from([("content-length".to_owned(), "7".to_owned())]));
+        let complete = sign(PartsRequest::Complete { upload_id: upload_id() }).await;
+        assert_eq!(complete.headers["x-amz-mp-object-size"], SIZE.to_string());
+        assert_eq!(complete.headers["if-none-match"], "*");
+    }
+
+    #[tokio::test]
+    async fn a_form_s_policy_has_one_key_one_type_one_length_and_one_checksum() {
+        use base64::Engine as _;
+        let (signer, sent) = upload_signer();
+        let now = datetime!(2026-11-24 12:00:00 UTC);
+        let form = signer.sign_form(&key(), &request(), now, Duration::from_mins(5)).await.unwrap();
+        assert!(sent.all().is_empty(), "signing must not use the network");
+        assert_eq!(form.url, "https://originals.s3.eu-central-1.amazonaws.com/");
+        let policy = base64::engine::general_purpose::STANDARD.decode(&form.fields["policy"]).unwrap();
+        let policy: serde_json::Value = serde_json::from_slice(&policy).unwrap();
+        assert_eq!(policy["expiration"], "2026-11-24T12:05:00.000Z");
+        let conditions = policy["conditions"].as_array().unwrap();
+        for needed in [
+            serde_json::json!({ "bucket": "originals" }),
+            serde_json::json!({ "key": key().to_string() }),
+            serde_json::json!({ "Content-Type": "image/jpeg" }),
+            serde_json::json!({ "x-amz-checksum-sha256": CHECKSUM }),
+            serde_json::json!(["content-length-range", SIZE, SIZE]),
+        ] {
+            assert!(conditions.contains(&needed), "{needed} is not in {policy}");
+        }
+        // Each field that is sent is in the policy, but those that S3 takes without.
+        for (name, value) in &form.fields {
+            if name != "policy" && name != "x-amz-signature" {
+                assert!(conditions.contains(&serde_json::json!({ name: value })), "{name}");
+            }
+        }
+    }
 }

@@ -22,6 +22,7 @@ pub(crate) fn record() -> PhotoRecord {
             size_bytes: 1000,
             checksum: None,
             metadata: Metadata::default(),
+            method: photo_domain::UploadMethod::Put,
         },
         created_at: datetime!(2026-11-24 12:00:00 UTC),
         state: State::Pending { expires_at: datetime!(2026-12-09 12:00:00 UTC) },
@@ -58,7 +59,7 @@ pub(crate) fn taken(photo_id: &str, fingerprint: &str) -> Answer {
         "pk": { "S": "owner#auth0%7C7" }, "sk": { "S": "idempotency#x" }, "photo_id": { "S": photo_id },
         "fingerprint": { "S": fingerprint }, "expires_at": { "N": "1796817600" },
     });
-    cancelled(&json!([{ "Code": "ConditionalCheckFailed", "Item": item }, { "Code": "None" }]))
+    cancelled(&json!([{ "Code": "None" }, { "Code": "ConditionalCheckFailed", "Item": item }]))
 }
 
 async fn create_once(answers: Vec<Answer>) -> (Result<Created, photo_aws::AwsError>, usize) {
@@ -108,7 +109,7 @@ async fn an_idempotency_key_and_its_photo_are_one_transaction() {
     let body = body(&request);
     let items = body["TransactItems"].as_array().unwrap();
     assert_eq!(items.len(), 2);
-    assert_eq!(items[0]["Put"]["ConditionExpression"], "attribute_not_exists(pk) OR expires_at < :now");
+    assert_eq!(items[1]["Put"]["ConditionExpression"], "attribute_not_exists(pk) OR expires_at < :now");
     assert_eq!(items[0]["Put"]["Item"]["photo_id"], items[1]["Put"]["Item"]["photo_id"]);
     assert!(body["ClientRequestToken"].is_string());
 }
@@ -118,7 +119,7 @@ async fn a_taken_key_tells_its_photo_and_whether_the_request_is_the_same() {
     let other: PhotoId = OTHER_ID.parse().unwrap();
     for (fingerprint, same_request) in [("same", true), ("different", false)] {
         let (created, _) = create_once(vec![taken(OTHER_ID, fingerprint)]).await;
-        assert_eq!(created.unwrap(), Created::Replay { photo_id: other, same_request });
+        assert_eq!(created.unwrap(), Created::Replay { photo_ids: vec![other], same_request });
     }
     // Our own earlier attempt.
     let own = record().photo_id.to_string();
@@ -134,7 +135,7 @@ async fn transactions_that_meet_are_tried_again_and_not_forever() {
 
     let (created, calls) = create_once((0..20).map(|_| conflict()).collect()).await;
     assert!(created.is_err());
-    assert_eq!(calls, 5);
+    assert_eq!(calls, 10);
 }
 
 #[tokio::test]
@@ -199,4 +200,61 @@ async fn reads_are_consistent_and_an_absent_record_is_none() {
     let (store, sent) = store(vec![ok()]);
     assert_eq!(store.get(&key()).await.unwrap(), None);
     assert_eq!(body(&sent.all()[0])["ConsistentRead"], true);
+}
+
+#[tokio::test]
+async fn several_photos_are_one_transaction_and_their_key_stands_for_all() {
+    let (store, sent) = store(vec![ok()]);
+    let key = IdempotencyKey::parse("key-1").unwrap();
+    let idempotent = IdempotentRequest { key: &key, fingerprint: "same" };
+    let ids = PhotoId::generate_many(3);
+    let records: Vec<_> = ids.iter().map(|id| PhotoRecord { photo_id: *id, ..record() }).collect();
+    assert_eq!(store.create_all(&records, Some(idempotent)).await.unwrap(), Created::New);
+    let [request] = sent.all().try_into().unwrap();
+    let body = body(&request);
+    let items = body["TransactItems"].as_array().unwrap();
+    assert_eq!(items.len(), 4);
+    let kept = &items[3]["Put"]["Item"];
+    let (second, third) = (ids[1].to_string(), ids[2].to_string());
+    assert_eq!(kept["photo_id"]["S"], ids[0].to_string());
+    assert_eq!(kept["further_photo_ids"]["L"], json!([{ "S": second }, { "S": third }]));
+}
+
+#[tokio::test]
+async fn a_list_is_one_question_of_the_owner_s_own_partition_and_goes_on_where_it_ended() {
+    let owner = record().owner;
+    let last = json!({ "pk": { "S": "owner#auth0%7C7" }, "sk": { "S": format!("photo#{OTHER_ID}") } });
+    let page = |items: Value, last: Option<&Value>| {
+        let mut body = json!({ "Items": items });
+        if let Some(last) = last {
+            body["LastEvaluatedKey"] = last.clone();
+        }
+        (200, body.to_string())
+    };
+    let (first, sent) = store(vec![ok()]);
+    first.create(&record(), None).await.unwrap();
+    let item = body(&sent.all()[0])["Item"].clone();
+    // One that cannot be read is left out; a short page is asked on for.
+    let answers = vec![page(json!([item, { "pk": { "S": "x" } }]), Some(&last)), page(json!([]), None)];
+    let (store, sent) = store(answers);
+    let found = store.list(&owner, None, 3).await.unwrap();
+    assert_eq!((found.photos, found.next), (vec![record()], None));
+    let sent = sent.all();
+    assert_eq!(sent.len(), 2);
+    let (asked, again) = (body(&sent[0]), body(&sent[1]));
+    assert_eq!(asked["ExpressionAttributeValues"][":owner"]["S"], "owner#auth0%7C7");
+    assert_eq!((&asked["ScanIndexForward"], &asked["ConsistentRead"]), (&json!(false), &json!(true)));
+    assert_eq!((&asked["Limit"], &again["Limit"]), (&json!(3), &json!(2)));
+    assert_eq!(again["ExclusiveStartKey"], last);
+}
+
+#[tokio::test]
+async fn a_list_of_deleted_photos_gives_up_a_page_and_keeps_its_place() {
+    let last = json!({ "pk": { "S": "owner#auth0%7C7" }, "sk": { "S": format!("photo#{OTHER_ID}") } });
+    let empty = || (200, json!({ "Items": [], "LastEvaluatedKey": last }).to_string());
+    let (store, sent) = store(vec![empty(), empty(), empty(), empty()]);
+    let found = store.list(&record().owner, None, 3).await.unwrap();
+    assert!(found.photos.is_empty());
+    assert_eq!(found.next.map(|cursor| cursor.after.to_string()).as_deref(), Some(OTHER_ID));
+    assert_eq!(sent.all().len(), 3);
 }

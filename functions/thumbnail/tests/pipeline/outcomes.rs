@@ -268,3 +268,21 @@ async fn a_photo_that_cannot_be_announced_is_done_all_the_same_and_owes_its_even
         assert_eq!(table.all().len(), 2, "read and settled, not noted as announced");
     }
 }
+
+#[tokio::test]
+async fn other_bytes_than_were_announced_fail_and_nothing_is_decoded() {
+    const OF_NOTHING: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    let with = |answer: (u16, String), more: &str| {
+        (answer.0, answer.1.replace(r#""status":"#, &format!(r#"{more},"status":"#)))
+    };
+    let another = format!(r#""checksum_sha256":{{"S":"{OF_NOTHING}"}}"#);
+    let wrong_size = (200, found("pending", "image/jpeg").1.replace("123456", "7"));
+    for (answer, code) in
+        [(with(found("pending", "image/jpeg"), &another), "CHECKSUM_MISMATCH"), (wrong_size, "SIZE_MISMATCH")]
+    {
+        let (pipeline, table, buckets) = pipeline(photo("orientation-1.jpg"), vec![answer, ok()], written(1));
+        pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+        assert_eq!(settled(&table)["failure_code"]["S"], code);
+        assert!(calls(&buckets).iter().all(|call| !call.contains("small")), "no variant is written");
+    }
+}

@@ -22,8 +22,7 @@ pub(crate) fn pipeline(
     table: Vec<Answer>,
     buckets: Vec<Answer>,
 ) -> (Pipeline, Sent, Sent) {
-    let (objects, to_buckets) = replay::objects_holding(original, buckets);
-    with_objects(objects, to_buckets, table)
+    pipeline_with(&[], original, table, buckets)
 }
 
 /// The same with these settings changed.
@@ -33,6 +32,10 @@ pub(crate) fn pipeline_with(
     table: Vec<Answer>,
     buckets: Vec<Answer>,
 ) -> (Pipeline, Sent, Sent) {
+    // As many bytes as the record of `found` has announced.
+    let announced = format!("\"N\":\"{}\"", original.len());
+    let table =
+        table.into_iter().map(|(status, body)| (status, body.replace(ANNOUNCED, &announced))).collect();
     let (objects, to_buckets) = replay::objects_holding(original, buckets);
     with_settings(settings, objects, to_buckets, table)
 }
@@ -121,6 +124,9 @@ pub(crate) fn ok() -> Answer {
 pub(crate) fn written(count: usize) -> Vec<Answer> {
     vec![(200, String::new()); count]
 }
+
+/// The size in the record, until it is known what comes.
+const ANNOUNCED: &str = r#""N":"123456""#;
 
 /// DynamoDB's answer to a read of the photo's record.
 pub(crate) fn found(status: &str, content_type: &str) -> Answer {

@@ -92,7 +92,7 @@ fn taken(fingerprint: &str) -> (u16, String) {
         "pk": { "S": "owner#auth0%7C7" }, "sk": { "S": "idempotency#x" }, "photo_id": { "S": crate::support::ID },
         "fingerprint": { "S": fingerprint }, "expires_at": { "N": "1796817600" },
     });
-    let reasons = json!([{ "Code": "ConditionalCheckFailed", "Item": item }, { "Code": "None" }]);
+    let reasons = json!([{ "Code": "None" }, { "Code": "ConditionalCheckFailed", "Item": item }]);
     (400, json!({ "__type": "TransactionCanceledException", "CancellationReasons": reasons }).to_string())
 }
 
@@ -100,7 +100,7 @@ async fn fingerprint() -> String {
     let (app, table, _) = app(vec![ok()], vec![]);
     post(BODY).header("idempotency-key", "k").to(&app).await;
     let body: serde_json::Value = serde_json::from_slice(&table.all()[0].body).unwrap();
-    body["TransactItems"][0]["Put"]["Item"]["fingerprint"]["S"].as_str().unwrap().to_owned()
+    body["TransactItems"][1]["Put"]["Item"]["fingerprint"]["S"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

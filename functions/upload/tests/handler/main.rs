@@ -12,4 +12,8 @@ mod get;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod list;
+#[cfg(test)]
 mod logs;
+#[cfg(test)]
+mod uploads;

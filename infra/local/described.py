@@ -1,0 +1,59 @@
+"""The running API against `docs/openapi.yaml`: schemathesis makes requests, good and bad, and holds the answers to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from infra.local.console import Failure, run
+from infra.local.settings import LOCAL, ROOT
+
+REQUIREMENTS = ROOT / "infra" / "requirements-api.txt"
+ENVIRONMENT = LOCAL / "schemathesis"
+DESCRIPTION = ROOT / "docs" / "openapi.yaml"
+
+# Bounded, and the same every time: a check that fails now and then is a check that nobody believes.
+EXAMPLES = 15
+SEED = 1
+
+# Every check but those that a description cannot promise here: whether a body is good depends on more than its schema (the
+# bytes of a name, a method that needs a size), and API Gateway answers an unknown method itself, with 404 for 405.
+CHECKS = [
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
+    "response_schema_conformance", "ignored_auth", "use_after_free",
+]
+
+
+def install() -> Path:
+    """Makes `.local/schemathesis` from the pinned requirements, if it is not there or they have changed."""
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+    stamp = ENVIRONMENT / "requirements.sha256"
+    program = ENVIRONMENT / "bin" / "schemathesis"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return program
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    run([sys.executable, "-m", "venv", ENVIRONMENT], "python3 -m venv")
+    run([ENVIRONMENT / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
+         "--require-hashes", "--requirement", REQUIREMENTS], "pip install schemathesis")
+    stamp.write_text(wanted)
+    return program
+
+
+def command(program: Path, stack: dict[str, str]) -> list[str | Path]:
+    """What is run against a stack."""
+    return [program, "run", DESCRIPTION, "--url", stack["api_url"], "--header", f"Authorization: Bearer {stack['token']}",
+            "--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES), "--seed", str(SEED),
+            "--generation-database", "none", "--checks", ",".join(CHECKS), "--workers", "2", "--continue-on-failure",
+            "--warnings", "off", "--no-color"]
+
+
+def check(stack_file: str) -> None:
+    """Holds the answers of a deployed stack to the description."""
+    stack = json.loads(Path(stack_file).read_text())
+    missing = {"api_url", "token"} - {name for name, value in stack.items() if value}
+    if missing:
+        raise Failure(f"{stack_file} has no {' and no '.join(sorted(missing))}")
+    run(command(install(), stack), "schemathesis (docs/openapi.yaml against the running API)", cwd=ROOT, show=True)

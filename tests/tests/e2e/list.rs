@@ -1,0 +1,57 @@
+//! The list and entity tags, on real photos.
+
+use photodrop_tests::photos::photo;
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::support::{World, function_works};
+
+#[tokio::test]
+async fn every_photo_is_on_exactly_one_page_the_newest_first_and_a_deleted_one_on_none() {
+    let world = World::new().await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(world.api.create("image/jpeg", 5).await.unwrap().photo_id);
+    }
+    world.api.delete(&made[1]).await.unwrap();
+    let (mut seen, mut cursor): (Vec<String>, Option<String>) = (Vec::new(), None);
+    // Other tests make photos of the same owner meanwhile: newer ones, which pages that are begun do not have.
+    for _ in 0..500 {
+        let query = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+        let reply = world.api.get(&format!("/api/v4/photo?limit=3{query}")).await.unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let page = reply.json();
+        let photos = page["photos"].as_array().unwrap();
+        assert!(photos.len() <= 3);
+        seen.extend(photos.iter().map(|photo| photo["photo_id"].as_str().unwrap().to_owned()));
+        cursor = page["next_cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() || seen.contains(&made[0]) {
+            break;
+        }
+    }
+    assert!(seen.is_sorted_by(|a, b| a > b), "the newest first, none twice");
+    let of_ours: Vec<_> = seen.iter().filter(|id| made.contains(id)).collect();
+    assert_eq!(of_ours, [&made[4], &made[3], &made[2], &made[0]]);
+    let reply = world.api.get("/api/v4/photo?cursor=made-up").await.unwrap();
+    assert_eq!((reply.status.as_u16(), &reply.json()["errors"][0]["pointer"]), (400, &Value::from("cursor")));
+    assert_eq!(world.api.with_token(None).get("/api/v4/photo").await.unwrap().status, 401);
+}
+
+#[tokio::test]
+async fn a_photo_that_has_not_changed_is_304_and_its_urls_still_work() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    let settled = world.api.process("image/jpeg", &photo("orientation-6.jpg").unwrap()).await.unwrap();
+    let path = format!("/api/v4/photo/{}", settled["photo_id"].as_str().unwrap());
+    let first = world.api.get(&path).await.unwrap();
+    let etag = first.header("etag").to_owned();
+    let again = world.api.call(Method::GET, &path, &[("if-none-match", &etag)], "").await.unwrap();
+    // A window may have ended in between; then the tag is another.
+    if again.header("etag") == etag {
+        assert_eq!((again.status.as_u16(), again.bytes.len()), (304, 0));
+    }
+    let url = first.json()["variants"][0]["url"].as_str().unwrap().to_owned();
+    let shown = world.api.send(Method::GET, &url, &[], vec![]).await.unwrap();
+    assert_eq!(shown.status, 200, "{}", shown.text());
+    assert!(shown.header("cache-control").contains("immutable"));
+}
