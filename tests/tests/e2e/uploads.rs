@@ -1,5 +1,7 @@
 //! Several uploads at once, forms, and what Uppy does.
 
+use std::fmt::Write as _;
+
 use photodrop_tests::photos::photo;
 use photodrop_tests::{Api, Reply};
 use reqwest::Method;
@@ -132,7 +134,6 @@ async fn uppy_s_requests_bring_a_photo_in_one_and_in_parts() {
     let upload_id = text.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
     let key = signed["key"].clone();
     let next = |method: &str| json!({ "method": method, "key": key, "uploadId": upload_id });
-    use std::fmt::Write as _;
     let mut parts = String::new();
     for (number, part) in (1..).zip(large.chunks(5 << 20)) {
         let mut request = next("PUT");
