@@ -22,7 +22,7 @@ struct Upload<'a> {
     world: &'a World,
     photo_id: String,
     part_size: usize,
-    upload_id: String,
+    s3_id: String,
 }
 
 impl<'a> Upload<'a> {
@@ -32,17 +32,17 @@ impl<'a> Upload<'a> {
         assert_eq!((&upload["method"], &upload["part_count"]), (&json!("multipart"), &json!(2)));
         let part_size = usize::try_from(upload["part_size_bytes"].as_u64().unwrap()).unwrap();
         let photo_id = created["photo_id"].as_str().unwrap().to_owned();
-        let mut begun = Self { world, photo_id, part_size, upload_id: String::new() };
+        let mut begun = Self { world, photo_id, part_size, s3_id: String::new() };
         let signed = begun.sign(json!({ "operation": "CreateMultipartUpload" })).await;
         let reply = world.api.send_signed(&signed, Vec::new()).await.unwrap();
         assert_eq!(reply.status, 200, "{}", reply.text());
-        begun.upload_id = between(&reply.text(), "<UploadId>", "</UploadId>").to_owned();
+        begun.s3_id = between(&reply.text(), "<UploadId>", "</UploadId>").to_owned();
         begun
     }
 
     async fn sign(&self, mut asked: Value) -> Value {
-        if !self.upload_id.is_empty() {
-            asked["upload_id"] = json!(self.upload_id);
+        if !self.s3_id.is_empty() {
+            asked["upload_id"] = json!(self.s3_id);
         }
         self.world.api.post_to(&format!("{}/sign", self.photo_id), &asked, 200).await.unwrap()
     }
@@ -53,14 +53,8 @@ impl<'a> Upload<'a> {
     }
 
     async fn complete(&self, etags: &[String]) -> photodrop_tests::Reply {
-        use std::fmt::Write as _;
-        let mut parts = String::new();
-        for (number, etag) in (1..).zip(etags) {
-            write!(parts, "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>").unwrap();
-        }
         let signed = self.sign(json!({ "operation": "CompleteMultipartUpload" })).await;
-        let body = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
-        self.world.api.send_signed(&signed, body.into_bytes()).await.unwrap()
+        self.world.api.send_signed(&signed, parts_list(etags)).await.unwrap()
     }
 
     async fn put_all(&self, bytes: &[u8]) -> Vec<String> {
@@ -72,6 +66,16 @@ impl<'a> Upload<'a> {
         }
         etags
     }
+}
+
+/// What completes an upload.
+fn parts_list(etags: &[String]) -> Vec<u8> {
+    use std::fmt::Write as _;
+    let mut parts = String::new();
+    for (number, etag) in (1..).zip(etags) {
+        write!(parts, "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>").unwrap();
+    }
+    format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>").into_bytes()
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
@@ -129,22 +133,17 @@ async fn of_two_uploads_of_one_photo_the_first_bytes_stay_and_an_aborted_one_is_
     let world = World::new().await;
     let bytes = large();
     let upload = Upload::begin(&world, &body(&bytes, &checksum(&bytes))).await;
-    let mut other = Upload { upload_id: String::new(), photo_id: upload.photo_id.clone(), ..upload };
+    let mut other = Upload { s3_id: String::new(), photo_id: upload.photo_id.clone(), ..upload };
     let signed = other.sign(json!({ "operation": "CreateMultipartUpload" })).await;
     let begun = world.api.send_signed(&signed, Vec::new()).await.unwrap();
-    other.upload_id = between(&begun.text(), "<UploadId>", "</UploadId>").to_owned();
+    other.s3_id = between(&begun.text(), "<UploadId>", "</UploadId>").to_owned();
     let etags = other.put_all(&bytes).await;
     // Signed while the photo is pending, sent after another upload of it is complete.
     let late = upload.sign(json!({ "operation": "CompleteMultipartUpload" })).await;
     let abort = upload.sign(json!({ "operation": "AbortMultipartUpload" })).await;
     let early_etags = upload.put_all(&bytes).await;
     assert_eq!(other.complete(&etags).await.status, 200);
-    let parts: String = (1..)
-        .zip(&early_etags)
-        .map(|(number, etag)| format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"))
-        .collect();
-    let list = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
-    let second = world.api.send_signed(&late, list.into_bytes()).await.unwrap();
+    let second = world.api.send_signed(&late, parts_list(&early_etags)).await.unwrap();
     assert_eq!(second.status, 412, "{}", second.text());
     assert_eq!(world.api.send_signed(&abort, vec![]).await.unwrap().status, 204);
     assert_eq!(world.api.settled(&upload.photo_id).await.unwrap()["status"], "ready");
@@ -159,7 +158,7 @@ async fn an_upload_in_parts_whose_time_has_not_come_is_not_expired_and_a_deleted
     world.reconcile(&["due"]).await;
     assert_eq!(world.api.photo(&upload.photo_id).await.unwrap().json()["status"], "pending");
     let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
-    let due = |item: &crate::support::Item| item["due_at"].as_n().unwrap().parse::<i64>().unwrap();
+    let due = |item: &photodrop_tests::aws::Item| item["due_at"].as_n().unwrap().parse::<i64>().unwrap();
     assert!(due(&world.item(&upload.photo_id).await) > now + 3000, "looked at again in an hour");
     assert_eq!(world.api.delete(&upload.photo_id).await.unwrap().status, 204);
     world.make_due(&upload.photo_id).await;

@@ -1,5 +1,7 @@
 //! Several uploads at once, forms, and what Uppy does.
 
+use std::fmt::Write as _;
+
 use photodrop_tests::photos::photo;
 use photodrop_tests::{Api, Reply};
 use reqwest::Method;
@@ -86,7 +88,8 @@ async fn a_batch_is_all_or_nothing_and_the_same_again_by_its_key() {
     let body = json!({ "uploads": [one, one, one] }).to_string();
     let key = format!("batch-{}-{:?}", std::process::id(), std::time::SystemTime::now());
     let path = "/api/v4/photo/uploads";
-    let ask = || world.api.call(Method::POST, path, &[("idempotency-key", key.as_str())], &body);
+    let headers = [("idempotency-key", key.as_str())];
+    let ask = || world.api.call(Method::POST, path, &headers, &body);
     let (first, again) = (ask().await.unwrap(), ask().await.unwrap());
     assert_eq!((first.status.as_u16(), again.status.as_u16()), (201, 201), "{}", again.text());
     assert_eq!(again.header("idempotency-replayed"), "true");
@@ -138,7 +141,7 @@ async fn uppy_s_requests_bring_a_photo_in_one_and_in_parts() {
         let (reply, _) = sign(request, part.to_vec()).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         let etag = reply.header("etag").trim_matches('"').to_owned();
-        parts += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
+        write!(parts, "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>").unwrap();
     }
     assert_eq!(sign(next("GET"), vec![]).await.0.status, 200);
     let list = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
