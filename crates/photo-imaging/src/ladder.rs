@@ -90,12 +90,11 @@ impl<P: Picture> Ladder<P> {
         background: [u8; 3],
     ) -> Result<Arc<P>, ImagingError> {
         let needs = placement.needs(self.original.width, self.original.height);
-        let resized = match placement.crop {
-            None => self.at(placement.size)?,
-            Some(_) => {
-                let source = self.nearest(needs)?;
-                Arc::new(source.resized(placement.crop, placement.size.0, placement.size.1)?)
-            }
+        let resized = if placement.crop.is_some() {
+            let source = self.nearest(needs)?;
+            Arc::new(source.resized(placement.crop, placement.size.0, placement.size.1)?)
+        } else {
+            self.at(placement.size)?
         };
         let padded = placement.canvas != placement.size;
         let opaque = if flat || (padded && resized.has_alpha()) {

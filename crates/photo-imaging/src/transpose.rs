@@ -68,7 +68,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_sample_changes_its_row_for_its_column(width in 1_usize..90, height in 1_usize..40, seed: u8) {
-            let plane: Vec<u8> = (0..width * height).map(|i| (i * 31 + i / 7) as u8 ^ seed).collect();
+            let plane: Vec<u8> = (0..width * height).map(|i| (i * 31 + i / 7).to_le_bytes()[0] ^ seed).collect();
             let turned = transposed(&plane, width, height);
             for y in 0..height {
                 for x in 0..width {

@@ -129,6 +129,8 @@ def pngs() -> None:
     # The low byte carries something of its own, so that a decoder that mixes up the bytes is seen.
     deep = array[:96, :96].astype(np.uint16) * 257
     save("rgb-16bit.png", png(deep, depth=16))
+    deep_alpha = np.dstack([deep, disc[:96, :96].astype(np.uint16) * 257])
+    save("alpha-16bit-interlaced.png", png(deep_alpha, depth=16, colour=6, interlaced=True))
     gray = np.asarray(photo.convert("L"))
     save("gray-16bit.png", png(gray[:96, :96].astype(np.uint16) * 257, depth=16, colour=0))
     save("gray-1bit.png", png((gray > 110).astype(np.uint8), depth=1, colour=0))

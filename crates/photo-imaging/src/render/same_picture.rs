@@ -153,7 +153,7 @@ fn only_srgb_for_encoders_of_half_chroma_stays_in_planes() {
     let (webp, jpeg) = (spec(OutputFormat::WebP, 95), spec(OutputFormat::Jpeg, 80));
     let (fine, avif) = (spec(OutputFormat::Jpeg, 90), spec(OutputFormat::Avif, 50));
     let plain: &[u8] = include_bytes!("../../testdata/orientation-6.jpg");
-    let table: [(&[u8], Vec<VariantSpec>, bool); 10] = [
+    let table: [(&[u8], Vec<VariantSpec>, bool); 11] = [
         (plain, vec![webp.clone(), jpeg.clone()], true),
         (plain, vec![], true),
         (plain, vec![jpeg.clone(), fine], false),
@@ -163,6 +163,8 @@ fn only_srgb_for_encoders_of_half_chroma_stays_in_planes() {
         (include_bytes!("../../testdata/display-p3.jpg"), vec![jpeg.clone()], false),
         (include_bytes!("../../testdata/cmyk.jpg"), vec![jpeg.clone()], false),
         (include_bytes!("../../testdata/broken-profile.jpg"), vec![jpeg.clone()], true),
+        // A profile of its own making, of sRGB.
+        (include_bytes!("../../testdata/metadata.jpg"), vec![jpeg.clone()], true),
         (include_bytes!("../../testdata/rgb.png"), vec![jpeg], false),
     ];
     for (index, (bytes, variants, expected)) in table.into_iter().enumerate() {

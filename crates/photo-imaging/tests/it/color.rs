@@ -92,6 +92,22 @@ fn ycck_is_the_same_picture_as_cmyk() {
 }
 
 #[test]
+fn ycck_goes_through_its_profile_as_cmyk_does() {
+    let with_profile = read("cmyk-profile.jpg");
+    let profile = photo_jpeg::Jpeg::parse(&with_profile).unwrap().icc_profile().unwrap();
+    let inks = [[0, 0, 0, 0], [255, 0, 0, 0], [0, 128, 255, 0], [64, 32, 16, 128]];
+    let row: Vec<u8> = inks.iter().flat_map(|ink| ink.repeat(64)).collect();
+    let mut bytes = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 95);
+    encoder.add_icc_profile(&profile).unwrap();
+    encoder.encode(&row.repeat(64), 256, 64, jpeg_encoder::ColorType::CmykAsYcck).unwrap();
+    let options = RenderOptions::new(vec![inside(512, OutputFormat::WebP)]);
+    let rendered = render_bytes(&bytes, &options).unwrap();
+    let profiled = [[255, 255, 255], [48, 145, 196], [212, 164, 42], [161, 162, 166]];
+    assert_near("YCCK", &middles(&open(&rendered.variants[0]).to_rgb8()), &profiled, 6);
+}
+
+#[test]
 fn colours_that_a_png_names_without_a_profile_are_applied_as_browsers_do() {
     let p3 = [[215, 93, 31]];
     assert_near("chunks-cicp.png", &patches("chunks-cicp.png"), &p3, TOLERANCE);

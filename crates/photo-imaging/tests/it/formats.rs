@@ -25,6 +25,7 @@ fn every_right_picture_renders_with_its_type_and_size() {
         ("interlaced.png", Png, 160, 160, 1),
         ("rgb-16bit.png", Png, 96, 96, 1),
         ("gray-16bit.png", Png, 96, 96, 1),
+        ("alpha-16bit-interlaced.png", Png, 96, 96, 1),
         ("gray-1bit.png", Png, 160, 160, 1),
         ("gray-alpha.png", Png, 160, 160, 1),
         ("palette-4bit.png", Png, 160, 160, 1),
@@ -109,6 +110,14 @@ fn the_same_photo_looks_the_same_in_every_jpeg_and_png_kind() {
     let corner = |name| open(&render(name, &one_webp()).variants[0]).crop_imm(0, 0, 96, 96);
     assert!(distance(&corner("rgb.png"), &corner("interlaced.png")) < 0.01);
     assert!(distance(&corner("rgb.png"), &open(&render("rgb-16bit.png", &options).variants[0])) < 2.0);
+}
+
+#[test]
+fn sixteen_bits_with_alpha_and_interlace_are_the_picture_in_eight() {
+    let webp = |name| open(&render(name, &one_webp()).variants[0]).crop_imm(0, 0, 96, 96);
+    let (deep, plain) = (webp("alpha-16bit-interlaced.png"), webp("alpha.png"));
+    assert!(deep.color().has_alpha());
+    assert!(distance(&deep, &plain) < 2.0, "{}", distance(&deep, &plain));
 }
 
 #[test]
