@@ -23,6 +23,9 @@ use photodrop_tests::{Api, Aws, Holdup, Stack};
 /// How long a photo may wait for its thumbnails behind all the others.
 const SETTLE: Duration = Duration::from_mins(5);
 
+/// How long the log may lag behind.
+const LOG_PATIENCE: Duration = Duration::from_secs(30);
+
 struct Load {
     stack: Stack,
     api: Api,
@@ -115,12 +118,7 @@ impl Load {
         };
         let done: Vec<_> =
             stream::iter(0..uploads).map(upload).buffer_unordered(self.clients).try_collect().await?;
-        // The last line may come after its answer.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let lines =
-            self.aws.log_lines(&self.stack.upload_log_group, i64::try_from(began.as_millis())?).await?;
-        let handler = Times::new(lines.iter().filter_map(|line| handler_milliseconds(line)).collect());
-        ensure!(handler.len() >= uploads, "{} log lines for {uploads} uploads", handler.len());
+        let handler = self.handler_times(i64::try_from(began.as_millis())?, uploads).await?;
         Ok(Phase {
             name,
             handler,
@@ -128,6 +126,20 @@ impl Load {
             put: Times::new(done.iter().map(|(.., put)| *put).collect()),
             photo_ids: done.into_iter().map(|(photo_id, ..)| photo_id).collect(),
         })
+    }
+
+    /// The handler's times of all uploads since a moment. Lines come into the log some time after their answers.
+    async fn handler_times(&self, since: i64, uploads: usize) -> Result<Times> {
+        let deadline = Instant::now() + LOG_PATIENCE;
+        loop {
+            let lines = self.aws.log_lines(&self.stack.upload_log_group, since).await?;
+            let times = Times::new(lines.iter().filter_map(|line| handler_milliseconds(line)).collect());
+            if times.len() >= uploads {
+                return Ok(times);
+            }
+            ensure!(Instant::now() < deadline, "{} log lines for {uploads} uploads", times.len());
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
 
     /// No event is sent meanwhile; afterwards each is.
