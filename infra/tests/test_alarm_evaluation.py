@@ -59,6 +59,18 @@ class Evaluation(unittest.TestCase):
         self.assertEqual((asked["Dimensions"], asked["ExtendedStatistics"]), (dimensions, ["p99"]))
 
 
+    def test_with_a_speed_minutes_are_seconds(self):
+        cloudwatch = Recorder(describe_alarms={"MetricAlarms": [alarm(Statistic="Maximum")]}, set_alarm_state={},
+                              get_metric_statistics={"Datapoints": []})
+        alarms.evaluate_all(target({"cloudwatch": cloudwatch}), 30)
+        (asked,) = [asked for name, asked in cloudwatch.calls if name == "get_metric_statistics"]
+        self.assertEqual(asked["Period"], PERIOD // 30)
+        self.assertEqual([alarms.speed_from(text) for text in (None, "", "1", "60")], [1, 1, 1, 60])
+        for text in ("0", "61", "fast"):
+            with self.assertRaisesRegex(Failure, "SPEED"):
+                alarms.speed_from(text)
+
+
 class Metrics(unittest.TestCase):
     LINE = {"_aws": {"Timestamp": 1_795_521_600_000, "CloudWatchMetrics": [
         {"Namespace": "photodrop", "Dimensions": [["Stack"], ["Stack", "Code"]],

@@ -5,6 +5,11 @@ import re
 import unittest
 from typing import Any
 
+import botocore
+import botocore.session
+
+from infra.local import rehearsal
+from infra.local.console import Failure
 from infra.local.settings import ROOT
 from infra.tests.test_template import DOCUMENT, FUNCTIONS, ROLES, resources, statements
 
@@ -93,6 +98,40 @@ class TheRunbook(unittest.TestCase):
         targets = set(re.search(r"^COMMANDS := (.*)$", makefile, re.M).group(1).split())
         for command in re.findall(r"`(?:PHOTODROP_PARAMETERS=\S+ )?make (\w+)", RUNBOOK):
             self.assertIn(command, targets)
+
+    def test_every_alarm_of_the_local_stack_can_be_rehearsed(self) -> None:
+        """`make rehearse` runs these commands; the alarm that is on AWS alone has none."""
+        local = {short_name(alarm) for name, alarm in ALARMS.items() if DOCUMENT["Resources"][name].get("Condition") != "OnAws"}
+        found = rehearsal.entries(RUNBOOK)
+        self.assertEqual({entry.alarm for entry in found}, local)
+        for entry in found:
+            with self.subTest(entry.alarm):
+                self.assertTrue(entry.once or entry.until)
+                self.assertTrue(entry.clears)
+
+    def test_a_rehearsal_uses_commands_and_parameters_that_there_are(self) -> None:
+        targets = set(re.search(r"^COMMANDS := (.*)$", (ROOT / "Makefile").read_text(), re.M).group(1).split())
+        session = botocore.session.get_session()
+        for entry in rehearsal.entries(RUNBOOK):
+            commands = "\n".join((entry.once, entry.until, entry.clears))
+            for target in re.findall(r"\bmake (\w+)", commands):
+                self.assertIn(target, targets, entry.alarm)
+            for service, command in re.findall(r"\baws (\w+) ([\w-]+)", commands):
+                operations = session.get_service_model(service).operation_names
+                self.assertIn(command, {botocore.xform_name(name, "-") for name in operations}, entry.alarm)
+            for given in re.findall(r'PHOTODROP_PARAMETERS="?([^"\n]+?)"? make', commands):
+                for assignment in given.split():
+                    self.assertIn(assignment.partition("=")[0], DOCUMENT["Parameters"], entry.alarm)
+
+    def test_a_metric_that_is_given_by_hand_is_the_alarm_s(self) -> None:
+        metrics = {short_name(alarm): (alarm.get("Namespace"), alarm.get("MetricName")) for alarm in ALARMS.values()}
+        for entry in rehearsal.entries(RUNBOOK):
+            for given in re.findall(r"put-metric-data --namespace (\S+) --metric-name (\S+)", entry.once + entry.until):
+                self.assertEqual(given, metrics[entry.alarm], entry.alarm)
+
+    def test_a_block_that_begins_with_no_part_is_told(self) -> None:
+        with self.assertRaisesRegex(Failure, "does not begin"):
+            rehearsal.entries("### x\n- **Here**\n  ```sh\n  make up\n  ```\n")
 
     def test_the_parameters_it_names_are_ones_that_there_are(self) -> None:
         for name in re.findall(r"PHOTODROP_PARAMETERS=(\w+)=", RUNBOOK):

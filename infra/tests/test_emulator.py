@@ -1,5 +1,6 @@
 """Which process may be stopped, and what is said when one cannot be started."""
 
+import dataclasses
 import json
 import os
 import socket
@@ -45,6 +46,20 @@ class Processes(unittest.TestCase):
         self.assertIsNone(emulator.recorded(self.place))
         self.assertFalse(emulator.stop(self.console, self.place))
         self.assertIsNone(child.poll())
+
+    def test_a_stack_that_keeps_nothing_is_not_restarted(self):
+        with self.assertRaisesRegex(Failure, "no stack is running"):
+            emulator.restart(self.console, self.place, kill=False)
+        child = self.sleeper()
+        self.record(child.pid, emulator.start_time(child.pid))
+        with self.assertRaisesRegex(Failure, "keeps nothing"):
+            emulator.restart(self.console, self.place, kill=True)
+        self.assertIsNone(child.poll())
+
+    def test_only_a_durable_stack_is_told_to_write_its_state_down(self):
+        durable = dataclasses.replace(self.place, durable=True)
+        self.assertNotIn("PERSIST_STATE", emulator.environment(self.place, self.place.folder))
+        self.assertEqual(emulator.environment(durable, self.place.folder)["PERSIST_STATE"], "1")
 
     def test_a_broken_record_is_no_process(self):
         for text in ("", "{}", "[1]", '{"pid": 1}'):

@@ -2,21 +2,29 @@
 //! thumbnail work that hangs; beside them the old way, which makes thumbnails inside the request.
 //!
 //! `PHOTODROP_LOAD_UPLOADS` (40) uploads in each phase by `PHOTODROP_LOAD_CLIENTS` (8) clients. Everything runs on one machine,
-//! the emulator included: compare what differs by more than that explains.
+//! the emulator included: compare what differs by more than that explains. Without these two it writes its tables into
+//! `docs/RELIABILITY.md`. What it has uploaded it deletes again.
 
+use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use photodrop_tests::aws::{event_for, subject};
 use photodrop_tests::measure::{Times, handler_milliseconds};
 use photodrop_tests::old_way::{GATEWAY_TIMEOUT, OldWay};
 use photodrop_tests::photos::photo;
+use photodrop_tests::stack::root;
 use photodrop_tests::{Api, Aws, Holdup, Stack};
 
 /// How long a photo may wait for its thumbnails behind all the others.
 const SETTLE: Duration = Duration::from_mins(5);
+
+/// How long the log may lag behind.
+const LOG_PATIENCE: Duration = Duration::from_secs(30);
 
 struct Load {
     stack: Stack,
@@ -49,17 +57,44 @@ async fn main() -> Result<()> {
         clients: number("PHOTODROP_LOAD_CLIENTS", 8)?,
         stack,
     };
-    println!(
-        "{} uploads a phase by {} clients, photo-6mp.jpg ({} kB)",
+    let mut report = format!(
+        "`make load`: {} uploads a phase by {} clients, photo-6mp.jpg ({} kB), on {} cores.\n",
         load.uploads,
         load.clients,
-        load.photo.len() / 1000
+        load.photo.len() / 1000,
+        std::thread::available_parallelism()?
     );
-    // Both functions warm.
-    load.settle(&load.phase("warm-up", 2).await?).await?;
+    eprintln!("make load: warming both functions up");
+    let warm_up = load.phase("warm-up", load.clients).await?;
+    load.settle(&warm_up).await?;
+    eprintln!("make load: three phases of uploads");
     let phases = [load.idle().await?, load.loaded().await?, load.hung().await?];
-    Load::report(&phases);
-    load.old_way().await
+    report.push_str(&Load::report(&phases)?);
+    eprintln!("make load: the old way, for a minute or so");
+    let outcome = load.old_way().await;
+    eprintln!("make load: deleting what was uploaded");
+    load.clean_up(phases.iter().chain([&warm_up])).await?;
+    report.push_str(&outcome?);
+    println!("{report}");
+    let is_as_documented =
+        ["PHOTODROP_LOAD_UPLOADS", "PHOTODROP_LOAD_CLIENTS"].map(std::env::var_os) == [None, None];
+    if is_as_documented {
+        let page = root().join("docs/RELIABILITY.md");
+        write_into(&page, &report)?;
+        eprintln!("make load: written into docs/RELIABILITY.md");
+    }
+    Ok(())
+}
+
+/// Puts the report between its markers.
+fn write_into(page: &Path, report: &str) -> Result<()> {
+    const BEGIN: &str = "<!-- make load writes below -->";
+    const END: &str = "<!-- make load writes above -->";
+    let text = std::fs::read_to_string(page)?;
+    let (before, rest) = text.split_once(BEGIN).context("the page has no place for the report")?;
+    let (_, after) = rest.split_once(END).context("the page has no end of the report's place")?;
+    std::fs::write(page, format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", report.trim_end()))?;
+    Ok(())
 }
 
 fn number(variable: &str, default: usize) -> Result<usize> {
@@ -83,12 +118,7 @@ impl Load {
         };
         let done: Vec<_> =
             stream::iter(0..uploads).map(upload).buffer_unordered(self.clients).try_collect().await?;
-        // The last line may come after its answer.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let lines =
-            self.aws.log_lines(&self.stack.upload_log_group, i64::try_from(began.as_millis())?).await?;
-        let handler = Times::new(lines.iter().filter_map(|line| handler_milliseconds(line)).collect());
-        ensure!(handler.len() >= uploads, "{} log lines for {uploads} uploads", handler.len());
+        let handler = self.handler_times(i64::try_from(began.as_millis())?, uploads).await?;
         Ok(Phase {
             name,
             handler,
@@ -98,11 +128,25 @@ impl Load {
         })
     }
 
+    /// The handler's times of all uploads since a moment. Lines come into the log some time after their answers.
+    async fn handler_times(&self, since: i64, uploads: usize) -> Result<Times> {
+        let deadline = Instant::now() + LOG_PATIENCE;
+        loop {
+            let lines = self.aws.log_lines(&self.stack.upload_log_group, since).await?;
+            let times = Times::new(lines.iter().filter_map(|line| handler_milliseconds(line)).collect());
+            if times.len() >= uploads {
+                return Ok(times);
+            }
+            ensure!(Instant::now() < deadline, "{} log lines for {uploads} uploads", times.len());
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
     /// No event is sent meanwhile; afterwards each is.
     async fn idle(&self) -> Result<Phase> {
         let bucket = &self.stack.originals_bucket;
         let notifications = self.aws.silence(bucket).await?;
-        let phase = self.phase("no thumbnail work", self.uploads).await;
+        let phase = self.phase("rest", self.uploads).await;
         self.aws.notify(bucket, notifications).await?;
         let phase = phase?;
         for photo_id in &phase.photo_ids {
@@ -113,7 +157,7 @@ impl Load {
     }
 
     async fn loaded(&self) -> Result<Phase> {
-        let phase = self.phase("thumbnails being made", self.uploads).await?;
+        let phase = self.phase("are being made", self.uploads).await?;
         self.settle(&phase).await?;
         Ok(phase)
     }
@@ -122,7 +166,7 @@ impl Load {
         let function = &self.stack.thumbnail_function;
         let holdup = Holdup::start(&self.stack.endpoint).await?;
         let before = self.aws.set_environment(function, &[("AWS_ENDPOINT_URL_S3", &holdup.url)]).await?;
-        let phase = self.phase("thumbnails hanging", self.uploads).await;
+        let phase = self.phase("hang", self.uploads).await;
         let held = holdup.held();
         holdup.release();
         self.aws.restore_environment(function, before).await?;
@@ -155,28 +199,34 @@ impl Load {
         event_for(&self.stack.originals_bucket, &key, None)
     }
 
-    fn report(phases: &[Phase]) {
-        println!("\nphotodrop: every upload answered 201 and 200, every photo ready afterwards; ms\n");
-        println!(
-            "| phase | handler median | p99 | POST median | p99 | PUT median | p99 | handler against idle |"
-        );
-        println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    fn report(phases: &[Phase]) -> Result<String> {
+        let mut text =
+            "\nphotodrop, every upload answered 201 and 200, every photo ready afterwards; ms:\n\n"
+                .to_owned();
+        writeln!(
+            text,
+            "| thumbnails | handler median | p99 | POST median | p99 | PUT median | p99 | handler against rest |"
+        )?;
+        writeln!(text, "| --- | --- | --- | --- | --- | --- | --- | --- |")?;
         let idle = phases[0].handler.median();
         for phase in phases {
             let figures = [&phase.handler, &phase.post, &phase.put]
                 .map(|times| format!("{:.1} | {:.1}", times.median(), times.percentile(99)));
-            println!("| {} | {} | {:.2} |", phase.name, figures.join(" | "), phase.handler.median() / idle);
+            let ratio = phase.handler.median() / idle;
+            writeln!(text, "| {} | {} | {ratio:.2} |", phase.name, figures.join(" | "))?;
         }
+        Ok(text)
     }
 
     /// The same photo and the same clients, but the thumbnails are made inside the request.
-    async fn old_way(&self) -> Result<()> {
-        println!("\nthe old way, thumbnails inside the request; ms\n");
-        println!("| phase | median | p99 | 201 | 503 |");
-        println!("| --- | --- | --- | --- | --- |");
+    async fn old_way(&self) -> Result<String> {
+        let mut text =
+            "\nThe old way, thumbnails inside the request, under the lock of the owner's row; ms:\n\n\
+            | phase | median | p99 | 201 | 503 |\n| --- | --- | --- | --- | --- |\n"
+                .to_owned();
         let server = OldWay::start(&self.stack, &self.stack.endpoint).await?;
-        self.old_phase("one client", &server, 5, 1).await?;
-        self.old_phase("all clients", &server, self.uploads, self.clients).await?;
+        text.push_str(&self.old_phase("one client", &server, 5, 1).await?);
+        text.push_str(&self.old_phase("all clients", &server, self.uploads, self.clients).await?);
         let holdup = Arc::new(Holdup::start(&self.stack.endpoint).await?);
         let server = OldWay::start(&self.stack, &holdup.url).await?;
         let release = Arc::clone(&holdup);
@@ -184,10 +234,31 @@ impl Load {
             tokio::time::sleep(GATEWAY_TIMEOUT + Duration::from_secs(5)).await;
             release.release();
         });
-        self.old_phase("storage hanging", &server, self.clients, self.clients).await
+        text.push_str(&self.old_phase("storage hanging", &server, self.clients, self.clients).await?);
+        // What goes on behind the gateway's back ends before its traces are removed.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        Ok(text)
     }
 
-    async fn old_phase(&self, name: &str, server: &OldWay, uploads: usize, clients: usize) -> Result<()> {
+    /// Deletes the photos as their owner would, and what the old way has left.
+    async fn clean_up(&self, phases: impl Iterator<Item = &Phase>) -> Result<()> {
+        for photo_id in phases.flat_map(|phase| &phase.photo_ids) {
+            let reply = self.api.delete(photo_id).await?;
+            ensure!(reply.status == 204, "DELETE {photo_id}: {}: {}", reply.status, reply.text());
+        }
+        let bucket = &self.stack.thumbnails_bucket;
+        for (key, _) in self.aws.objects(bucket, "old-way/").await? {
+            self.aws.s3.delete_object().bucket(bucket).key(key).send().await?;
+        }
+        for number in 0..self.uploads + self.clients + 5 {
+            let request = self.aws.dynamodb.delete_item().table_name(&self.stack.table_name);
+            let request = request.key("pk", AttributeValue::S("old-way".to_owned()));
+            request.key("sk", AttributeValue::S(format!("photo#{number}"))).send().await?;
+        }
+        Ok(())
+    }
+
+    async fn old_phase(&self, name: &str, server: &OldWay, uploads: usize, clients: usize) -> Result<String> {
         let upload = async |_: usize| {
             let started = Instant::now();
             let reply = self.api.send("POST".parse()?, &server.url, &[], self.photo.clone()).await?;
@@ -198,8 +269,7 @@ impl Load {
         let times = Times::new(done.iter().map(|(time, _)| *time).collect());
         let count = |status| done.iter().filter(|(_, other)| *other == status).count();
         let (median, p99) = (times.median(), times.percentile(99));
-        println!("| {name} | {median:.1} | {p99:.1} | {} | {} |", count(201), count(503));
-        Ok(())
+        Ok(format!("| {name} | {median:.1} | {p99:.1} | {} | {} |\n", count(201), count(503)))
     }
 }
 
