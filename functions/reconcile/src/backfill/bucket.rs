@@ -102,6 +102,7 @@ impl Backfill<'_> {
             photo_id: key.photo_id,
             owner: key.owner.clone(),
             request: UploadRequest {
+                method: photo_domain::UploadMethod::Put,
                 file_name: FileName::parse(name).ok(),
                 content_type,
                 size_bytes: object.size_bytes,
