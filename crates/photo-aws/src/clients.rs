@@ -64,6 +64,13 @@ impl Clients {
         }
     }
 
+    /// A signer of uploads to `bucket`.
+    #[must_use]
+    pub fn upload_signer(&self, bucket: String) -> crate::UploadSigner {
+        let (credentials, region) = (self.shared.credentials_provider(), self.shared.region().cloned());
+        crate::UploadSigner::new(self.s3.clone(), credentials, region, bucket)
+    }
+
     /// The event bus called `name`.
     #[cfg(feature = "events")]
     #[must_use]

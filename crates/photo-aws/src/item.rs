@@ -23,6 +23,12 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+mod idempotency;
+mod method;
+
+pub(crate) use idempotency::IdempotencyItem;
+use method::MethodAttributes;
+
 /// A DynamoDB item.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -38,8 +44,11 @@ pub(crate) fn partition(owner: &OwnerId) -> String {
     format!("owner#{}", owner.encoded())
 }
 
+/// What the sort key of every photo begins with.
+pub(crate) const PHOTO_SORT_PREFIX: &str = "photo#";
+
 pub(crate) fn photo_sort_key(photo_id: PhotoId) -> String {
-    format!("photo#{photo_id}")
+    format!("{PHOTO_SORT_PREFIX}{photo_id}")
 }
 
 pub(crate) fn idempotency_sort_key(digest: &str) -> String {
@@ -75,6 +84,8 @@ struct PhotoItem {
     file_name: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
+    #[serde(flatten)]
+    method: MethodAttributes,
     #[serde(flatten)]
     outcome: OutcomeAttributes,
     #[serde(flatten)]
@@ -237,6 +248,7 @@ pub(crate) fn from_record(record: &PhotoRecord) -> Result<Item, serde_dynamo::Er
         checksum_sha256: request.checksum.map(|checksum| checksum.to_string()),
         file_name: request.file_name.as_ref().map(|name| name.as_str().to_owned()),
         metadata: request.metadata.entries().clone(),
+        method: MethodAttributes::of(request.method),
         outcome: record.outcome().map(OutcomeAttributes::of).unwrap_or_default(),
         upkeep: UpkeepAttributes {
             due_shard: Some(shard(record.photo_id)),
@@ -300,6 +312,7 @@ pub(crate) fn to_tracked(item: Item) -> Result<Tracked, BadItem> {
                 .map(|text| Checksum::parse(&text).map_err(|error| bad("checksum_sha256", &error)))
                 .transpose()?,
             metadata: Metadata::new(item.metadata).map_err(|error| bad("metadata", &error))?,
+            method: item.method.into_method()?,
         },
         created_at: moment("created_at", &item.created_at)?,
         state,
@@ -318,22 +331,6 @@ pub(crate) fn to_tracked(item: Item) -> Result<Tracked, BadItem> {
 pub(crate) fn to_status(item: &Item) -> Result<Status, BadItem> {
     let text = item.get("status").and_then(|value| value.as_s().ok());
     parsed("status", required("status", text)?)
-}
-
-/// What an idempotency key stands for.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct IdempotencyItem {
-    pub(crate) pk: String,
-    pub(crate) sk: String,
-    pub(crate) photo_id: PhotoId,
-    pub(crate) fingerprint: String,
-    pub(crate) expires_at: i64,
-}
-
-impl IdempotencyItem {
-    pub(crate) fn from_item(item: Item) -> Result<Self, BadItem> {
-        serde_dynamo::from_item(item).map_err(|error| bad("idempotency item", &error))
-    }
 }
 
 fn bad(attribute: &'static str, problem: &dyn std::fmt::Display) -> BadItem {

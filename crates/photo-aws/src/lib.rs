@@ -6,6 +6,7 @@
 //! | [`clients`] | SDK clients with the timeouts that the request path and the pipeline need |
 //! | [`store`] | the DynamoDB table: create, get and settle a photo; find those that are due |
 //! | [`quota`] | what each owner has taken, counted in the record's own transaction |
+//! | [`signer`] | a form's POST and the requests of an upload in parts, signed |
 //! | [`objects`] | the S3 buckets: presign, read an original, write a variant; list and remove |
 //! | `events` | the EventBridge bus, with the feature `events` |
 //! | `queues`, `invoke` | the failure queue and the thumbnail function, with the feature `reconcile` |
@@ -34,6 +35,7 @@ pub mod queues;
 pub mod quota;
 #[cfg(feature = "test-util")]
 pub mod replay;
+pub mod signer;
 pub mod store;
 pub mod telemetry;
 pub mod usage;
@@ -48,7 +50,8 @@ pub use item::Tracked;
 pub use objects::{Bucket, FoundObject, Objects, OriginalTag, PresignedUpload, ReadError};
 #[cfg(feature = "reconcile")]
 pub use queues::{Message, Queue};
-pub use store::{Created, IdempotentRequest, Known, PhotoStore, Settled};
+pub use signer::{PartsRequest, SignedForm, SignedRequest, UploadSigner};
+pub use store::{Created, IdempotentRequest, Known, PhotoPage, PhotoStore, Settled};
 
 /// A call to AWS that did not succeed; the photo is not to blame, and a later try may succeed.
 #[derive(Debug, thiserror::Error)]

@@ -64,53 +64,69 @@ pub fn read(env: &mut Environment<'_>) -> Option<Quotas> {
 }
 
 impl PhotoStore {
-    /// Creates a record and counts it, or does neither.
-    pub(crate) async fn create_counted(
+    /// Creates records of one owner and one day by one transaction, or none of them. They are counted if anything is
+    /// limited. Of any number of concurrent requests with one idempotency key exactly one creates photos.
+    pub async fn create_all(
         &self,
-        record: &PhotoRecord,
+        records: &[PhotoRecord],
         idempotent: Option<IdempotentRequest<'_>>,
     ) -> Result<Created, AwsError> {
-        let size_bytes = record.request.size_bytes;
+        let Some((first, further)) = records.split_first() else {
+            return Err(AwsError::new(OPERATION, "there is nothing to create"));
+        };
+        let photos = records.len() as u64;
+        let bytes = records.iter().fold(0_u64, |sum, record| sum.saturating_add(record.request.size_bytes));
         // What is larger than a whole day's quota does not fit into an empty day either.
-        if let Some(exceeded) = self.quotas.refusal(Counter::default(), size_bytes) {
+        if let Some(exceeded) = self.quotas.refusal(Counter::default(), photos, bytes) {
             return Ok(Created::QuotaExceeded(exceeded));
         }
-        let counted_for = day(record.photo_id);
-        let mut photo = item::from_record(record).map_err(|error| AwsError::new(OPERATION, error))?;
-        photo.insert(QUOTA_DAY.to_owned(), AttributeValue::S(counted_for.to_string()));
-        let put_photo = self
-            .put_request(photo.clone())
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|error| AwsError::new(OPERATION, error))?;
-        let reserve = self.reserve(&record.owner, counted_for, size_bytes)?;
-        let mut writes = vec![
-            TransactWriteItem::builder().update(reserve).build(),
-            TransactWriteItem::builder().put(put_photo).build(),
-        ];
+        let counted_for = (!self.quotas.are_off()).then(|| day(first.photo_id));
+        // In this order: the counter, the photos, the key.
+        let photos_at = usize::from(counted_for.is_some());
+        let key_at = photos_at + records.len();
+        let mut writes = Vec::with_capacity(key_at + 1);
+        if let Some(day) = counted_for {
+            let reserve = self.reserve(&first.owner, day, photos, bytes)?;
+            writes.push(TransactWriteItem::builder().update(reserve).build());
+        }
+        let mut items = Vec::with_capacity(records.len());
+        for record in records {
+            let mut photo = item::from_record(record).map_err(|error| AwsError::new(OPERATION, error))?;
+            if let Some(day) = counted_for {
+                photo.insert(QUOTA_DAY.to_owned(), AttributeValue::S(day.to_string()));
+            }
+            let put_photo = self
+                .put_request(photo.clone())
+                .condition_expression("attribute_not_exists(pk)")
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .build()
+                .map_err(|error| AwsError::new(OPERATION, error))?;
+            writes.push(TransactWriteItem::builder().put(put_photo).build());
+            items.push(photo);
+        }
         if let Some(request) = idempotent {
-            writes.push(TransactWriteItem::builder().put(self.put_key(record, request)?).build());
+            let put_key = self.put_key(first, further, request)?;
+            writes.push(TransactWriteItem::builder().put(put_key).build());
         }
         let Some(reasons) = self.transact(writes).await? else { return Ok(Created::New) };
-        // A key that is taken comes first: its photo was counted when it was made, whatever is left today.
-        if let (Some(request), Some(key)) = (idempotent, refused(&reasons, 2)) {
+        // A key that is taken comes first: its photos were counted when they were made, whatever is left today.
+        if let (Some(request), Some(key)) = (idempotent, refused(&reasons, key_at)) {
             let key = met(key).ok_or_else(|| AwsError::new(OPERATION, "the taken key's item is missing"))?;
-            return replayed(key, record, request);
+            return replayed(key, first, request);
         }
-        if let Some(found) = refused(&reasons, 1) {
+        if let Some(found) = refused(&reasons, photos_at) {
             // Two ids never meet: an earlier attempt, whose answer was lost, had succeeded.
-            return if met(found).as_ref() == Some(&photo) {
+            return if met(found).as_ref() == items.first() {
                 Ok(Created::New)
             } else {
                 Err(AwsError::new(OPERATION, "the photo's id is taken"))
             };
         }
-        if let Some(found) = refused(&reasons, 0) {
+        if let (Some(_), Some(found)) = (counted_for, refused(&reasons, 0)) {
             let used = met(found).as_ref().map_or_else(Counter::default, counter);
             // The item comes with the refusal. Should it not, a day is the safe thing to say.
             return Ok(Created::QuotaExceeded(
-                self.quotas.refusal(used, size_bytes).unwrap_or(Exceeded::Photos),
+                self.quotas.refusal(used, photos, bytes).unwrap_or(Exceeded::Photos),
             ));
         }
         Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons))))
@@ -218,16 +234,22 @@ impl PhotoStore {
             .map_err(|error| AwsError::new(OPERATION, error))
     }
 
-    /// What counts one more photo, if there is room.
-    fn reserve(&self, owner: &OwnerId, counted_for: Date, size_bytes: u64) -> Result<Update, AwsError> {
+    /// What counts so many more photos, if there is room.
+    fn reserve(
+        &self,
+        owner: &OwnerId,
+        counted_for: Date,
+        photos: u64,
+        bytes: u64,
+    ) -> Result<Update, AwsError> {
         let mut conditions = Vec::new();
         let mut sums = Vec::new();
         let mut update = self.count(owner, counted_for);
         // Each limit as what may be there already, and what is added.
         for (name, limit, added) in [
-            ("photos", self.quotas.photos_per_day, 1),
-            ("bytes", self.quotas.bytes_per_day, size_bytes),
-            ("pending", self.quotas.pending, 1),
+            ("photos", self.quotas.photos_per_day, photos),
+            ("bytes", self.quotas.bytes_per_day, bytes),
+            ("pending", self.quotas.pending, photos),
         ] {
             // A day's photos and bytes are worth knowing even where one of them alone is limited.
             if limit != 0 || name != "pending" {

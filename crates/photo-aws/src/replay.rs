@@ -104,6 +104,21 @@ pub fn objects_holding(original: Vec<u8>, answers: Vec<Answer>) -> (Objects, Sen
     objects_with(answers, Some(original))
 }
 
+/// A signer of uploads to the bucket of [`objects`]. It has nobody to ask: a call would fail.
+#[must_use]
+pub fn upload_signer() -> (crate::UploadSigner, Sent) {
+    let (client, sent) = http(Vec::new(), None);
+    let region = aws_sdk_s3::config::Region::new("eu-central-1");
+    let config = aws_sdk_s3::Config::builder()
+        .region(region.clone())
+        .credentials_provider(credentials())
+        .http_client(infallible_client_fn(client))
+        .build();
+    let provider = aws_credential_types::provider::SharedCredentialsProvider::new(credentials());
+    let client = aws_sdk_s3::Client::from_conf(config);
+    (crate::UploadSigner::new(client, Some(provider), Some(region), "originals".to_owned()), sent)
+}
+
 /// An event bus whose requests get `answers`.
 #[cfg(feature = "events")]
 #[must_use]

@@ -6,9 +6,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure};
 use photo_domain::event::Unsent;
 use photo_domain::quota::{Exceeded, Quotas, Release};
 use photo_domain::record::{Outcome, PhotoRecord, Status};
@@ -19,21 +18,14 @@ use crate::AwsError;
 use crate::change::{Change, text};
 use crate::item::{self, IdempotencyItem, Item};
 
+mod list;
 mod upkeep_calls;
 
+pub use list::PhotoPage;
 pub use upkeep_calls::{DUE_INDEX, Known};
 
 /// How long an idempotency key stands for its photo.
 pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_hours(24);
-
-/// How often a transaction that met another one on the same key is tried again, and how long it waits.
-/// DynamoDB decides such conflicts within milliseconds; the SDK does not retry them.
-const CONFLICT_RETRIES: [Duration; 4] = [
-    Duration::from_millis(15),
-    Duration::from_millis(30),
-    Duration::from_millis(60),
-    Duration::from_millis(120),
-];
 
 /// Photos' records.
 #[derive(Clone, Debug)]
@@ -61,8 +53,8 @@ pub enum Created {
     QuotaExceeded(Exceeded),
     /// The idempotency key has been used before.
     Replay {
-        /// The photo that it stands for.
-        photo_id: photo_domain::PhotoId,
+        /// The photos that it stands for, in order: one, unless they were asked for together.
+        photo_ids: Vec<photo_domain::PhotoId>,
         /// Whether the request was the same.
         same_request: bool,
     },
@@ -110,9 +102,8 @@ impl PhotoStore {
         idempotent: Option<IdempotentRequest<'_>>,
     ) -> Result<Created, AwsError> {
         match idempotent {
-            _ if !self.quotas.are_off() => self.create_counted(record, idempotent).await,
-            None => self.put(record).await,
-            Some(request) => self.put_once(record, request).await,
+            None if self.quotas.are_off() => self.put(record).await,
+            _ => self.create_all(std::slice::from_ref(record), idempotent).await,
         }
     }
 
@@ -135,43 +126,11 @@ impl PhotoStore {
         }
     }
 
-    async fn put_once(
-        &self,
-        record: &PhotoRecord,
-        request: IdempotentRequest<'_>,
-    ) -> Result<Created, AwsError> {
-        const OPERATION: &str = "dynamodb:TransactWriteItems";
-        let failed = |error| AwsError::new(OPERATION, error);
-        let put_key = self.put_key(record, request)?;
-        let put_photo = self
-            .put_request(item::from_record(record).map_err(|error| AwsError::new(OPERATION, error))?)
-            .condition_expression("attribute_not_exists(pk)")
-            .build();
-        let put_photo = put_photo.map_err(|error| AwsError::new(OPERATION, error))?;
-        let writes = [put_key, put_photo].map(|put| TransactWriteItem::builder().put(put).build()).to_vec();
-
-        let mut waits = CONFLICT_RETRIES.iter();
-        loop {
-            let result =
-                self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
-            let Err(error) = result else { return Ok(Created::New) };
-            match cancelled(&error) {
-                Some(Cancelled::KeyTaken(item)) => {
-                    return replayed(item, record, request);
-                }
-                Some(Cancelled::Conflict) => {
-                    let Some(wait) = waits.next() else { return Err(failed(error)) };
-                    tokio::time::sleep(*wait).await;
-                }
-                None => return Err(failed(error)),
-            }
-        }
-    }
-
     /// Writes an idempotency key unless it is taken; then its item comes with the refusal.
     pub(crate) fn put_key(
         &self,
         record: &PhotoRecord,
+        further: &[PhotoRecord],
         request: IdempotentRequest<'_>,
     ) -> Result<Put, AwsError> {
         const OPERATION: &str = "dynamodb:TransactWriteItems";
@@ -180,6 +139,7 @@ impl PhotoStore {
             pk: item::partition(&record.owner),
             sk: item::idempotency_sort_key(&request.key.digest()),
             photo_id: record.photo_id,
+            further_photo_ids: further.iter().map(|record| record.photo_id).collect(),
             fingerprint: request.fingerprint.to_owned(),
             expires_at: now.saturating_add_unsigned(IDEMPOTENCY_WINDOW.as_secs()),
         };
@@ -311,23 +271,9 @@ pub(crate) fn replayed(
     Ok(if taken.photo_id == record.photo_id {
         Created::New
     } else {
-        Created::Replay { photo_id: taken.photo_id, same_request: taken.fingerprint == request.fingerprint }
+        Created::Replay {
+            photo_ids: taken.photo_ids(),
+            same_request: taken.fingerprint == request.fingerprint,
+        }
     })
-}
-
-enum Cancelled {
-    KeyTaken(Item),
-    Conflict,
-}
-
-/// Why a transaction was cancelled; its first write is the idempotency key's.
-fn cancelled<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cancelled> {
-    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error.as_service_error()? else {
-        return None;
-    };
-    let reasons = cancelled.cancellation_reasons();
-    if let Some(item) = reasons.first().filter(|reason| reason.code() == Some("ConditionalCheckFailed")) {
-        return item.item.clone().map(Cancelled::KeyTaken);
-    }
-    reasons.iter().any(|reason| reason.code() == Some("TransactionConflict")).then_some(Cancelled::Conflict)
 }

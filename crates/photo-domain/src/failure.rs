@@ -22,6 +22,10 @@ pub enum FailureCode {
     TooManyFrames,
     /// Not done within the time of an invocation.
     ProcessingTimeout,
+    /// Another number of bytes than announced.
+    SizeMismatch,
+    /// Other bytes than announced: their SHA-256 is not the one that was given.
+    ChecksumMismatch,
     /// The object was gone when its event came.
     OriginalMissing,
     /// The decoder or an encoder gave up for a reason of its own.
@@ -32,7 +36,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::NotAnImage,
         Self::UnsupportedType,
         Self::TypeMismatch,
@@ -41,6 +45,8 @@ impl FailureCode {
         Self::TooManyPixels,
         Self::TooManyFrames,
         Self::ProcessingTimeout,
+        Self::SizeMismatch,
+        Self::ChecksumMismatch,
         Self::OriginalMissing,
         Self::ProcessingFailed,
         Self::RetriesExhausted,
@@ -58,6 +64,8 @@ impl FailureCode {
             Self::TooManyPixels => "TOO_MANY_PIXELS",
             Self::TooManyFrames => "TOO_MANY_FRAMES",
             Self::ProcessingTimeout => "PROCESSING_TIMEOUT",
+            Self::SizeMismatch => "SIZE_MISMATCH",
+            Self::ChecksumMismatch => "CHECKSUM_MISMATCH",
             Self::OriginalMissing => "ORIGINAL_MISSING",
             Self::ProcessingFailed => "PROCESSING_FAILED",
             Self::RetriesExhausted => "RETRIES_EXHAUSTED",

@@ -27,6 +27,30 @@ impl PhotoId {
         Self(Uuid::now_v7())
     }
 
+    /// Several new ids, in order, all of one day (UTC): what is counted by the day counts them together.
+    #[must_use]
+    pub fn generate_many(count: usize) -> Vec<Self> {
+        loop {
+            let ids: Vec<_> = (0..count).map(|_| Self::generate()).collect();
+            let day = |id: Option<&Self>| id.map(|id| id.made_at().date());
+            // Midnight was in between: once more, and all of them are of the new day.
+            if day(ids.first()) == day(ids.last()) {
+                return ids;
+            }
+        }
+    }
+
+    /// The id of these bytes.
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Result<Self, InvalidPhotoId> {
+        let id = Uuid::from_bytes(bytes);
+        if id.get_version_num() == 7 { Ok(Self(id)) } else { Err(InvalidPhotoId) }
+    }
+
+    /// Its bytes.
+    pub(crate) const fn bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
     /// When it was made, to the millisecond.
     #[must_use]
     pub fn made_at(&self) -> OffsetDateTime {
@@ -152,6 +176,15 @@ mod tests {
     fn ids_made_later_sort_later() {
         let ids: Vec<_> = (0..100).map(|_| PhotoId::generate()).collect();
         assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn ids_made_together_are_of_one_day_and_in_order() {
+        let ids = PhotoId::generate_many(25);
+        assert_eq!(ids.len(), 25);
+        assert!(ids.is_sorted_by(|a, b| a < b));
+        assert_eq!(ids[0].made_at().date(), ids[24].made_at().date());
+        assert!(PhotoId::generate_many(0).is_empty());
     }
 
     #[test]

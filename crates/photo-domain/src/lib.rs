@@ -5,8 +5,10 @@
 //!
 //! | module | holds |
 //! | --- | --- |
+//! | [`cursor`] | where the next page of an owner's photos begins |
 //! | [`id`] | [`PhotoId`] and [`OwnerId`] |
 //! | [`key`] | the only place where object keys are formatted or parsed |
+//! | [`method`] | how bytes come: by PUT, by a form's POST, in parts |
 //! | [`media`] | content types, variant formats and variant names |
 //! | [`record`] | the photo's record and its status |
 //! | [`step`] | every write to a record: in which status it may happen, and what it leads to |
@@ -16,22 +18,26 @@
 //! | [`quota`] | how much one owner may take |
 //! | [`request`] | what a client may ask for: sizes, checksums, metadata, idempotency keys |
 
+pub mod cursor;
 pub mod event;
 pub mod failure;
 pub mod id;
 pub mod key;
 pub mod media;
+pub mod method;
 pub mod quota;
 pub mod record;
 pub mod request;
 pub mod step;
 pub mod upkeep;
 
+pub use cursor::Cursor;
 pub use event::{Announcement, CompletionEvent};
 pub use failure::FailureCode;
 pub use id::{OwnerId, PhotoId};
 pub use key::{OriginalKey, VariantKey};
 pub use media::{ContentType, VariantFormat, VariantName};
+pub use method::{PartedUpload, UploadMethod};
 pub use record::{Outcome, PhotoRecord, Processed, StoredVariant};
 pub use request::{Checksum, FileName, IdempotencyKey, Metadata, UploadRequest};
 pub use step::Step;

@@ -64,16 +64,16 @@ impl Quotas {
         self.photos_per_day == 0 && self.bytes_per_day == 0 && self.pending == 0
     }
 
-    /// Which limit one more photo of this size would be over.
+    /// Which limit so many more photos, of so many bytes together, would be over.
     #[must_use]
-    pub const fn refusal(&self, used: Counter, size_bytes: u64) -> Option<Exceeded> {
-        if self.photos_per_day != 0 && used.photos >= self.photos_per_day {
+    pub const fn refusal(&self, used: Counter, photos: u64, bytes: u64) -> Option<Exceeded> {
+        if self.photos_per_day != 0 && used.photos.saturating_add(photos) > self.photos_per_day {
             return Some(Exceeded::Photos);
         }
-        if self.bytes_per_day != 0 && used.bytes.saturating_add(size_bytes) > self.bytes_per_day {
+        if self.bytes_per_day != 0 && used.bytes.saturating_add(bytes) > self.bytes_per_day {
             return Some(Exceeded::Bytes);
         }
-        if self.pending != 0 && used.pending >= self.pending {
+        if self.pending != 0 && used.pending.saturating_add(photos) > self.pending {
             return Some(Exceeded::Pending);
         }
         None
@@ -153,15 +153,24 @@ mod tests {
             (used(1, 0, 1), 1, Some(Exceeded::Pending)),
             (used(1, u64::MAX, 0), 1, Some(Exceeded::Bytes)),
         ] {
-            assert_eq!(quotas.refusal(used, size), expected, "{used:?} {size}");
+            assert_eq!(quotas.refusal(used, 1, size), expected, "{used:?} {size}");
         }
+    }
+
+    #[test]
+    fn several_photos_fit_together_or_not_at_all() {
+        let quotas = Quotas { photos_per_day: 5, bytes_per_day: 0, pending: 4 };
+        let used = Counter { photos: 2, bytes: 0, pending: 1 };
+        assert_eq!(quotas.refusal(used, 3, 9), None);
+        assert_eq!(quotas.refusal(used, 4, 9), Some(Exceeded::Photos));
+        assert_eq!(quotas.refusal(Counter { pending: 2, ..used }, 3, 9), Some(Exceeded::Pending));
     }
 
     #[test]
     fn zero_is_no_limit() {
         let full = Counter { photos: u64::MAX, bytes: u64::MAX, pending: u64::MAX };
         assert!(Quotas::default().are_off());
-        assert_eq!(Quotas::default().refusal(full, u64::MAX), None);
+        assert_eq!(Quotas::default().refusal(full, 1, u64::MAX), None);
         assert!(!Quotas { pending: 1, ..Quotas::default() }.are_off());
     }
 
@@ -214,7 +223,7 @@ mod tests {
                 match step {
                     Step::Create(size) => {
                         let counter = counters.entry(today).or_default();
-                        if quotas.refusal(*counter, size).is_none() {
+                        if quotas.refusal(*counter, 1, size).is_none() {
                             *counter = counter.reserved(size);
                             photos.push((today, size, true, false));
                         }

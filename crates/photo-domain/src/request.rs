@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::ContentType;
+use crate::{ContentType, UploadMethod};
 
 /// A request for an upload, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct UploadRequest {
     pub checksum: Option<Checksum>,
     /// The client's own notes.
     pub metadata: Metadata,
+    /// How the client will bring the bytes.
+    pub method: UploadMethod,
 }
 
 impl UploadRequest {
@@ -42,6 +44,23 @@ impl UploadRequest {
         for (name, value) in &self.metadata.0 {
             part(name.as_bytes());
             part(value.as_bytes());
+        }
+        // Names and values come in pairs, so one more part cannot be taken for either. A PUT adds none: it has the
+        // fingerprint that it had before there was a choice.
+        if self.method != UploadMethod::Put {
+            part(self.method.as_str().as_bytes());
+        }
+        hex(&hash.finalize())
+    }
+
+    /// The fingerprint of several requests made as one, in order.
+    #[must_use]
+    pub fn fingerprint_of_all<'a>(requests: impl IntoIterator<Item = &'a Self>) -> String {
+        let mut hash = Sha256::new();
+        // Each is of one length, and the word keeps a batch of one apart from the request by itself.
+        hash.update(b"batch");
+        for request in requests {
+            hash.update(request.fingerprint());
         }
         hex(&hash.finalize())
     }
@@ -87,6 +106,12 @@ impl Checksum {
     pub fn parse(text: &str) -> Result<Self, InvalidChecksum> {
         let bytes = STANDARD.decode(text).map_err(|_| InvalidChecksum)?;
         Ok(Self(bytes.try_into().map_err(|_| InvalidChecksum)?))
+    }
+
+    /// Whether it is the digest of these bytes.
+    #[must_use]
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        Sha256::digest(bytes).as_slice() == self.0
     }
 }
 
@@ -198,6 +223,7 @@ mod tests {
             size_bytes: 1000,
             checksum: None,
             metadata: Metadata::default(),
+            method: UploadMethod::Put,
         }
     }
 
@@ -221,6 +247,8 @@ mod tests {
             UploadRequest { checksum: Some(digest), ..request() },
             UploadRequest { metadata: metadata(&[("a", "bc")]).unwrap(), ..request() },
             UploadRequest { metadata: metadata(&[("ab", "c")]).unwrap(), ..request() },
+            UploadRequest { method: UploadMethod::Post, ..request() },
+            UploadRequest { method: UploadMethod::multipart(1000), ..request() },
         ];
         let mut seen: Vec<_> = others.iter().map(UploadRequest::fingerprint).collect();
         seen.push(request().fingerprint());
@@ -228,6 +256,22 @@ mod tests {
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), count);
+    }
+
+    #[test]
+    fn a_batch_has_a_fingerprint_of_its_own() {
+        let (one, two) = (request(), UploadRequest { size_bytes: 2, ..request() });
+        let of = |requests: &[&UploadRequest]| UploadRequest::fingerprint_of_all(requests.iter().copied());
+        let all = [of(&[&one]), of(&[&two]), of(&[&one, &two]), of(&[&two, &one]), one.fingerprint()];
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
+        assert_eq!(of(&[&one, &two]), of(&[&one, &two]));
+    }
+
+    #[test]
+    fn a_checksum_knows_its_bytes() {
+        let of_nothing = Checksum::parse("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=").unwrap();
+        assert!(of_nothing.matches(b""));
+        assert!(!of_nothing.matches(b"x"));
     }
 
     #[test]

@@ -5,11 +5,40 @@
 
 use std::time::Duration;
 
-use crate::PhotoId;
+use time::OffsetDateTime;
+
+use crate::{PhotoId, UploadMethod};
 
 /// After this long without bytes an upload has expired; with bytes, their event was lost. An upload's signature
 /// lives five minutes at most, and Lambda's own two retries of an event take three.
 pub const UPLOAD_WINDOW: Duration = Duration::from_mins(15);
+
+/// How long a client may take for an upload in parts. The lifecycle rule of the originals bucket ends unfinished ones
+/// after one day, which S3 counts in whole days from the next midnight (UTC) on: never earlier.
+pub const MULTIPART_WINDOW: Duration = Duration::from_hours(24);
+
+/// How often an upload in parts whose bytes have not come is looked at: its event may have been lost, and a day
+/// would be a long time to wait for thumbnails.
+pub const MULTIPART_LOOK: Duration = Duration::from_hours(1);
+
+/// When requests of an upload are signed no more.
+#[must_use]
+pub fn signing_ends_at(method: UploadMethod, created_at: OffsetDateTime) -> OffsetDateTime {
+    match method {
+        UploadMethod::Put | UploadMethod::Post => created_at + UPLOAD_WINDOW,
+        UploadMethod::Multipart(_) => created_at + MULTIPART_WINDOW,
+    }
+}
+
+/// When an upload without bytes has expired: the last signature of it can no longer be used, and a request that had
+/// begun by then has ended.
+#[must_use]
+pub fn upload_ends_at(method: UploadMethod, created_at: OffsetDateTime) -> OffsetDateTime {
+    match method {
+        UploadMethod::Put | UploadMethod::Post => signing_ends_at(method, created_at),
+        UploadMethod::Multipart(_) => signing_ends_at(method, created_at) + UPLOAD_WINDOW,
+    }
+}
 
 /// How long a deleted photo is left alone before it is removed: longer than the thumbnail function's timeout (60 s),
 /// so that whoever read the record before it was marked has ended and writes no variant behind the removal's back.
@@ -55,6 +84,18 @@ mod tests {
         let waits: Duration = (1..=MAX_ATTEMPTS).map(backoff).sum();
         assert!((Duration::from_hours(24)..Duration::from_hours(36)).contains(&waits), "{waits:?}");
         assert!((1..MAX_ATTEMPTS).all(|attempt| backoff(attempt) <= backoff(attempt + 1)));
+    }
+
+    #[test]
+    fn an_upload_in_parts_may_take_a_day_and_any_other_a_quarter_of_an_hour() {
+        let start = OffsetDateTime::UNIX_EPOCH;
+        for method in [UploadMethod::Put, UploadMethod::Post] {
+            assert_eq!(upload_ends_at(method, start) - start, Duration::from_mins(15));
+        }
+        let parts = UploadMethod::multipart(1 << 30);
+        assert_eq!(signing_ends_at(parts, start) - start, Duration::from_hours(24));
+        assert_eq!(upload_ends_at(parts, start) - start, Duration::from_mins(24 * 60 + 15));
+        assert!(MULTIPART_LOOK < MULTIPART_WINDOW);
     }
 
     #[test]

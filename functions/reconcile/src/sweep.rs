@@ -4,8 +4,9 @@ use photo_aws::invoke::created_event;
 use photo_aws::{AwsError, Bucket, FoundObject, Settled, Tracked};
 use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, State};
-use photo_domain::{Announcement, CompletionEvent, FailureCode, OriginalKey, upkeep};
+use photo_domain::{Announcement, CompletionEvent, FailureCode, OriginalKey, UploadMethod, upkeep};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use tracing::Instrument as _;
 
 use crate::run::Run;
@@ -64,6 +65,9 @@ impl Run<'_> {
         let Some(object) = self.tools.objects.find_original(key).await? else {
             if matches!(tracked.record.state, State::Expired { .. }) {
                 return self.rest(key, tracked).await;
+            }
+            if let Some(due_at) = self.may_still_come(tracked) {
+                return self.look_again(key, tracked, due_at).await;
             }
             let size_bytes = tracked.record.request.size_bytes;
             if self.is_dry() || self.tools.store.expire(key, size_bytes, self.now).await? {
@@ -160,6 +164,9 @@ impl Run<'_> {
     /// Removes what a deleted photo has left: variants, original, and at last its record. Ended anywhere, it is
     /// begun again by the next run.
     async fn finish_delete(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<(), AwsError> {
+        if let Some(due_at) = self.may_come_after_delete(tracked) {
+            return self.look_again(key, tracked, due_at).await;
+        }
         self.summary.deleted += 1;
         if self.is_dry() {
             return Ok(());
@@ -175,6 +182,35 @@ impl Run<'_> {
         self.tools.store.remove(key).await?;
         tracing::info!(variants, originals, "deleted photo removed");
         Ok(())
+    }
+
+    /// When to look again at a photo without bytes whose upload in parts may go on.
+    fn may_still_come(&self, tracked: &Tracked) -> Option<OffsetDateTime> {
+        let record = &tracked.record;
+        let ends_at = upkeep::upload_ends_at(record.request.method, record.created_at);
+        (self.now < ends_at).then(|| ends_at.min(self.now + upkeep::MULTIPART_LOOK))
+    }
+
+    /// When to remove a photo that was deleted while parts of it were coming: what was signed just before may still
+    /// be used, and would leave an object that nobody knows.
+    fn may_come_after_delete(&self, tracked: &Tracked) -> Option<OffsetDateTime> {
+        let record = &tracked.record;
+        if record.outcome().is_some() || !matches!(record.request.method, UploadMethod::Multipart(_)) {
+            return None;
+        }
+        let ends_at = tracked.deleted_at? + upkeep::UPLOAD_WINDOW;
+        (self.now < ends_at).then_some(ends_at)
+    }
+
+    /// It is due again later, unless something has come up since.
+    async fn look_again(
+        &mut self,
+        key: &OriginalKey,
+        tracked: &Tracked,
+        due_at: OffsetDateTime,
+    ) -> Result<(), AwsError> {
+        tracing::info!(dry_run = self.is_dry(), "its upload may still come: looked at again later");
+        if self.is_dry() { Ok(()) } else { self.tools.store.look_again(key, tracked, due_at).await }
     }
 
     /// There is nothing to do: it leaves the index.

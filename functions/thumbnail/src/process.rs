@@ -10,7 +10,7 @@ use photo_aws::usage::Meter;
 use photo_aws::{AwsError, EventBus, Objects, OriginalTag, PhotoStore, Settled, error_chain};
 use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, Processed, State, StoredVariant};
-use photo_domain::{Announcement, CompletionEvent, OriginalKey, VariantKey};
+use photo_domain::{Announcement, CompletionEvent, FailureCode, OriginalKey, UploadRequest, VariantKey};
 use time::OffsetDateTime;
 use tracing::Instrument as _;
 
@@ -133,6 +133,7 @@ impl Pipeline {
             self.objects.read_original(key, created.etag.as_deref(), self.config.max_upload_bytes).await?;
         let (size_bytes, read_ms) = (original.bytes.len(), milliseconds(started));
 
+        as_announced(&original.bytes, &record.request)?;
         let declared = record.request.content_type;
         let rendering = render::render(original.bytes, declared, &self.config, deadline).await?;
         let rendered_ms = milliseconds(started);
@@ -230,6 +231,21 @@ impl Pipeline {
         tracing::warn!("an original without a record: tagged to expire");
         Ok(())
     }
+}
+
+/// Holds what has come against what was announced. S3 checks the length of every upload, and the checksum of a PUT; of
+/// one that came in parts it knows only a checksum of checksums.
+fn as_announced(bytes: &[u8], request: &UploadRequest) -> Result<(), Failure> {
+    let announced = request.size_bytes;
+    if bytes.len() as u64 != announced {
+        let reason = format!("{} bytes have come, {announced} were announced", bytes.len());
+        return Err(Failure::permanent(FailureCode::SizeMismatch, reason));
+    }
+    if request.checksum.is_some_and(|checksum| !checksum.matches(bytes)) {
+        let reason = "the bytes have another SHA-256 than was announced";
+        return Err(Failure::permanent(FailureCode::ChecksumMismatch, reason));
+    }
+    Ok(())
 }
 
 /// Each variant as the record has it, and as the object to be written.

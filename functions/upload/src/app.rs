@@ -2,15 +2,14 @@
 
 use std::time::Instant;
 
-use futures::future::{join3, try_join_all};
-use http::header::{HeaderName, LOCATION, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use futures::future::join3;
+use http::{Response, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _};
-use photo_aws::metrics::{Document, QUOTA_REFUSALS, UPLOADS_CREATED};
+use photo_aws::metrics::Document;
 use photo_aws::usage::{self, Meter};
-use photo_aws::{AwsError, Created, IdempotentRequest, Objects, PhotoStore, error_chain, telemetry};
+use photo_aws::{AwsError, Objects, PhotoStore, UploadSigner, error_chain, telemetry};
+use photo_domain::OriginalKey;
 use photo_domain::record::{PhotoRecord, State};
-use photo_domain::{OriginalKey, OwnerId, PhotoId, upkeep};
 use serde_json::json;
 use time::OffsetDateTime;
 use tracing::Instrument as _;
@@ -18,11 +17,13 @@ use tracing::Instrument as _;
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::request;
-use crate::response::{CreatedUpload, Photo, Upload, json, variants};
-use crate::routes::{BASE_PATH, NoRoute, Route, route};
+use crate::response::json;
+use crate::routes::{NoRoute, Route, route};
 
-/// Says that an answer repeats an earlier one.
-const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+mod create;
+mod photos;
+mod sign;
+mod uppy;
 
 /// The request path.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct App {
     pub store: PhotoStore,
     /// The buckets.
     pub objects: Objects,
+    /// What signs the uploads that are no single PUT.
+    pub signer: UploadSigner,
 }
 
 impl App {
@@ -89,116 +92,15 @@ impl App {
     async fn serve(&self, route: Route<'_>, request: &Request) -> Result<Response<Body>, ApiError> {
         match route {
             Route::CreateUpload => self.create_upload(request).await,
+            Route::CreateUploads => self.create_uploads(request).await,
+            Route::Sign(photo_id) => self.sign(request, photo_id).await,
+            Route::SignForUppy => self.sign_for_uppy(request).await,
+            Route::ListPhotos => self.list_photos(request).await,
             Route::GetPhoto(photo_id) => self.get_photo(request, photo_id).await,
             Route::DeletePhoto(photo_id) => self.delete_photo(request, photo_id).await,
             Route::Health => Ok(health()),
             Route::Ready => Ok(self.ready().await),
         }
-    }
-
-    /// One conditional write and a signature; nothing here waits for an image.
-    async fn create_upload(&self, request: &Request) -> Result<Response<Body>, ApiError> {
-        let owner = request::owner(request)?;
-        let idempotency_key = request::idempotency_key(request)?;
-        let upload = request::upload_request(request.body(), &self.config)?;
-        let now = OffsetDateTime::now_utc().truncate_to_millisecond();
-        let fingerprint = upload.fingerprint();
-        let record = PhotoRecord {
-            photo_id: PhotoId::generate(),
-            owner,
-            request: upload,
-            created_at: now,
-            state: State::Pending { expires_at: now + self.config.pending_retention },
-        };
-        let idempotent =
-            idempotency_key.as_ref().map(|key| IdempotentRequest { key, fingerprint: &fingerprint });
-        match self.store.create(&record, idempotent).await? {
-            Created::QuotaExceeded(exceeded) => {
-                Document::new().count(QUOTA_REFUSALS).emit();
-                Err(ApiError::QuotaExceeded { exceeded, retry_after: exceeded.retry_after(now) })
-            }
-            Created::New => {
-                telemetry::photo(record.photo_id);
-                Document::new().count(UPLOADS_CREATED).emit();
-                tracing::info!(
-                    content_type = record.request.content_type.as_str(),
-                    size_bytes = record.request.size_bytes,
-                    "upload created"
-                );
-                self.created(&record, now).await
-            }
-            Created::Replay { same_request: false, .. } => Err(ApiError::IdempotencyConflict),
-            Created::Replay { photo_id, same_request: true } => {
-                self.replay(record.owner, photo_id, now).await
-            }
-        }
-    }
-
-    /// Answers a repeated request with its photo, as it is now.
-    async fn replay(
-        &self,
-        owner: OwnerId,
-        photo_id: PhotoId,
-        now: OffsetDateTime,
-    ) -> Result<Response<Body>, ApiError> {
-        telemetry::photo(photo_id);
-        tracing::info!("idempotency key replayed");
-        // The photo is gone while its key still stands: a new photo under the old key would be a surprise.
-        let found = self.visible(&OriginalKey { owner, photo_id }).await?;
-        let mut response = self.created(&found.ok_or(ApiError::IdempotencyConflict)?, now).await?;
-        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
-        Ok(response)
-    }
-
-    async fn created(&self, record: &PhotoRecord, now: OffsetDateTime) -> Result<Response<Body>, ApiError> {
-        let upload = match record.state {
-            State::Pending { .. } => {
-                let key = OriginalKey { owner: record.owner.clone(), photo_id: record.photo_id };
-                let expiry = self.config.upload_url_expiry;
-                Some(Upload::from(self.objects.presign_upload(&key, &record.request, now, expiry).await?))
-            }
-            State::Expired { .. } | State::Settled(_) | State::Deleting(_) => None,
-        };
-        let photo_id = record.photo_id;
-        let created = CreatedUpload { photo_id, status: record.status().as_str(), upload };
-        let mut response = json(StatusCode::CREATED, &created);
-        if let Ok(location) = HeaderValue::from_str(&format!("{BASE_PATH}/{photo_id}")) {
-            response.headers_mut().insert(LOCATION, location);
-        }
-        Ok(response)
-    }
-
-    async fn get_photo(&self, request: &Request, photo_id: &str) -> Result<Response<Body>, ApiError> {
-        let owner = request::owner(request)?;
-        // What is no id names no photo. The owner is part of the key: another's photo is not found either.
-        let photo_id: PhotoId = photo_id.parse().map_err(|_| ApiError::NotFound)?;
-        telemetry::photo(photo_id);
-        let record = self.visible(&OriginalKey { owner, photo_id }).await?.ok_or(ApiError::NotFound)?;
-        let now = OffsetDateTime::now_utc().truncate_to_millisecond();
-        let expiry = self.config.download_url_expiry;
-        let urls = try_join_all(
-            variants(&record).iter().map(|variant| self.objects.presign_variant(&variant.key, now, expiry)),
-        )
-        .await?;
-        let mut response = json(StatusCode::OK, &Photo::new(&record, urls));
-        if matches!(record.state, State::Pending { .. }) {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        Ok(response)
-    }
-
-    /// One conditional write. What is to be removed is removed by the reconcile function; to the client the photo
-    /// is gone with this answer. One that is gone already, and one that never was, is as good.
-    async fn delete_photo(&self, request: &Request, photo_id: &str) -> Result<Response<Body>, ApiError> {
-        let owner = request::owner(request)?;
-        let photo_id: PhotoId = photo_id.parse().map_err(|_| ApiError::NotFound)?;
-        let now = OffsetDateTime::now_utc().truncate_to_millisecond();
-        let upload_ends_at = created_at(photo_id).unwrap_or(now) + upkeep::UPLOAD_WINDOW;
-        let marked = self.store.mark_deleted(&OriginalKey { owner, photo_id }, upload_ends_at, now).await?;
-        tracing::info!(%photo_id, marked, "photo deleted");
-        let mut response = Response::new(Body::Empty);
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        Ok(response)
     }
 
     /// A photo as its owner may see it: one that is being deleted is gone.
@@ -224,11 +126,9 @@ impl App {
     }
 }
 
-/// When a photo's upload was asked for: its id tells. None for an id from outside the calendar.
-fn created_at(photo_id: PhotoId) -> Option<OffsetDateTime> {
-    let nanoseconds = i128::from(photo_id.unix_milliseconds()) * 1_000_000;
-    // An id that claims to be of the future is no reason to wait for it.
-    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok().map(|at| at.min(OffsetDateTime::now_utc()))
+/// Now, as precise as records and signatures are.
+fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc().truncate_to_millisecond()
 }
 
 /// The process answers: no storage is asked.

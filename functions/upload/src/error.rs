@@ -23,19 +23,28 @@ pub enum ApiError {
     #[error("The request is not as documented; errors lists what is wrong.")]
     InvalidRequest(Vec<FieldError>),
     /// The checksum is no SHA-256 in base64.
-    #[error("checksum_sha256: {0}")]
-    InvalidChecksum(#[from] photo_domain::request::InvalidChecksum),
+    #[error("checksum_sha256: {problem}")]
+    InvalidChecksum {
+        /// What is wrong with it.
+        problem: photo_domain::request::InvalidChecksum,
+        /// Where it is in the body.
+        pointer: String,
+    },
     /// The content type is not allowed here.
     #[error("content_type is not one that can be uploaded here: {} are.", list(.allowed))]
     UnsupportedType {
         /// What is allowed.
         allowed: Vec<ContentType>,
+        /// Where it is in the body.
+        pointer: String,
     },
     /// More bytes than may be uploaded.
     #[error("size_bytes is over the limit of {limit_bytes} bytes.")]
     TooLarge {
         /// The limit.
         limit_bytes: u64,
+        /// Where it is in the body.
+        pointer: String,
     },
     /// No caller: API Gateway's authorizer lets no such request through, so this one came past it.
     #[error("A bearer token with a subject is needed.")]
@@ -52,6 +61,11 @@ pub enum ApiError {
     /// The idempotency key stands for another request.
     #[error("This Idempotency-Key was used for another request, or its photo is gone: use a new key.")]
     IdempotencyConflict,
+    /// The photo takes no further request of an upload.
+    #[error(
+        "This photo's upload takes no request any more, or was not asked for as multipart: look at the photo's status."
+    )]
+    UploadClosed,
     /// The owner has taken all that one may take.
     #[error("{}", quota(*.exceeded))]
     QuotaExceeded {
@@ -91,8 +105,8 @@ struct Problem<'a> {
     detail: String,
     code: &'static str,
     request_id: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
 }
 
 impl ApiError {
@@ -103,7 +117,7 @@ impl ApiError {
             Self::InvalidRequest(_) => {
                 ("INVALID_REQUEST", StatusCode::BAD_REQUEST, "The request is not valid")
             }
-            Self::InvalidChecksum(_) => {
+            Self::InvalidChecksum { .. } => {
                 ("INVALID_CHECKSUM", StatusCode::BAD_REQUEST, "The checksum is not valid")
             }
             Self::UnsupportedType { .. } => {
@@ -118,6 +132,7 @@ impl ApiError {
             Self::IdempotencyConflict => {
                 ("IDEMPOTENCY_CONFLICT", StatusCode::CONFLICT, "The idempotency key is taken")
             }
+            Self::UploadClosed => ("UPLOAD_CLOSED", StatusCode::CONFLICT, "The upload is closed"),
             Self::QuotaExceeded { .. } => {
                 ("QUOTA_EXCEEDED", StatusCode::TOO_MANY_REQUESTS, "The quota is used up")
             }
@@ -133,6 +148,49 @@ impl ApiError {
         self.kind().0
     }
 
+    /// The same mistake in a part of a larger body: every pointer begins with `prefix`.
+    #[must_use]
+    pub fn within(mut self, prefix: &str) -> Self {
+        for pointer in self.pointers() {
+            pointer.insert_str(0, prefix);
+        }
+        self
+    }
+
+    /// The same mistake in a body that calls a field otherwise.
+    #[must_use]
+    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+        for pointer in self.pointers().into_iter().filter(|pointer| *pointer == from) {
+            to.clone_into(pointer);
+        }
+        self
+    }
+
+    fn pointers(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::InvalidRequest(errors) => errors.iter_mut().map(|error| &mut error.pointer).collect(),
+            Self::InvalidChecksum { pointer, .. }
+            | Self::UnsupportedType { pointer, .. }
+            | Self::TooLarge { pointer, .. } => vec![pointer],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What is wrong, place by place.
+    fn errors(&self) -> Vec<FieldError> {
+        match self {
+            Self::InvalidRequest(errors) => errors.clone(),
+            Self::InvalidChecksum { pointer, problem } => vec![FieldError::new(pointer, problem.to_string())],
+            Self::UnsupportedType { pointer, allowed } => {
+                vec![FieldError::new(pointer, format!("one of {} is expected", list(allowed)))]
+            }
+            Self::TooLarge { pointer, limit_bytes } => {
+                vec![FieldError::new(pointer, format!("is over {limit_bytes}"))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The answer that the client gets.
     #[must_use]
     pub fn to_response(&self, request_id: &str) -> Response<Body> {
@@ -144,7 +202,7 @@ impl ApiError {
             detail: self.to_string(),
             code,
             request_id,
-            errors: if let Self::InvalidRequest(errors) = self { errors } else { &[] },
+            errors: self.errors(),
         };
         let mut response = crate::response::json(status, &problem);
         let headers = response.headers_mut();
@@ -190,13 +248,20 @@ mod tests {
         let errors = [
             ApiError::MissingFile,
             ApiError::InvalidRequest(vec![FieldError::new("/size_bytes", "is missing")]),
-            ApiError::InvalidChecksum(photo_domain::request::InvalidChecksum),
-            ApiError::UnsupportedType { allowed: vec![ContentType::Jpeg, ContentType::Png] },
-            ApiError::TooLarge { limit_bytes: 1000 },
+            ApiError::InvalidChecksum {
+                problem: photo_domain::request::InvalidChecksum,
+                pointer: "/checksum_sha256".to_owned(),
+            },
+            ApiError::UnsupportedType {
+                allowed: vec![ContentType::Jpeg, ContentType::Png],
+                pointer: "/content_type".to_owned(),
+            },
+            ApiError::TooLarge { limit_bytes: 1000, pointer: "/size_bytes".to_owned() },
             ApiError::Unauthenticated,
             ApiError::NotFound,
             ApiError::MethodNotAllowed { allow: "GET" },
             ApiError::IdempotencyConflict,
+            ApiError::UploadClosed,
             ApiError::QuotaExceeded { exceeded: Exceeded::Photos, retry_after: Duration::from_mins(1) },
             ApiError::Unavailable(cause),
         ];

@@ -11,11 +11,14 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let config = Config::read(&config::process_environment)
         .inspect_err(|error| tracing::error!(%error, "the function cannot start"))?;
-    let Clients { dynamodb, s3, .. } = Clients::load(Timeouts::REQUEST).await;
+    let clients = Clients::load(Timeouts::REQUEST).await;
+    let signer = clients.upload_signer(config.storage.originals_bucket.clone());
+    let Clients { dynamodb, s3, .. } = clients;
     let storage = config.storage.clone();
     let app = Arc::new(App {
         store: PhotoStore::new(dynamodb, storage.table_name).with_quotas(config.quotas),
         objects: Objects::new(s3, storage.originals_bucket, storage.thumbnails_bucket),
+        signer,
         config,
     });
     run(service_fn(move |request: Request| {

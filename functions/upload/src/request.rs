@@ -1,17 +1,31 @@
 //! A request's parts, checked.
 
-use std::collections::BTreeMap;
-
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _};
-use photo_domain::{Checksum, ContentType, FileName, IdempotencyKey, Metadata, OwnerId, UploadRequest};
+use photo_domain::{Cursor, IdempotencyKey, OwnerId, UploadRequest};
 use serde_json::{Map, Value};
 
 use crate::config::Config;
 use crate::error::{ApiError, FieldError};
 
+mod fields;
+pub mod sign;
+pub mod uppy;
+
+use fields::Fields;
+
 /// The largest body that is parsed, in bytes: every field at its limit is below 16 KiB.
 const MAX_BODY_BYTES: usize = 32 * 1024;
+
+/// The most uploads that one request asks for. With the counter and the idempotency key they are one transaction, of
+/// which DynamoDB takes 100 writes and 4 MB.
+pub const MAX_BATCH: usize = 25;
+
+/// How many photos a page has unless the client says otherwise.
+const DEFAULT_PAGE: usize = 20;
+
+/// The most photos of a page: with every variant's URL they stay far below the 6 MB that a function may answer.
+pub const MAX_PAGE: usize = 100;
 
 /// The header that makes repeating a request safe.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -48,23 +62,88 @@ pub fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, ApiE
 
 /// The upload that the body asks for.
 pub fn upload_request(body: &Body, config: &Config) -> Result<UploadRequest, ApiError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(ApiError::MissingFile);
-    }
-    if body.len() > MAX_BODY_BYTES {
-        return Err(invalid(
-            "",
-            format!(
-                "has more than {MAX_BODY_BYTES} bytes: announce the photo in JSON, its bytes go to upload.url"
-            ),
-        ));
-    }
-    let fields: Map<String, Value> = serde_json::from_slice(body)
-        .map_err(|error| invalid("", format!("a JSON object is expected ({})", position(&error))))?;
+    let fields = object(body, MAX_BODY_BYTES)?;
     if fields.is_empty() {
         return Err(ApiError::MissingFile);
     }
-    Fields { fields, errors: Vec::new() }.into_request(config)
+    Fields::new(fields).into_upload(config)
+}
+
+/// The uploads that the body asks for together, in order: one to [`MAX_BATCH`]. Everything that is wrong with any of
+/// them is named at once.
+pub fn upload_requests(body: &Body, config: &Config) -> Result<Vec<UploadRequest>, ApiError> {
+    let mut fields = object(body, MAX_BODY_BYTES * MAX_BATCH)?;
+    let Some(uploads) = fields.remove("uploads") else { return Err(ApiError::MissingFile) };
+    let Value::Array(uploads) = uploads else {
+        return Err(invalid("/uploads", "a list of uploads is expected"));
+    };
+    if uploads.is_empty() {
+        return Err(ApiError::MissingFile);
+    }
+    if uploads.len() > MAX_BATCH {
+        return Err(invalid("/uploads", format!("has more than {MAX_BATCH} uploads")));
+    }
+    let mut requests = Vec::with_capacity(uploads.len());
+    let (mut mistakes, mut refusal) = (Vec::new(), None);
+    for (number, upload) in uploads.into_iter().enumerate() {
+        let read = match upload {
+            Value::Object(fields) => Fields::new(fields).into_upload(config),
+            _ => Err(invalid("", "an object is expected")),
+        };
+        match read.map_err(|error| error.within(&format!("/uploads/{number}"))) {
+            Ok(request) => requests.push(request),
+            Err(ApiError::InvalidRequest(errors)) => mistakes.extend(errors),
+            Err(error) => refusal = refusal.or(Some(error)),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(ApiError::InvalidRequest(mistakes));
+    }
+    refusal.map_or(Ok(requests), Err)
+}
+
+/// The page of the list that the query asks for: where it begins and how many photos it has.
+pub fn page(request: &Request, owner: &OwnerId) -> Result<(Option<Cursor>, usize), ApiError> {
+    let query = request.query_string_parameters();
+    let mut errors = Vec::new();
+    let cursor = query.first("cursor").and_then(|text| {
+        let read = Cursor::decode(text, owner);
+        read.map_err(|error| errors.push(FieldError::new("cursor", error.to_string()))).ok()
+    });
+    let limit = query
+        .first("limit")
+        .map_or(Some(DEFAULT_PAGE), |text| text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit)));
+    let Some(limit) = limit else {
+        errors.push(FieldError::new("limit", format!("a number from 1 to {MAX_PAGE} is expected")));
+        return Err(ApiError::InvalidRequest(errors));
+    };
+    if errors.is_empty() { Ok((cursor, limit)) } else { Err(ApiError::InvalidRequest(errors)) }
+}
+
+/// Whether the client has an answer with this entity tag already. Tags are compared weakly (RFC 9110, section 13.1.2).
+#[must_use]
+pub fn has_already(request: &Request, etag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let sent = request.headers().get_all(http::header::IF_NONE_MATCH);
+    sent.iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag))
+}
+
+/// The body as a JSON object.
+fn object(body: &Body, limit: usize) -> Result<Map<String, Value>, ApiError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(ApiError::MissingFile);
+    }
+    if body.len() > limit {
+        return Err(invalid(
+            "",
+            format!("has more than {limit} bytes: announce the photo in JSON, its bytes go to S3"),
+        ));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| invalid("", format!("a JSON object is expected ({})", position(&error))))
 }
 
 fn invalid(pointer: &str, detail: impl Into<String>) -> ApiError {
@@ -76,84 +155,10 @@ fn position(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
 
-/// The body's fields and what is wrong with them.
-struct Fields {
-    fields: Map<String, Value>,
-    errors: Vec<FieldError>,
-}
-
-impl Fields {
-    fn into_request(mut self, config: &Config) -> Result<UploadRequest, ApiError> {
-        let content_type =
-            self.required("content_type", |value| value.as_str().map(str::to_owned), "a string");
-        let size_bytes = self.required("size_bytes", Value::as_u64, "a whole number of bytes");
-        if size_bytes == Some(0) {
-            self.error("size_bytes", "must be at least 1");
-        }
-        let file_name = self.text("file_name").and_then(|text| {
-            FileName::parse(&text).map_err(|error| self.error("file_name", error.to_string())).ok()
-        });
-        let checksum = self.text("checksum_sha256");
-        let metadata = self.metadata();
-        let (Some(content_type), Some(size_bytes), true) = (content_type, size_bytes, self.errors.is_empty())
-        else {
-            return Err(ApiError::InvalidRequest(self.errors));
-        };
-
-        let content_type: Option<ContentType> =
-            content_type.parse().ok().filter(|known| config.allowed_content_types.contains(known));
-        let Some(content_type) = content_type else {
-            return Err(ApiError::UnsupportedType { allowed: config.allowed_content_types.clone() });
-        };
-        if size_bytes > config.max_upload_bytes {
-            return Err(ApiError::TooLarge { limit_bytes: config.max_upload_bytes });
-        }
-        let checksum = checksum.map(|text| Checksum::parse(&text)).transpose()?;
-        Ok(UploadRequest { file_name, content_type, size_bytes, checksum, metadata })
-    }
-
-    fn error(&mut self, name: &str, detail: impl Into<String>) {
-        self.errors.push(FieldError::new(&format!("/{name}"), detail));
-    }
-
-    /// A field's value; `null` is as good as absent.
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.fields.remove(name).filter(|value| !value.is_null())
-    }
-
-    fn required<T>(&mut self, name: &str, read: impl Fn(&Value) -> Option<T>, expected: &str) -> Option<T> {
-        let Some(value) = self.take(name) else {
-            self.error(name, "is missing");
-            return None;
-        };
-        let read = read(&value);
-        if read.is_none() {
-            self.error(name, format!("{expected} is expected"));
-        }
-        read
-    }
-
-    fn text(&mut self, name: &str) -> Option<String> {
-        let value = self.take(name)?;
-        let text = value.as_str().map(str::to_owned);
-        if text.is_none() {
-            self.error(name, "a string is expected");
-        }
-        text
-    }
-
-    fn metadata(&mut self) -> Metadata {
-        let Some(value) = self.take("metadata") else { return Metadata::default() };
-        let Ok(entries) = serde_json::from_value::<BTreeMap<String, String>>(value) else {
-            self.error("metadata", "an object of strings is expected");
-            return Metadata::default();
-        };
-        Metadata::new(entries).map_err(|error| self.error("metadata", error.to_string())).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use photo_domain::{ContentType, UploadMethod};
+
     use super::*;
     use crate::config::tests::environment;
 
@@ -173,6 +178,63 @@ mod tests {
         assert_eq!(request.file_name.unwrap().as_str(), "cat.jpg");
         assert!(request.checksum.is_some());
         assert_eq!(request.metadata.entries()["album"], "x");
+    }
+
+    #[test]
+    fn each_method_is_understood() {
+        let with = |method: &str, more: &str| {
+            parse(&format!(
+                r#"{{"content_type":"image/png","size_bytes":600000,"upload_method":"{method}"{more}}}"#
+            ))
+        };
+        let checksum = r#","checksum_sha256":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=""#;
+        assert_eq!(with("PUT", "").unwrap().method, UploadMethod::Put);
+        assert_eq!(with("POST", checksum).unwrap().method, UploadMethod::Post);
+        assert_eq!(with("multipart", "").unwrap().method, UploadMethod::multipart(600_000));
+        let small = r#"{"content_type":"image/png","size_bytes":499999,"upload_method":"multipart"}"#;
+        for (result, pointer) in [
+            (with("put", ""), "/upload_method"),
+            (with("POST", ""), "/checksum_sha256"),
+            (parse(small), "/upload_method"),
+            (parse(r#"{"content_type":"image/png","size_bytes":1,"upload_method":7}"#), "/upload_method"),
+        ] {
+            let Err(ApiError::InvalidRequest(errors)) = result else { panic!("{result:?}") };
+            assert_eq!(errors[0].pointer, pointer, "{errors:?}");
+        }
+    }
+
+    fn parse_all(body: &str) -> Result<Vec<UploadRequest>, ApiError> {
+        upload_requests(&Body::from(body), &Config::read(&environment).unwrap())
+    }
+
+    #[test]
+    fn a_batch_names_every_wrong_field_of_every_upload() {
+        let Err(ApiError::InvalidRequest(errors)) = parse_all(
+            r#"{"uploads":[{"content_type":"image/png","size_bytes":1},{"size_bytes":0},7,{"content_type":"image/png","size_bytes":9999999}]}"#,
+        ) else {
+            panic!("an invalid request is expected")
+        };
+        let pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/uploads/1/content_type", "/uploads/1/size_bytes", "/uploads/2"]);
+    }
+
+    #[test]
+    fn each_bad_batch_has_its_code() {
+        let one = r#"{"content_type":"image/png","size_bytes":1}"#;
+        let many = format!(r#"{{"uploads":[{}]}}"#, vec![one; 26].join(","));
+        let most = format!(r#"{{"uploads":[{}]}}"#, vec![one; 25].join(","));
+        assert_eq!(parse_all(&most).unwrap().len(), 25);
+        for (body, code) in [
+            ("", "MISSING_FILE"),
+            ("{}", "MISSING_FILE"),
+            (r#"{"uploads":[]}"#, "MISSING_FILE"),
+            (r#"{"uploads":{}}"#, "INVALID_REQUEST"),
+            (many.as_str(), "INVALID_REQUEST"),
+            (r#"{"uploads":[{"content_type":"image/png","size_bytes":9999999}]}"#, "TOO_LARGE"),
+            (r#"{"uploads":[{"content_type":"text/html","size_bytes":1}]}"#, "UNSUPPORTED_TYPE"),
+        ] {
+            assert_eq!(parse_all(body).unwrap_err().code(), code, "{body}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::{HeaderValue, Response, StatusCode, header};
 use lambda_http::Body;
-use photo_aws::PresignedUpload;
+use photo_aws::{PresignedUpload, SignedForm, SignedRequest};
 use photo_domain::record::{Outcome, PhotoRecord, State};
 use photo_domain::{PhotoId, StoredVariant, VariantFormat};
 use serde::Serialize;
@@ -17,14 +17,46 @@ pub struct CreatedUpload {
     pub photo_id: PhotoId,
     /// Its status; `pending` unless an idempotency key was replayed.
     pub status: &'static str,
-    /// How to put the bytes; `null` once they have come and been looked at.
+    /// How to bring the bytes; `null` once they have come and been looked at.
     pub upload: Option<Upload>,
 }
 
-/// How to put a photo's bytes.
+/// How to bring a photo's bytes.
 #[derive(Debug, Serialize)]
-pub struct Upload {
-    /// Always `PUT`.
+#[serde(untagged)]
+pub enum Upload {
+    /// By one request.
+    Request(Signed),
+    /// By a form.
+    Form {
+        /// Always `POST`.
+        method: &'static str,
+        /// Where to.
+        url: String,
+        /// The fields to send, before the field `file`.
+        fields: BTreeMap<String, String>,
+        /// When the policy stops working.
+        #[serde(with = "time::serde::rfc3339")]
+        expires_at: OffsetDateTime,
+    },
+    /// In parts; each request is asked for by itself.
+    Parts {
+        /// Always `multipart`.
+        method: &'static str,
+        /// The length of every part but the last.
+        part_size_bytes: u64,
+        /// How many parts there are.
+        part_count: u64,
+        /// When the upload has to be complete.
+        #[serde(with = "time::serde::rfc3339")]
+        expires_at: OffsetDateTime,
+    },
+}
+
+/// A signed request.
+#[derive(Debug, Serialize)]
+pub struct Signed {
+    /// The method.
     pub method: &'static str,
     /// Where to.
     pub url: String,
@@ -35,11 +67,54 @@ pub struct Upload {
     pub expires_at: OffsetDateTime,
 }
 
-impl From<PresignedUpload> for Upload {
+impl From<PresignedUpload> for Signed {
     fn from(presigned: PresignedUpload) -> Self {
         let PresignedUpload { url, headers, expires_at } = presigned;
         Self { method: "PUT", url, headers, expires_at }
     }
+}
+
+impl From<SignedRequest> for Signed {
+    fn from(signed: SignedRequest) -> Self {
+        let SignedRequest { method, url, headers, expires_at } = signed;
+        Self { method, url, headers, expires_at }
+    }
+}
+
+impl From<SignedForm> for Upload {
+    fn from(form: SignedForm) -> Self {
+        let SignedForm { url, fields, expires_at } = form;
+        Self::Form { method: "POST", url, fields, expires_at }
+    }
+}
+
+/// The answer to several uploads that were asked for together.
+#[derive(Debug, Serialize)]
+pub struct CreatedUploads {
+    /// Each of them, in the order of the request.
+    pub uploads: Vec<CreatedUpload>,
+}
+
+/// What Uppy's `signRequest` has to return.
+#[derive(Debug, Serialize)]
+pub struct UppySigned {
+    /// The URL to send to.
+    pub url: String,
+    /// The object's key, whatever Uppy had thought of.
+    pub key: String,
+    /// The headers to send, without those that a browser sets by itself.
+    pub headers: BTreeMap<String, String>,
+    /// The photo that it is for; Uppy passes it over, pages may want it.
+    pub photo_id: PhotoId,
+}
+
+/// Some of a caller's photos.
+#[derive(Debug, Serialize)]
+pub struct Photos<'a> {
+    /// The photos, the newest first.
+    pub photos: Vec<Photo<'a>>,
+    /// What asks for the next ones; `null` at the end.
+    pub next_cursor: Option<String>,
 }
 
 /// A photo as its owner sees it.

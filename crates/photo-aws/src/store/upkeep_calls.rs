@@ -155,6 +155,20 @@ impl PhotoStore {
         self.change(key, change).await.map(drop)
     }
 
+    /// Makes a record due at another time, unless something has come up since.
+    pub async fn look_again(
+        &self,
+        key: &OriginalKey,
+        seen: &Tracked,
+        due_at: OffsetDateTime,
+    ) -> Result<(), AwsError> {
+        let Some(seen_due_at) = seen.due_at else { return Ok(()) };
+        let change = Change::within(&[seen.record.status()])
+            .only_if("due_at = :seen", &[(":seen", seconds(seen_due_at))])
+            .due(key.photo_id, due_at);
+        self.change(key, change).await.map(drop)
+    }
+
     /// Removes the record of a deleted photo, the last that was left of it.
     pub async fn remove(&self, key: &OriginalKey) -> Result<(), AwsError> {
         let change = Change::within(Step::Remove.from());

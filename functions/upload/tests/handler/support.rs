@@ -19,6 +19,7 @@ pub(crate) fn app(table: Vec<Answer>, buckets: Vec<Answer>) -> (App, Sent, Sent)
             "PHOTODROP_THUMBNAILS_BUCKET" => "thumbnails",
             "PHOTODROP_ALLOWED_CONTENT_TYPES" => "image/jpeg,image/png,image/webp,image/gif",
             "PHOTODROP_MAX_UPLOAD_BYTES" => "1000000",
+            "PHOTODROP_MULTIPART_THRESHOLD_BYTES" => "500000",
             "PHOTODROP_UPLOAD_URL_EXPIRY_SECONDS" => "300",
             "PHOTODROP_DOWNLOAD_URL_EXPIRY_SECONDS" => "900",
             "PHOTODROP_PENDING_RETENTION_DAYS" => "15",
@@ -29,7 +30,8 @@ pub(crate) fn app(table: Vec<Answer>, buckets: Vec<Answer>) -> (App, Sent, Sent)
         };
         Some(value.to_owned())
     });
-    (App { config: config.unwrap(), store, objects }, to_table, to_buckets)
+    let (signer, _) = replay::upload_signer();
+    (App { config: config.unwrap(), store, objects, signer }, to_table, to_buckets)
 }
 
 /// A request in API Gateway's payload format 2.0.
