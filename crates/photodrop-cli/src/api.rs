@@ -20,7 +20,7 @@ pub(crate) const BASE_PATH: &str = "/api/v4/photo";
 /// How long a host may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may pause. An upload counts as such a pause only once all bytes are sent.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 /// The longest wait before another attempt; a server may ask for more (`Retry-After`) and gets this.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
 

@@ -29,10 +29,10 @@ pub(crate) struct Arguments {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// The API's URL, the stack's output ApiUrl [default: the local stack]
+    /// The API's URL, the stack's output ApiUrl (default: the local stack)
     #[arg(long, global = true, env = "PHOTODROP_API", value_name = "URL", hide_env_values = true)]
     pub(crate) api: Option<String>,
-    /// A file with the access token; else PHOTODROP_TOKEN, else the local stack's demo user
+    /// A file with the access token; else `PHOTODROP_TOKEN`, else the local stack's demo user
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// One JSON object a line on stdout
@@ -83,10 +83,10 @@ pub(crate) struct Upload {
     /// Makes new photos of files that were uploaded within a day
     #[arg(long)]
     pub(crate) again: bool,
-    /// From how many MiB on a file is sent in parts, which can be resumed [default: the stack's threshold]
+    /// From how many MiB on a file is sent in parts, which can be resumed 
     #[arg(long, value_name = "MIB", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) multipart_from: u64,
-    /// Where it is remembered which parts arrived [default: $XDG_STATE_HOME/photodrop]
+    /// Where it is remembered which parts arrived (default: photodrop in `XDG_STATE_HOME`)
     #[arg(long, value_name = "DIR", env = "PHOTODROP_STATE")]
     pub(crate) state: Option<PathBuf>,
 }
@@ -195,6 +195,8 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use clap::CommandFactory as _;
 
     use super::*;
@@ -208,11 +210,11 @@ mod tests {
             if sub.get_name() == "help" {
                 continue;
             }
-            text.push_str(&format!("\n=== {}\n\n{}", sub.get_name(), sub.clone().render_help()));
+            let _ = write!(text, "\n=== {}\n\n{}", sub.get_name(), sub.clone().render_help());
             let names: Vec<_> = sub.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
             for name in names.iter().filter(|name| *name != "help") {
                 let inner = sub.find_subcommand_mut(name).expect("it is there");
-                text.push_str(&format!("\n=== {name}\n\n{}", inner.render_help()));
+                let _ = write!(text, "\n=== {name}\n\n{}", inner.render_help());
             }
         }
         insta::assert_snapshot!(text);

@@ -165,7 +165,7 @@ impl Job {
         if complete && !self.options.dry_run {
             forget(&file)?;
         }
-        self.report(&total, complete, output);
+        self.report(&total, complete, *output);
         if !complete && !self.options.dry_run {
             output.say(&format!(
                 "stopped at --max-photos {}: the same command goes on from {}",
@@ -196,7 +196,7 @@ impl Job {
         })
     }
 
-    fn report(&self, total: &Total, complete: bool, output: &Output) {
+    fn report(&self, total: &Total, complete: bool, output: Output) {
         let Total { examined, started, skipped, failed } = total;
         let dry_run = self.options.dry_run;
         let cost = cost(*started, self.micro_dollars);

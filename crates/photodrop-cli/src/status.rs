@@ -1,6 +1,7 @@
 //! `photodrop status`
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -31,11 +32,11 @@ pub(crate) async fn run(global: &Global, status: &Status, output: &Output) -> Re
     let total: u64 = counts.values().sum();
     let mut text = format!("{}\n  health       {}\n  ready        {}", api.base_url(), word(health), word(ready));
     if let Some(error) = &refused {
-        text.push_str(&format!("\n  photos       ? ({error})"));
+        let _ = write!(text, "\n  photos       ? ({error})");
     } else if api.can_sign_in().await {
         let parts: Vec<_> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
         let more = if status.limit > 0 && total == status.limit { " of the newest" } else { "" };
-        text.push_str(&format!("\n  photos       {total}{more}: {} ({})", parts.join(", "), size(bytes)));
+        let _ = write!(text, "\n  photos       {total}{more}: {} ({})", parts.join(", "), size(bytes));
     } else {
         text.push_str("\n  photos       ? (no token)");
     }
