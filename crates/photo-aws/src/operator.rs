@@ -76,15 +76,17 @@ impl Operator {
 }
 
 fn settings(loader: aws_config::ConfigLoader) -> aws_config::ConfigLoader {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
+    let http =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .read_timeout(CALL_TIMEOUT)
         .operation_timeout(CALL_TIMEOUT)
         .build();
-    loader.http_client(http).retry_config(RetryConfig::standard().with_max_attempts(3)).timeout_config(timeouts)
+    loader
+        .http_client(http)
+        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .timeout_config(timeouts)
 }
 
 fn refused<E, R>(error: &SdkError<E, R>) -> OperatorError
@@ -96,7 +98,8 @@ where
     match error {
         SdkError::ServiceError(inner) => {
             let code = inner.err().code().unwrap_or_default();
-            let unknown = ["UnrecognizedClientException", "ExpiredTokenException", "InvalidSignatureException"];
+            let unknown =
+                ["UnrecognizedClientException", "ExpiredTokenException", "InvalidSignatureException"];
             if unknown.contains(&code) {
                 OperatorError::Credentials(chain)
             } else {

@@ -100,7 +100,12 @@ impl Reply {
         let mut problem: Problem = serde_json::from_slice(&self.bytes).unwrap_or_default();
         problem.status = self.status.as_u16();
         if problem.code.is_empty() {
-            self.status.canonical_reason().unwrap_or("UNKNOWN").to_uppercase().replace(' ', "_").clone_into(&mut problem.code);
+            self.status
+                .canonical_reason()
+                .unwrap_or("UNKNOWN")
+                .to_uppercase()
+                .replace(' ', "_")
+                .clone_into(&mut problem.code);
         }
         if problem.detail.is_empty() {
             problem.detail = String::from_utf8_lossy(&self.bytes).chars().take(200).collect();
@@ -185,7 +190,8 @@ impl Api {
         let mut headers = HeaderMap::new();
         for (name, value) in &outgoing.headers {
             let name: HeaderName = name.parse().map_err(|_| CliError::Answer(format!("header {name:?}")))?;
-            let value = HeaderValue::from_str(value).map_err(|_| CliError::Answer(format!("header {name}")))?;
+            let value =
+                HeaderValue::from_str(value).map_err(|_| CliError::Answer(format!("header {name}")))?;
             headers.insert(name, value);
         }
         for attempt in 0.. {
@@ -224,7 +230,9 @@ impl Api {
                 (Some(token), _) => token.clone(),
                 (None, true) if self.sign_in.is_some() => self.renew(None).await?,
                 (None, _) => {
-                    return Err(CliError::Auth("no token: set PHOTODROP_TOKEN or give --token-file".to_owned()));
+                    return Err(CliError::Auth(
+                        "no token: set PHOTODROP_TOKEN or give --token-file".to_owned(),
+                    ));
                 }
             };
             let mut all = vec![("authorization".to_owned(), format!("Bearer {current}"))];
@@ -239,7 +247,9 @@ impl Api {
                 return Ok(reply);
             }
             if !again || self.sign_in.is_none() {
-                return Err(CliError::Auth("the API refuses the token: it is expired or another stack's".to_owned()));
+                return Err(CliError::Auth(
+                    "the API refuses the token: it is expired or another stack's".to_owned(),
+                ));
             }
             token = Some(self.renew(Some(&current)).await?);
         }
@@ -325,7 +335,8 @@ fn is_worth_another_attempt(status: StatusCode) -> bool {
 /// How long to wait before another attempt: what the server asked for, or twice as long each time, from 0.2 s
 /// on, less up to a half so that many clients do not come back together.
 fn pause(attempt: u32, asked_for: Option<Duration>) -> Duration {
-    let grown = Duration::from_millis(200).saturating_mul(2_u32.saturating_pow(attempt.min(10))).min(MAX_PAUSE);
+    let grown =
+        Duration::from_millis(200).saturating_mul(2_u32.saturating_pow(attempt.min(10))).min(MAX_PAUSE);
     // The random bits of an identifier serve as well as a generator of our own.
     let share = u32::from(uuid::Uuid::now_v7().as_bytes()[15]);
     let jittered = grown.saturating_sub(grown.saturating_mul(share) / 512);
@@ -389,7 +400,17 @@ mod tests {
 
     #[test]
     fn only_what_may_be_otherwise_the_next_time_is_tried_again() {
-        for (status, again) in [(200, false), (400, false), (403, false), (412, false), (408, true), (429, true), (500, true), (501, false), (503, true)] {
+        for (status, again) in [
+            (200, false),
+            (400, false),
+            (403, false),
+            (412, false),
+            (408, true),
+            (429, true),
+            (500, true),
+            (501, false),
+            (503, true),
+        ] {
             assert_eq!(is_worth_another_attempt(StatusCode::from_u16(status).unwrap()), again, "{status}");
         }
     }

@@ -83,7 +83,7 @@ pub(crate) struct Upload {
     /// Makes new photos of files that were uploaded within a day
     #[arg(long)]
     pub(crate) again: bool,
-    /// From how many MiB on a file is sent in parts, which can be resumed 
+    /// From how many MiB on a file is sent in parts, which can be resumed
     #[arg(long, value_name = "MIB", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) multipart_from: u64,
     /// Where it is remembered which parts arrived (default: photodrop in `XDG_STATE_HOME`)

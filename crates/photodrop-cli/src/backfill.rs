@@ -189,10 +189,16 @@ impl Job {
         event["limit"] = json!(limit);
         event["dry_run"] = json!(self.options.dry_run);
         event["checkpoint"] = json!(checkpoint);
-        let answer =
-            self.operator.invoke(&self.function, &json!({ "backfill": event })).await.map_err(from_operator)?;
+        let answer = self
+            .operator
+            .invoke(&self.function, &json!({ "backfill": event }))
+            .await
+            .map_err(from_operator)?;
         serde_json::from_value::<Answer>(answer.clone()).map(|answer| answer.backfill).map_err(|error| {
-            CliError::Answer(format!("{error}: is {} a stack that knows backfill? It said {answer}", self.function))
+            CliError::Answer(format!(
+                "{error}: is {} a stack that knows backfill? It said {answer}",
+                self.function
+            ))
         })
     }
 
@@ -203,7 +209,8 @@ impl Job {
         let result = json!({ "examined": examined, "started": started, "skipped": skipped, "failed": failed,
             "complete": complete, "dry_run": dry_run, "estimated_usd": cost });
         let verb = if dry_run { "would be started" } else { "started" };
-        let text = format!("{examined} examined, {started} {verb}, {skipped} have everything, {failed} failed");
+        let text =
+            format!("{examined} examined, {started} {verb}, {skipped} have everything, {failed} failed");
         output.result(&result, &text);
         output.say(&format!(
             "about US$ {cost:.2} for {started} photos (list prices of us-east-1, six variants; an estimate)"
@@ -229,7 +236,10 @@ impl Job {
         if saved.function == self.function && saved.source == self.source {
             return Ok(Some(saved));
         }
-        Err(CliError::Usage(format!("{} is the checkpoint of another backfill: remove it, or name another", file.display())))
+        Err(CliError::Usage(format!(
+            "{} is the checkpoint of another backfill: remove it, or name another",
+            file.display()
+        )))
     }
 
     fn remember(&self, file: &Path, checkpoint: &str, total: &Total) -> Result<(), CliError> {

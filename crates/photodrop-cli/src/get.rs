@@ -50,7 +50,10 @@ async fn download(
     }
     let bytes = reply.bytes.len() as u64;
     if variant.get("size_bytes").and_then(Value::as_u64).is_some_and(|expected| expected != bytes) {
-        return Err(CliError::Answer(format!("the variant {} has {bytes} bytes, other than announced", text("name"))));
+        return Err(CliError::Answer(format!(
+            "the variant {} has {bytes} bytes, other than announced",
+            text("name")
+        )));
     }
     let path = folder.join(file_name(photo.id(), text("name"), text("format"))?);
     let (target, contents) = (path.clone(), reply.bytes);

@@ -21,7 +21,11 @@ struct Page {
 }
 
 /// Gives the newest photos, at most `limit` (0: all), one after another.
-pub(crate) async fn newest(api: &Api, limit: u64, mut each: impl FnMut(Photo) -> bool) -> Result<(), CliError> {
+pub(crate) async fn newest(
+    api: &Api,
+    limit: u64,
+    mut each: impl FnMut(Photo) -> bool,
+) -> Result<(), CliError> {
     let mut left = if limit == 0 { u64::MAX } else { limit };
     let mut cursor: Option<String> = None;
     while left > 0 {

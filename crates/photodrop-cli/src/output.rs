@@ -74,7 +74,9 @@ mod tests {
 
     #[test]
     fn sizes_are_read_at_a_glance() {
-        for (bytes, text) in [(0, "0 B"), (999, "999 B"), (1_500, "1.5 kB"), (5_242_880, "5.2 MB"), (2_000_000_000, "2.0 GB")] {
+        for (bytes, text) in
+            [(0, "0 B"), (999, "999 B"), (1_500, "1.5 kB"), (5_242_880, "5.2 MB"), (2_000_000_000, "2.0 GB")]
+        {
             assert_eq!(size(bytes), text);
         }
     }

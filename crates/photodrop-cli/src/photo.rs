@@ -40,7 +40,10 @@ impl Photo {
             }
             let pause = reply.retry_after().unwrap_or(POLL_PAUSE).min(Duration::from_secs(10));
             if Instant::now() + pause > deadline {
-                return Err(CliError::StillPending { photo_id: photo_id.to_owned(), seconds: timeout.as_secs() });
+                return Err(CliError::StillPending {
+                    photo_id: photo_id.to_owned(),
+                    seconds: timeout.as_secs(),
+                });
             }
             if let Some(tag) = reply.header("etag") {
                 tag.clone_into(&mut etag);

@@ -30,7 +30,8 @@ pub(crate) async fn run(global: &Global, status: &Status, output: &Output) -> Re
         refused = counted.err();
     }
     let total: u64 = counts.values().sum();
-    let mut text = format!("{}\n  health       {}\n  ready        {}", api.base_url(), word(health), word(ready));
+    let mut text =
+        format!("{}\n  health       {}\n  ready        {}", api.base_url(), word(health), word(ready));
     if let Some(error) = &refused {
         let _ = write!(text, "\n  photos       ? ({error})");
     } else if api.can_sign_in().await {

@@ -71,7 +71,8 @@ impl Target {
         }
         let Some(stack) = local_stack()? else {
             return Err(CliError::Usage(
-                "which API? Give --api URL (or PHOTODROP_API), or start a local stack with make up".to_owned(),
+                "which API? Give --api URL (or PHOTODROP_API), or start a local stack with make up"
+                    .to_owned(),
             ));
         };
         // Whoever brings a token wants to be its owner and nobody else.
@@ -95,9 +96,9 @@ impl LocalStack {
 /// machine can read another's command lines.
 fn given_token(global: &Global) -> Result<Option<String>, CliError> {
     let text = match &global.token_file {
-        Some(path) => {
-            Some(std::fs::read_to_string(path).map_err(|source| CliError::Io { path: path.clone(), source })?)
-        }
+        Some(path) => Some(
+            std::fs::read_to_string(path).map_err(|source| CliError::Io { path: path.clone(), source })?,
+        ),
         None => std::env::var("PHOTODROP_TOKEN").ok(),
     };
     Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
@@ -111,7 +112,8 @@ pub(crate) fn local_stack() -> Result<Option<LocalStack>, CliError> {
         None => std::env::current_dir().ok().and_then(|folder| upwards(&folder)),
     };
     let Some(path) = path else { return Ok(None) };
-    let text = std::fs::read_to_string(&path).map_err(|source| CliError::Io { path: path.clone(), source })?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|source| CliError::Io { path: path.clone(), source })?;
     serde_json::from_str(&text)
         .map(Some)
         .map_err(|error| CliError::Usage(format!("{} is no description of a stack: {error}", path.display())))

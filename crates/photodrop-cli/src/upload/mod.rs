@@ -80,7 +80,8 @@ pub(crate) async fn run(global: &Global, arguments: Arguments, output: &Output) 
     let files = arguments.files.clone();
     let jobs = usize::from(arguments.jobs);
     let uploader = Uploader { api, state, permits: Semaphore::new(jobs), arguments };
-    let size_bytes = files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
+    let size_bytes =
+        files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
     let progress = Progress::new(files.len(), size_bytes);
     let total = files.len();
     let mut under_way = futures::stream::iter(files)
@@ -317,7 +318,10 @@ mod tests {
         let body = json!({ "file_name": "a.jpg", "size_bytes": 1 });
         assert_eq!(key_of("http://a", &body), key_of("http://a", &body.clone()));
         assert_ne!(key_of("http://a", &body), key_of("http://b", &body));
-        assert_ne!(key_of("http://a", &body), key_of("http://a", &json!({ "file_name": "b.jpg", "size_bytes": 1 })));
+        assert_ne!(
+            key_of("http://a", &body),
+            key_of("http://a", &json!({ "file_name": "b.jpg", "size_bytes": 1 }))
+        );
         assert_ne!(fresh_key(), fresh_key());
     }
 
@@ -330,7 +334,9 @@ mod tests {
 
     #[test]
     fn a_url_that_is_too_old_is_told_from_a_wrong_signature() {
-        assert!(is_expired(b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"));
+        assert!(is_expired(
+            b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+        ));
         assert!(!is_expired(b"<Error><Code>SignatureDoesNotMatch</Code></Error>"));
     }
 }

@@ -92,7 +92,11 @@ impl Session<'_> {
     async fn closed(&self, key: &str) -> Result<Sent, CliError> {
         self.uploader.state.forget(key);
         let photo = Photo::get(&self.uploader.api, self.photo_id).await?;
-        Ok(if matches!(photo.status(), "ready" | "failed") { Sent::Arrived { resumed: 0 } } else { Sent::Closed })
+        Ok(if matches!(photo.status(), "ready" | "failed") {
+            Sent::Arrived { resumed: 0 }
+        } else {
+            Sent::Closed
+        })
     }
 
     /// The upload that was begun before, with its parts, or a new one.
@@ -103,7 +107,8 @@ impl Session<'_> {
         });
         if let Some(before) = before {
             self.bar.say("resuming");
-            let reply = self.request("ListParts", Some(&before.upload_id), None, &reqwest::Body::default).await?;
+            let reply =
+                self.request("ListParts", Some(&before.upload_id), None, &reqwest::Body::default).await?;
             match reply.status {
                 StatusCode::OK => {
                     let parts = self.parts_of(&String::from_utf8_lossy(&reply.bytes));
@@ -239,7 +244,8 @@ fn listed(xml: &str) -> impl Iterator<Item = (u32, String, u64)> + '_ {
 
 /// The body that completes an upload.
 fn complete_body(parts: &Parts) -> String {
-    let mut xml = String::from(r#"<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#);
+    let mut xml =
+        String::from(r#"<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#);
     for (number, etag) in parts {
         let _ = write!(xml, "<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag></Part>", escaped(etag));
     }
@@ -252,7 +258,11 @@ fn escaped(text: &str) -> String {
 }
 
 fn unescaped(text: &str) -> String {
-    text.replace("&quot;", "\"").replace("&#34;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    text.replace("&quot;", "\"")
+        .replace("&#34;", "\"")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]

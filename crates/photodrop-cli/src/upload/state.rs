@@ -27,7 +27,9 @@ impl State {
     /// The folder given, else the one for state that the XDG base directory specification names.
     pub(crate) fn new(given: Option<&Path>) -> Result<Self, CliError> {
         given.map(Path::to_owned).or_else(default_folder).map(|folder| Self { folder }).ok_or_else(|| {
-            CliError::Usage("no home folder: say where to remember unfinished uploads (--state DIR)".to_owned())
+            CliError::Usage(
+                "no home folder: say where to remember unfinished uploads (--state DIR)".to_owned(),
+            )
         })
     }
 
@@ -67,7 +69,9 @@ pub(crate) fn write(path: &Path, contents: &[u8]) -> Result<(), CliError> {
 
 fn default_folder() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || Some(PathBuf::from(std::env::var_os("HOME").filter(|value| !value.is_empty())?).join(".local/state"));
+    let home = || {
+        Some(PathBuf::from(std::env::var_os("HOME").filter(|value| !value.is_empty())?).join(".local/state"))
+    };
     Some(state.or_else(home)?.join("photodrop"))
 }
 
@@ -79,7 +83,8 @@ mod tests {
     fn an_unfinished_upload_is_remembered_until_it_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let state = State::new(Some(&folder.path().join("new/folder"))).unwrap();
-        let unfinished = Unfinished { photo_id: "p".to_owned(), upload_id: "u".to_owned(), part_size_bytes: 5 };
+        let unfinished =
+            Unfinished { photo_id: "p".to_owned(), upload_id: "u".to_owned(), part_size_bytes: 5 };
         assert_eq!(state.recall("k"), None);
         state.remember("k", &unfinished).unwrap();
         assert_eq!(state.recall("k"), Some(unfinished));

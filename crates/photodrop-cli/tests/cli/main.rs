@@ -84,7 +84,12 @@ fn photos_are_uploaded_listed_shown_downloaded_and_deleted() {
     // The same command finds what it did.
     let again = cli.run(&["upload", &jpeg, &png]);
     assert_eq!(again.code, 0, "{}", again.stderr);
-    assert!(again.lines.iter().all(|line| line["already"] == true && ids.contains(&line["photo_id"].as_str().unwrap())));
+    assert!(
+        again
+            .lines
+            .iter()
+            .all(|line| line["already"] == true && ids.contains(&line["photo_id"].as_str().unwrap()))
+    );
 
     let listed = cli.run(&["list", "-n", "0"]);
     assert_eq!(listed.code, 0, "{}", listed.stderr);
@@ -112,8 +117,12 @@ fn photos_are_uploaded_listed_shown_downloaded_and_deleted() {
 fn an_upload_killed_in_the_middle_goes_on_where_it_was() {
     let cli = Cli::new();
     let large = cli.photo("photo-6mp.jpg", 26 * 1024 * 1024);
-    let mut child =
-        cli.command(&["upload", "--jobs", "1", &large]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = cli
+        .command(&["upload", "--jobs", "1", &large])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     // Once S3 has begun to take parts the state is written; a part or two later it is killed.
     let state = cli.folder.path().join("state");
     let deadline = Instant::now() + Duration::from_mins(1);
@@ -145,8 +154,10 @@ fn one_bad_file_fails_alone_and_the_exit_code_tells() {
         let line = mixed.lines.iter().find(|line| line["file"].as_str().unwrap().ends_with(name)).unwrap();
         line.pointer("/error/code").and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    assert_eq!((code_of("notes.jpg"), code_of("missing.jpg"), code_of("rgb.png")),
-        ("NOT_AN_IMAGE".to_owned(), "IO".to_owned(), String::new()));
+    assert_eq!(
+        (code_of("notes.jpg"), code_of("missing.jpg"), code_of("rgb.png")),
+        ("NOT_AN_IMAGE".to_owned(), "IO".to_owned(), String::new())
+    );
     // Whoever insists is told by the thumbnail function.
     let insisted = cli.run(&["upload", "--wait", "--content-type", "image/jpeg", &shown(&text)]);
     assert_eq!((insisted.code, insisted.lines[0]["status"].as_str()), (1, Some("failed")));
