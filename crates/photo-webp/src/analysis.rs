@@ -59,7 +59,7 @@ impl Spread {
         // Where less than half of them are small another bin may be fuller.
         let all: u32 = blocks.iter().map(|_| 128).sum();
         let fullest = if 2 * small >= all { small } else { fullest(blocks) };
-        if fullest > 1 { 510 * last.max(1) / fullest } else { 0 }
+        if fullest > 1 { 510 * last / fullest } else { 0 }
     }
 }
 

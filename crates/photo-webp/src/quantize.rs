@@ -45,7 +45,7 @@ pub(crate) struct Quantizer {
     pub(crate) step: [i16; 16],
     /// 65536 / step.
     reciprocal: [i16; 16],
-    /// Added to amounts before they are divided and cut: less than half a step rounds towards zero.
+    /// Added to amounts before they are divided and cut: less than half a step, rounded down, for amounts are whole.
     round: [i16; 16],
 }
 
@@ -69,7 +69,7 @@ impl Quantizer {
             #[expect(clippy::cast_possible_truncation)]
             {
                 quantizer.reciprocal[i] = (65_536 / step + 1) as i16;
-                quantizer.round[i] = ((round * step + 128) / 256 + lift) as i16;
+                quantizer.round[i] = (round * step / 256 + lift) as i16;
             }
         }
         quantizer
