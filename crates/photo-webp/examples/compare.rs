@@ -35,7 +35,9 @@ impl Yuv {
             (kr * r + kg * g + kb * b + zero + 0.5).clamp(0.0, 255.0) as u8
         };
         let each = |step: u32| {
-            (0..height).step_by(step as usize).flat_map(move |y| (0..width).step_by(step as usize).map(move |x| (x, y)))
+            (0..height)
+                .step_by(step as usize)
+                .flat_map(move |y| (0..width).step_by(step as usize).map(move |x| (x, y)))
         };
         let mean = |(x, y): (u32, u32)| {
             let four = [at(x, y), at(x + 1, y), at(x, y + 1), at(x + 1, y + 1)];
@@ -75,7 +77,8 @@ impl Yuv {
 
 fn score(reference: &RgbImage, file: &[u8]) -> Outcome<f64> {
     let (pixels, width, height) = webpx::decode_rgb(file).map_err(|e| format!("{e:?}"))?;
-    let view = |pixels| PixelSlice::new(pixels, width, height, width as usize * 3, PixelDescriptor::RGB8_SRGB);
+    let view =
+        |pixels| PixelSlice::new(pixels, width, height, width as usize * 3, PixelDescriptor::RGB8_SRGB);
     Ok(compute_ssimulacra2(&view(reference.as_raw().as_slice())?, &view(pixels.as_slice())?)?)
 }
 

@@ -132,9 +132,10 @@ fn chroma_ratio(pixels: &Pixels, predicted: &Chroma) -> u32 {
 
 /// How hard a macroblock is to quantise, 0 to 255, and how easy its chroma.
 fn hardness(pixels: &Pixels, edges: &Edges) -> (u8, u32) {
-    let luma = luma_ratio(pixels, &predict::luma::<0>(edges)).max(luma_ratio(pixels, &predict::luma::<1>(edges)));
-    let chroma =
-        chroma_ratio(pixels, &predict::chroma::<0>(edges)).max(chroma_ratio(pixels, &predict::chroma::<1>(edges)));
+    let luma =
+        luma_ratio(pixels, &predict::luma::<0>(edges)).max(luma_ratio(pixels, &predict::luma::<1>(edges)));
+    let chroma = chroma_ratio(pixels, &predict::chroma::<0>(edges))
+        .max(chroma_ratio(pixels, &predict::chroma::<1>(edges)));
     let mixed = (3 * luma + chroma + 2) >> 2;
     (u8::try_from(255_u32.saturating_sub(mixed)).unwrap_or(0), chroma)
 }
@@ -171,8 +172,11 @@ pub(crate) fn analyse(planes: &Planes<'_>, columns: usize, rows: usize) -> Analy
 
 /// Four groups of values, by k-means: their centres, the group of each value, the weighted mean.
 fn clusters(counts: &[u32; 256]) -> ([i32; SEGMENTS], [u8; 256], i32) {
-    let values: Vec<(i32, i64)> =
-        (0..).zip(counts).filter(|&(_, &count)| count > 0).map(|(value, &count)| (value, i64::from(count))).collect();
+    let values: Vec<(i32, i64)> = (0..)
+        .zip(counts)
+        .filter(|&(_, &count)| count > 0)
+        .map(|(value, &count)| (value, i64::from(count)))
+        .collect();
     let (least, most) = (values.first().map_or(0, |v| v.0), values.last().map_or(0, |v| v.0));
     let mut centres = [1, 3, 5, 7].map(|eighths| least + eighths * (most - least) / 8);
     let mut group_of = [0_u8; 256];
@@ -181,7 +185,8 @@ fn clusters(counts: &[u32; 256]) -> ([i32; SEGMENTS], [u8; 256], i32) {
         let (mut sums, mut weights) = ([0_i64; SEGMENTS], [0_i64; SEGMENTS]);
         let mut group = 0;
         for &(value, count) in &values {
-            while group + 1 < SEGMENTS && (value - centres[group + 1]).abs() < (value - centres[group]).abs() {
+            while group + 1 < SEGMENTS && (value - centres[group + 1]).abs() < (value - centres[group]).abs()
+            {
                 group += 1;
             }
             group_of[value.unsigned_abs() as usize & 255] = u8::try_from(group).unwrap_or(0);

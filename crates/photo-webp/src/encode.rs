@@ -81,7 +81,9 @@ fn attempt(
         let mut left = Side::default();
         for (column, above) in above.iter_mut().enumerate() {
             let number = analysis.segments.get(row * columns + column).copied().unwrap_or(0);
-            let Some(segment) = segments.all.get(usize::from(number)) else { return Err(EncodeError::TooLarge) };
+            let Some(segment) = segments.all.get(usize::from(number)) else {
+                return Err(EncodeError::TooLarge);
+            };
             pixels.read(planes, column, row);
             let context = Context {
                 segment,
@@ -120,8 +122,9 @@ fn attempt(
 fn record(coded: &Coded, tokens: &mut Tokens, above: &mut Filled, left: &mut Filled) -> bool {
     let whole = matches!(coded.luma, LumaMode::Whole(_));
     let any = |levels: &[[i16; 16]]| levels.as_flattened().iter().fold(0, |all, &level| all | level) != 0;
-    let filled =
-        any(&coded.luma_levels) || any(&coded.chroma_levels) || (whole && coded.second.iter().any(|&l| l != 0));
+    let filled = any(&coded.luma_levels)
+        || any(&coded.chroma_levels)
+        || (whole && coded.second.iter().any(|&l| l != 0));
     if !filled {
         let second = |side: &Filled| !whole && side.second;
         *above = Filled { second: second(above), ..Filled::default() };

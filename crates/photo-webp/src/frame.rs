@@ -126,7 +126,10 @@ impl Frame<'_> {
             for (macroblock, above) in row.iter().zip(&mut above) {
                 if let Some([halves, lower, upper]) = map {
                     writer.put(macroblock.segment >= 2, halves);
-                    writer.put(macroblock.segment & 1 != 0, if macroblock.segment >= 2 { upper } else { lower });
+                    writer.put(
+                        macroblock.segment & 1 != 0,
+                        if macroblock.segment >= 2 { upper } else { lower },
+                    );
                 }
                 if let Some(probability) = skip {
                     writer.put(macroblock.empty, probability);

@@ -137,12 +137,7 @@ impl Canvas {
         let horizontal = [3, 2, 1, 0].map(|n| spread(byte(left3, n)));
         let right2 = of2(4);
         let right3 = of3(4);
-        let vertical_right = [
-            right2,
-            right3,
-            right2 << 8 | byte(left3, 3),
-            right3 << 8 | byte(left3, 2),
-        ];
+        let vertical_right = [right2, right3, right2 << 8 | byte(left3, 3), right3 << 8 | byte(left3, 2)];
         // `right3` starts with the corner's mean; rows below are one step to the left each.
         let (above2, above3) = (of2(5), of3(6));
         let vertical_left = [
@@ -174,7 +169,8 @@ impl Canvas {
         let corner = i16::from(bytes[4]);
         let left = |n: usize| i16::from(bytes[n]) - corner;
         let lanes = |a: i16, b: i16| i16x8::new([a, a, a, a, b, b, b, b]);
-        let true_motion = u8x16::narrow_i16x8(above + lanes(left(3), left(2)), above + lanes(left(1), left(0)));
+        let true_motion =
+            u8x16::narrow_i16x8(above + lanes(left(3), left(2)), above + lanes(left(1), left(0)));
         [
             rows([mean; 4]),
             true_motion,

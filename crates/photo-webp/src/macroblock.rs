@@ -19,7 +19,8 @@ const LUMA_COSTS: [u16; predict::MODES] = [663, 919, 872, 919];
 const CHROMA_COSTS: [u16; predict::MODES] = [302, 984, 439, 642];
 /// How many 1/256 of a squared difference 1/256 bit is worth.
 const LUMA_WEIGHT: u64 = 106;
-const BLOCK_WEIGHT: u64 = 11;
+/// libwebp has 11; 88 saves 0.9 % of the bytes at the same score.
+const BLOCK_WEIGHT: u64 = 88;
 const CHROMA_WEIGHT: u64 = 120;
 
 /// How luma is predicted.
@@ -160,7 +161,8 @@ impl Coded {
         let rows = seen.as_chunks_mut::<16>().0;
         for (half, top) in halves.iter().zip([0, 8]) {
             for y in 0..4 {
-                let [a, b, c, d] = lanes::to_rows([half[4 * y], half[4 * y + 1], half[4 * y + 2], half[4 * y + 3]]);
+                let [a, b, c, d] =
+                    lanes::to_rows([half[4 * y], half[4 * y + 1], half[4 * y + 2], half[4 * y + 3]]);
                 for (y, [a, b]) in [(top + y, [a, b]), (top + y + 4, [c, d])] {
                     let [left, right] = predicted[y & 15];
                     rows[y & 15] = u8x16::narrow_i16x8(a + left, b + right).to_array();

@@ -1,7 +1,7 @@
 //! Coefficients to levels and back.
 
 use bytemuck::cast;
-use wide::{i16x8, u16x8, u8x16};
+use wide::{i16x8, u8x16, u16x8};
 
 use crate::steps;
 use crate::transform::{Eight, One};
@@ -52,7 +52,8 @@ pub(crate) struct Quantizer {
 impl Quantizer {
     /// Indices of the first step and the others, 0 to 127.
     pub(crate) fn new(kind: Kind, first: i32, others: i32) -> Self {
-        let at = |table: &[i16; 128], index: i32, most: i32| table[index.clamp(0, most).unsigned_abs() as usize];
+        let at =
+            |table: &[i16; 128], index: i32, most: i32| table[index.clamp(0, most).unsigned_abs() as usize];
         // In 1/256 of a step.
         let (first, others, first_round, others_round) = match kind {
             Kind::Luma => (at(&steps::DC, first, 127), at(&steps::AC, others, 127), 96, 110),
@@ -96,11 +97,7 @@ impl Quantizer {
     pub(crate) fn eight<const FIRST: usize>(&self, block: &mut Eight) -> [Levels; 8] {
         let mut levels = [i16x8::splat(0); 16];
         for (n, &i) in ZIGZAG.iter().enumerate().skip(FIRST) {
-            let divided = divide(
-                block[i],
-                i16x8::splat(self.round[i]),
-                i16x8::splat(self.reciprocal[i]),
-            );
+            let divided = divide(block[i], i16x8::splat(self.round[i]), i16x8::splat(self.reciprocal[i]));
             levels[n] = divided;
             block[i] = divided * i16x8::splat(self.step[i]);
         }

@@ -56,7 +56,8 @@ impl Picture {
     }
 
     fn first_difference(&self, other: &Self) -> Option<(char, u32, u32)> {
-        let find = |a: &[u8], b: &[u8]| a.iter().zip(b).position(|(a, b)| a != b).map(|i| u32::try_from(i).unwrap());
+        let find =
+            |a: &[u8], b: &[u8]| a.iter().zip(b).position(|(a, b)| a != b).map(|i| u32::try_from(i).unwrap());
         let half = self.width.div_ceil(2);
         find(&self.y, &other.y)
             .map(|i| ('y', i % self.width, i / self.width))
@@ -75,7 +76,13 @@ impl Picture {
     }
 }
 
-fn paste(plane: &mut [u8], (width, height): (u32, u32), (column, row): (usize, usize), block: &[u8], side: usize) {
+fn paste(
+    plane: &mut [u8],
+    (width, height): (u32, u32),
+    (column, row): (usize, usize),
+    block: &[u8],
+    side: usize,
+) {
     for (i, &pixel) in block.iter().enumerate() {
         let (x, y) = (column * side + i % side, row * side + i / side);
         if x < width as usize && y < height as usize {

@@ -110,12 +110,17 @@ impl Tokens {
             for band in 0..8 {
                 for context in 0..3 {
                     let counts = &self.counts[plane][band];
-                    let branches = branches(&counts[context], if context == 0 { &counts[AFTER_ZERO] } else { &[0; CLASSES] });
+                    let branches = branches(
+                        &counts[context],
+                        if context == 0 { &counts[AFTER_ZERO] } else { &[0; CLASSES] },
+                    );
                     for (branch, (no, yes)) in branches.into_iter().enumerate() {
                         let kept = KEPT[plane][band][context][branch];
                         let probability = &mut probabilities[plane][band][context][branch];
                         let better = likelihood(no, yes);
-                        let bits = |p: u8| no * u64::from(cost::of_bit(false, p)) + yes * u64::from(cost::of_bit(true, p));
+                        let bits = |p: u8| {
+                            no * u64::from(cost::of_bit(false, p)) + yes * u64::from(cost::of_bit(true, p))
+                        };
                         let old = bits(*probability) + u64::from(cost::of_bit(false, kept));
                         let new = bits(better) + u64::from(cost::of_bit(true, kept)) + 8 * 256;
                         if new < old {
