@@ -80,8 +80,8 @@ def prove(console: Console, stack: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def wait_until_ready(stack: dict[str, Any], photo_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + READY_SECONDS
+def wait_until_ready(stack: dict[str, Any], photo_id: str, seconds: float = READY_SECONDS) -> dict[str, Any]:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         record = call(stack, "GET", f"/api/v4/photo/{photo_id}")
         if record["status"] == "ready":
@@ -89,7 +89,7 @@ def wait_until_ready(stack: dict[str, Any], photo_id: str) -> dict[str, Any]:
         if record["status"] == "failed":
             raise Failure(f"the demo photo {photo_id} failed: {record.get('failure')}; see make logs")
         time.sleep(0.25)
-    raise Failure(f"the demo photo {photo_id} is still pending after {READY_SECONDS} s; see make logs")
+    raise Failure(f"the demo photo {photo_id} is still pending after {seconds:.0f} s; see make logs")
 
 
 def check_variant(variant: dict[str, Any]) -> None:
