@@ -107,7 +107,7 @@ C_SOURCES = {
     "ring": {"include": ["include", "pregenerated"], "defines": ["NDEBUG"],
              "sources": ["crypto/**/*.c", "pregenerated/*-linux64.S"],
              "skip": ["x86_64", "_test", "fiat/asm", "/poly1305_arm", "chacha-armv4", "armv7", "-armv4"]},
-    "libwebp-sys": {"include": ["vendor"], "defines": ["NDEBUG", "WEBP_HAVE_NEON", "HAVE_CONFIG_H=0"],
+    "libwebp-sys": {"include": ["vendor"], "defines": ["NDEBUG", "WEBP_HAVE_NEON"],
                     "sources": ["vendor/src/**/*.c", "vendor/sharpyuv/*.c"], "skip": []},
 }
 
