@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(name))))
 
 COMMANDS := up test chaos down status logs alarms doctor redrive token build lint fmt unit e2e deny \
-	invoke api release deploy smoke coldstart
+	invoke api release deploy smoke
 
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS)
@@ -58,8 +58,6 @@ deploy:
 	$(infra)
 smoke:
 	$(infra)
-coldstart:
-	$(infra)
 
 # The lines below that begin with `#:`.
 help:
@@ -90,7 +88,6 @@ help:
 #: make release  builds x86_64 and, where Rust's target is installed, arm64, and packs them with SHA256SUMS into dist/
 #: make deploy   deploys to AWS, guided the first time (ENV=dev|prod, STACK=name, PHOTODROP_PARAMETERS="Name=value")
 #: make smoke    puts one photo through a deployed stack and takes it away again (STACK=name on AWS, TOKEN=...)
-#: make coldstart measures the cold start beside equal functions on Node and writes docs/PERFORMANCE.md; under 3 minutes
 #: make latency  measures 100 requests for an upload on the running local stack: median and p99
 #: make load     measures uploads while thumbnails rest, run and hang, and the old way beside them
 #:               (PHOTODROP_LOAD_UPLOADS=40, PHOTODROP_LOAD_CLIENTS=8), on the running local stack

@@ -14,7 +14,7 @@ from infra.local.console import Console, Failure
 from infra.local.settings import Place
 
 # These work with the Python tools; the others get along without.
-NEED_TOOLS = {"up", "test", "e2e", "chaos", "lint", "unit", "build", "release", "deploy", "coldstart", "invoke", "api"}
+NEED_TOOLS = {"up", "test", "e2e", "chaos", "lint", "unit", "build", "release", "deploy", "invoke", "api"}
 
 
 def up(console: Console) -> None:
@@ -210,14 +210,6 @@ def smoke(console: Console) -> None:
     console.say(f"{found.name} works, seen in {console.elapsed()}")
 
 
-def coldstart(console: Console) -> None:
-    """Measures the functions' cold start beside equal ones on Node, and writes docs/PERFORMANCE.md's section."""
-    tools.check_rust()
-    from infra.local import coldstart as starts
-
-    starts.measure(console)
-
-
 def test(console: Console) -> None:
     """Runs every check and the end-to-end tests on a stack of their own, which is then removed."""
     tools.check_rust()
@@ -302,7 +294,6 @@ def is_set(variable: str) -> bool:
 COMMANDS: dict[str, Callable[[Console], int | None]] = {
     "up": up, "down": down, "status": status, "logs": logs, "token": token, "alarms": alarms, "doctor": doctor,
     "redrive": redrive, "invoke": invoke, "api": api, "release": release, "deploy": deploy, "smoke": smoke,
-    "coldstart": coldstart,
     "test": test, "e2e": e2e, "chaos": chaos, "lint": lint, "fmt": fmt, "unit": unit, "deny": deny, "build": build_functions,
 }
 

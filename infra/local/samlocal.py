@@ -29,7 +29,7 @@ class NoEngine(Failure):
 
 def engine(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What tells Docker's clients which engine to use: the user's, or the one that infra/docker-engine started."""
-    if not shutil.which("docker"):
+    if not shutil.which("docker", path=environment.get("PATH")):
         raise NoEngine(f"sam local needs Docker, found no docker on the path: {HOW_TO}")
     hosts = [environment["DOCKER_HOST"]] if environment.get("DOCKER_HOST") else [None, f"unix://{PROJECTS_ENGINE}"]
     for host in hosts:
