@@ -91,7 +91,7 @@ def functions(console: Console) -> None:
 def end_to_end(stack_file: str) -> None:
     """The tests against a deployed stack."""
     environment = {**os.environ, "PHOTODROP_STACK": stack_file}
-    run(["cargo", "test", "--locked", "--workspace", *END_TO_END], "the end-to-end tests", env=environment,
+    run(["cargo", "test", "--locked", "--workspace", "--no-fail-fast", *END_TO_END], "the end-to-end tests", env=environment,
         cwd=ROOT, show=True)
     described.check(stack_file)
 

@@ -187,6 +187,9 @@ impl Run<'_> {
     /// When to look again at a photo without bytes whose upload in parts may go on.
     fn may_still_come(&self, tracked: &Tracked) -> Option<OffsetDateTime> {
         let record = &tracked.record;
+        if !matches!(record.request.method, UploadMethod::Multipart(_)) {
+            return None;
+        }
         let ends_at = upkeep::upload_ends_at(record.request.method, record.created_at);
         (self.now < ends_at).then(|| ends_at.min(self.now + upkeep::MULTIPART_LOOK))
     }

@@ -55,7 +55,7 @@ async fn the_answer_says_where_the_photo_will_be_and_the_largest_photo_is_taken(
     let location = reply.header("location");
     assert_eq!(location, format!("/api/v4/photo/{}", reply.json()["photo_id"].as_str().unwrap()));
     let photo = world.api.get(location).await.unwrap();
-    assert_eq!((photo.status.as_u16(), photo.header("cache-control")), (200, "private, no-store"));
+    assert_eq!((photo.status.as_u16(), photo.header("cache-control")), (200, "private, no-cache"));
 }
 
 #[tokio::test]

@@ -130,12 +130,13 @@ async fn a_message_that_is_no_s3_event_is_an_error_and_not_swallowed() {
 async fn an_object_in_the_thumbnails_bucket_starts_nothing() {
     let _function = function_works().await;
     let world = World::new().await;
-    let created = world.api.create("image/jpeg", 1).await.unwrap();
+    let bytes = photo("orientation-1.jpg").unwrap();
+    let created = world.api.create("image/jpeg", bytes.len()).await.unwrap();
     // A key that the function would take up, in one bucket and then in the other; the latter shows when to look.
     let key = world.key(&created.photo_id);
     for bucket in [&world.stack.thumbnails_bucket, &world.stack.originals_bucket] {
         let put = world.aws.s3.put_object().bucket(bucket).key(&key);
-        put.body(photo("orientation-1.jpg").unwrap().into()).send().await.unwrap();
+        put.body(bytes.clone().into()).send().await.unwrap();
     }
     assert_eq!(world.api.settled(&created.photo_id).await.unwrap()["status"], "ready");
     // From the other bucket it would have been ignored, which is logged with the photo's id.

@@ -146,11 +146,12 @@ impl App {
 
 /// One line and one count for what was made.
 fn tell(records: &[PhotoRecord]) {
-    #[expect(clippy::cast_precision_loss, reason = "at most a batch")]
-    Document::new().value(UPLOADS_CREATED, records.len() as f64).emit();
+    // Before the metric, whose line then has the photo's id.
     if let [record] = records {
         telemetry::photo(record.photo_id);
     }
+    #[expect(clippy::cast_precision_loss, reason = "at most a batch")]
+    Document::new().value(UPLOADS_CREATED, records.len() as f64).emit();
     for record in records {
         tracing::info!(
             photo_id = %record.photo_id,
