@@ -110,8 +110,19 @@ impl PhotoStore {
     }
 
     async fn put(&self, record: &PhotoRecord) -> Result<Created, AwsError> {
-        const OPERATION: &str = "dynamodb:PutItem";
-        let item = item::from_record(record).map_err(|error| AwsError::new(OPERATION, error))?;
+        match self.put_new(record).await? {
+            Ok(()) => Ok(Created::New),
+            Err(error) => Err(AwsError::new("dynamodb:PutItem", error)),
+        }
+    }
+
+    /// Writes a record unless there is one; that one then comes with the refusal. A record that an earlier attempt of this
+    /// very write has left, whose answer was lost, is new.
+    pub(crate) async fn put_new(
+        &self,
+        record: &PhotoRecord,
+    ) -> Result<Result<(), SdkError<PutItemError>>, AwsError> {
+        let item = item::from_record(record).map_err(|error| AwsError::new("dynamodb:PutItem", error))?;
         let result = self
             .client
             .put_item()
@@ -122,9 +133,9 @@ impl PhotoStore {
             .send()
             .await;
         match result {
-            Ok(_) => Ok(Created::New),
-            Err(SdkError::ServiceError(error)) if is_own_write(error.err(), &item) => Ok(Created::New),
-            Err(error) => Err(AwsError::new(OPERATION, error)),
+            Ok(_) => Ok(Ok(())),
+            Err(SdkError::ServiceError(error)) if is_own_write(error.err(), &item) => Ok(Ok(())),
+            Err(error) => Ok(Err(error)),
         }
     }
 

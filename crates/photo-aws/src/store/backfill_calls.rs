@@ -5,12 +5,11 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use photo_domain::record::{Outcome, PhotoRecord, Processed, Status};
 use photo_domain::{OriginalKey, Step, upkeep};
 use time::OffsetDateTime;
 
-use super::{Changed, PhotoStore, Settled, is_own_write};
+use super::{Changed, PhotoStore, Settled};
 use crate::AwsError;
 use crate::change::{Change, text};
 use crate::item::{self, Item};
@@ -61,19 +60,8 @@ impl PhotoStore {
     /// Makes the record of a photo that is taken over, unless there is one. It counts for no quota.
     pub async fn import(&self, record: &PhotoRecord) -> Result<Imported, AwsError> {
         const OPERATION: &str = "dynamodb:PutItem";
-        let item = item::from_record(record).map_err(|error| AwsError::new(OPERATION, error))?;
-        let result = self
-            .client
-            .put_item()
-            .table_name(&self.table_name)
-            .set_item(Some(item.clone()))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(Imported::New),
-            Err(SdkError::ServiceError(error)) if is_own_write(error.err(), &item) => Ok(Imported::New),
+        match self.put_new(record).await? {
+            Ok(()) => Ok(Imported::New),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 let PutItemError::ConditionalCheckFailedException(failure) = error.into_err() else {
                     return Err(AwsError::new(OPERATION, "refused without a reason"));
