@@ -139,7 +139,8 @@ pub struct RenderOptions {
     pub variants: Vec<VariantSpec>,
     /// Red, green and blue under transparency in JPEG, and around a photo that is contained.
     pub background: [u8; 3],
-    /// libwebp's effort, 0 (fast) to 6 (small); more is taken as 6.
+    /// The effort of WebP: up to 3 opaque pictures are `photo-webp`'s, from 4 on libwebp's at that method, 6 at most; those with
+    /// alpha are libwebp's at any.
     pub webp_method: u8,
     /// rav1e's speed for AVIF, 1 (small) to 10 (fast); 0 is taken as 1 and more as 10.
     pub avif_speed: u8,
@@ -150,7 +151,8 @@ pub struct RenderOptions {
 }
 
 impl RenderOptions {
-    /// Half the work of libwebp's own default of 4 for some 4 % more bytes: see docs/adr/012-encoders.md.
+    /// A fraction of the work of libwebp's own default of 4 for the same quality and some 3 % more bytes: see
+    /// docs/adr/021-own-webp-encoder.md.
     pub const DEFAULT_WEBP_METHOD: u8 = 2;
 
     /// A second or so of one CPU for a picture of 1280 px; 8 takes twice that for 1 % fewer bytes.

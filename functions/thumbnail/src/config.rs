@@ -39,7 +39,7 @@ pub struct Config {
     pub sanitized_original: bool,
     /// `PHOTODROP_BACKGROUND`: sRGB, under transparent pixels where the format has none.
     pub background: Background,
-    /// `PHOTODROP_WEBP_METHOD`: libwebp's effort, 0 (fast) to 6 (small).
+    /// `PHOTODROP_WEBP_METHOD`: the effort of WebP, 0 (fast) to 6 (small).
     pub webp_method: u8,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` in MiB, set by Lambda.
     pub memory_mib: u64,

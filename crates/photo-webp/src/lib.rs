@@ -1,0 +1,106 @@
+//! Lossy WebP files of opaque pictures, in safe Rust.
+//!
+//! A WebP file of this kind is one key frame of VP8: RFC 6386 says what is in it. How good the file is depends on the
+//! encoder's choices alone. They follow those of libwebp (copyright 2010 Google Inc., see `LICENSE-libwebp` and
+//! `PATENTS-libwebp` beside this crate's manifest), so that `quality` means the same: segments by how visible quantisation is, their steps and
+//! filter strengths, modes by squared error and cost, rounding. What differs is the way to them: each macroblock is coded
+//! once, its levels are kept until the probabilities that suit them are known, and eight blocks are transformed at once.
+
+#![expect(clippy::inline_always, reason = "measured: vectors live in registers only within one function")]
+
+mod analysis;
+mod cost;
+mod encode;
+mod frame;
+mod intra4;
+mod lanes;
+mod macroblock;
+mod mode_probabilities;
+mod picture;
+mod predict;
+mod probabilities;
+mod quantize;
+mod segments;
+mod steps;
+mod tokens;
+mod transform;
+mod writer;
+
+#[cfg(test)]
+mod round_trip;
+
+use thiserror::Error;
+
+/// A side of a picture in the file has 14 bits.
+pub const MAX_SIDE: u32 = 16_383;
+
+/// A picture of 8-bit YCbCr by BT.601, limited range: 16 to 235 for Y, 16 to 240 for the others, which have half the size,
+/// rounded up. No padding between rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Planes<'a> {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// `width * height` samples.
+    pub y: &'a [u8],
+    /// Cb.
+    pub u: &'a [u8],
+    /// Cr.
+    pub v: &'a [u8],
+}
+
+/// How a picture is encoded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// 1 (small) to 100 (good), on libwebp's scale; what is beyond counts as that, and what is not a number as 1.
+    pub quality: f32,
+}
+
+/// Why a picture cannot be encoded.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// No pixels, or a side that the file cannot say.
+    #[error("{width} x {height} px: sides have to be 1 to {MAX_SIDE} px")]
+    Size {
+        /// As given.
+        width: u32,
+        /// As given.
+        height: u32,
+    },
+    /// A plane does not have the samples that the size asks for.
+    #[error("a plane has {found} samples, not {expected}")]
+    Samples {
+        /// Samples in the plane.
+        found: usize,
+        /// What the size asks for.
+        expected: usize,
+    },
+    /// More than the file's lengths can say.
+    #[error("the picture does not fit into a file")]
+    TooLarge,
+}
+
+/// The picture as a WebP file.
+pub fn encode(planes: &Planes<'_>, options: Options) -> Result<Vec<u8>, EncodeError> {
+    planes.check()?;
+    encode::encode(planes, options, segments::Tuning { spatial: 50, filter: 60 }, &mut |_, _, _| {})
+}
+
+impl Planes<'_> {
+    fn check(&self) -> Result<(), EncodeError> {
+        let (width, height) = (self.width, self.height);
+        if !(1..=MAX_SIDE).contains(&width) || !(1..=MAX_SIDE).contains(&height) {
+            return Err(EncodeError::Size { width, height });
+        }
+        let luma = width as usize * height as usize;
+        let chroma = width.div_ceil(2) as usize * height.div_ceil(2) as usize;
+        for (plane, expected) in [(self.y, luma), (self.u, chroma), (self.v, chroma)] {
+            if plane.len() != expected {
+                return Err(EncodeError::Samples { found: plane.len(), expected });
+            }
+        }
+        Ok(())
+    }
+}
