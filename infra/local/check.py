@@ -100,6 +100,21 @@ def containers(console: Console, stack: dict[str, Any]) -> None:
     samlocal.check(console, stack)
 
 
+def startup(console: Console, stack: dict[str, Any]) -> None:
+    """The functions' start, as on AWS: with no endpoint but AWS's own, which cannot be reached here."""
+    from infra.local import samlocal
+    from infra.local import startup as alone
+
+    variables = samlocal.variables(stack, "")
+    programs = dict(zip(settings.FUNCTIONS, build.programs()))
+    lambdas = {role: {name: value for name, value in variables[samlocal.LOGICAL_IDS[role]].items() if name != "AWS_ENDPOINT_URL"}
+               for role in programs}
+    alone.check(console, {role: (program, {**lambdas[role], "AWS_REGION": settings.REGION, "AWS_ACCESS_KEY_ID": "test",
+                                           "AWS_SECRET_ACCESS_KEY": "test", "AWS_LAMBDA_FUNCTION_NAME": role,
+                                           "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"})
+                          for role, program in programs.items()})
+
+
 def smoke(console: Console, place: settings.Place) -> None:
     from infra.local import smoke as one_photo
     from infra.local import target

@@ -16,7 +16,7 @@ from infra.local.console import Console, Failure
 from infra.local.settings import Place
 
 # These work with the Python tools; the others get along without.
-NEED_TOOLS = {"up", "test", "e2e", "chaos", "lint", "unit", "build", "release", "deploy", "invoke", "api"}
+NEED_TOOLS = {"up", "test", "e2e", "chaos", "lint", "unit", "build", "release", "deploy", "invoke", "api", "coldstart"}
 
 
 def up(console: Console) -> None:
@@ -227,7 +227,7 @@ def release(console: Console) -> None:
 
 
 def deploy(console: Console) -> None:
-    """Deploys to AWS, guided the first time. ENV=dev|prod, STACK=name."""
+    """Deploys to AWS, guided the first time. ENV=dev|prod, STACK=name, PACKED=1: what make release has packed."""
     tools.check_rust()
     from infra.local import rollout
 
@@ -241,6 +241,14 @@ def smoke(console: Console) -> None:
 
     one_photo.run(console, found)
     console.say(f"{found.name} works, seen in {console.elapsed()}")
+
+
+def coldstart(console: Console) -> None:
+    """Measures how long the functions take to start, beside equal ones on Node; writes its part of docs/PERFORMANCE.md. ROUNDS=15."""
+    _, stack = running_stack()
+    from infra.local import coldstart as stopwatch
+
+    stopwatch.measure(console, stack)
 
 
 def test(console: Console) -> None:
@@ -289,6 +297,7 @@ def end_to_end(console: Console, place: Place, tests: Callable[[str], None] = ch
     try:
         stack, _ = bring_up(console, place)
         if tests is check.end_to_end:
+            check.startup(console, stack)
             check.containers(console, stack)
             check.smoke(console, place)
         tests(str(place.stack_file))
@@ -335,6 +344,7 @@ COMMANDS: dict[str, Callable[[Console], int | None]] = {
     "up": up, "down": down, "status": status, "logs": logs, "token": token, "alarms": alarms, "doctor": doctor,
     "redrive": redrive, "rehearse": rehearse, "restart": restart, "env": env, "photo": photo,
     "invoke": invoke, "api": api, "release": release, "deploy": deploy, "smoke": smoke,
+    "coldstart": coldstart,
     "test": test, "e2e": e2e, "chaos": chaos, "lint": lint, "fmt": fmt, "unit": unit, "deny": deny, "build": build_functions,
 }
 

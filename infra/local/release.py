@@ -8,9 +8,11 @@ import re
 import zipfile
 from pathlib import Path
 
+from samcli.yamlhelper import yaml_dump, yaml_parse
+
 from infra.local import build, glibc
 from infra.local.console import Console, Failure, run
-from infra.local.settings import FUNCTIONS, ROOT
+from infra.local.settings import ROOT, TEMPLATE
 
 DIST = ROOT / "dist"
 # Rust's target of each architecture, by Lambda's name for it.
@@ -45,20 +47,50 @@ def release(console: Console) -> list[Path]:
         if target not in have:
             console.say(f"{architecture} is not built: Rust's standard library for it is missing (rustup target add {target})")
             continue
-        build.functions(console, architecture)
-        packed += [pack(console, name, architecture) for name in FUNCTIONS]
+        packed += one(console, architecture)
     if not packed:
         raise Failure(f"nothing was built: rustup target add {TARGETS['x86_64']}")
     sums = DIST / "SHA256SUMS"
     sums.write_text("".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(packed)))
-    console.say(f"{len(packed)} archives and SHA256SUMS are in {DIST.relative_to(ROOT)}/")
+    console.say(f"{len(packed)} files and SHA256SUMS are in {DIST.relative_to(ROOT)}/")
     return packed
 
 
-def pack(console: Console, name: str, architecture: str) -> Path:
-    program = build.target_folder() / "lambda" / name / "bootstrap"
+def one(console: Console, architecture: str) -> list[Path]:
+    """The archives of one architecture, and the template that deploys them: `sam deploy --template-file` takes it."""
     DIST.mkdir(exist_ok=True)
-    archive = DIST / f"photodrop-{version()}-{architecture}-{name}.zip"
+    archives = [pack(console, program, architecture) for program in build.shipped(console, architecture)]
+    file = template_file(architecture)
+    file.write_text(template(architecture))
+    return [*archives, file]
+
+
+def archive_of(name: str, architecture: str) -> Path:
+    return DIST / f"photodrop-{version()}-{architecture}-{name}.zip"
+
+
+def template_file(architecture: str) -> Path:
+    return DIST / f"photodrop-{version()}-{architecture}.yaml"
+
+
+def template(architecture: str, source: Path = TEMPLATE) -> str:
+    """The template with each function's archive, which lies beside it, in the place of its source."""
+    document = yaml_parse(source.read_text())
+    del document["Globals"]["Function"]["CodeUri"]
+    # What it was built for is no choice any more.
+    document["Parameters"]["Architecture"].update(Default=architecture, AllowedValues=[architecture])
+    for resource in document["Resources"].values():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        metadata = resource["Metadata"]
+        metadata.pop("BuildMethod")
+        name = metadata.pop("BuildProperties")["Binary"]
+        resource["Properties"]["CodeUri"] = archive_of(name, architecture).name
+    return yaml_dump(document)
+
+
+def pack(console: Console, program: Path, architecture: str) -> Path:
+    archive = archive_of(program.parent.name, architecture)
     write(archive, program.read_bytes())
     check(archive, architecture)
     console.say(f"  {archive.name}: {archive.stat().st_size / 1_000_000:.1f} MB, "

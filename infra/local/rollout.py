@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local import build, settings
+from infra.local import release, settings
 from infra.local.console import Console, Failure
 from infra.local.settings import ROOT
 
@@ -79,6 +79,10 @@ def from_config(environment_name: str) -> dict[str, str]:
     return dict(word.split("=", 1) for word in table.get("parameter_overrides", []))
 
 
+def environment_has(name: str) -> bool:
+    return os.environ.get(name, "") not in {"", "0"}
+
+
 def deploy(console: Console) -> None:
     name, stack = chosen()
     session = boto3.session.Session()
@@ -90,8 +94,11 @@ def deploy(console: Console) -> None:
     if first and parameters.get("GradualDeployment") == "true":
         raise Failure("GradualDeployment=true is for the second deployment on: there is no version to come from yet")
     architecture = parameters.get("Architecture", "arm64")
-    build.functions(console, architecture)
-    template = build.package(console, architecture)
+    template = release.template_file(architecture)
+    if environment_has("PACKED") and template.exists():
+        console.say(f"deploying what is in {release.DIST.name}/ (PACKED=1)")
+    else:
+        release.one(console, architecture)
     words = command(name, stack, template, first=first, interactive=interactive)
     console.say(f"{' '.join(words[:2])}: {stack} in {session.region_name}{' for the first time' if first else ''}")
     # SAM asks and shows what will change: it has the terminal.

@@ -10,9 +10,11 @@ import unittest
 import zipfile
 from pathlib import Path
 
-from infra.local import relay, release, rollout, samlocal
+from samcli.yamlhelper import yaml_parse
+
+from infra.local import build, relay, release, rollout, samlocal
 from infra.local.console import Failure
-from infra.local.settings import ROOT
+from infra.local.settings import FUNCTIONS, ROOT, TEMPLATE
 
 
 def program(machine: int) -> bytes:
@@ -56,6 +58,24 @@ class Archives(unittest.TestCase):
             file.writestr("secret", "")
         with self.assertRaisesRegex(Failure, "bootstrap alone"):
             release.check(self.archive, "arm64")
+
+    def test_the_packed_template_names_the_archives_and_builds_nothing(self) -> None:
+        document = yaml_parse(release.template("x86_64"))
+        functions = {name: resource for name, resource in document["Resources"].items()
+                     if resource["Type"] == "AWS::Serverless::Function"}
+        self.assertEqual({name: function["Properties"]["CodeUri"] for name, function in functions.items()},
+                         {f"{name.capitalize()}Function": f"photodrop-{release.version()}-x86_64-{name}.zip" for name in FUNCTIONS})
+        self.assertNotIn("CodeUri", document["Globals"]["Function"])
+        self.assertEqual(document["Parameters"]["Architecture"]["AllowedValues"], ["x86_64"])
+        for function in functions.values():
+            self.assertNotIn("BuildMethod", function["Metadata"])
+        whole = yaml_parse(TEMPLATE.read_text())
+        self.assertEqual(set(document["Resources"]), set(whole["Resources"]))
+
+    def test_what_is_shipped_has_a_profile_and_a_folder_of_its_own(self) -> None:
+        words = build.command("arm64", ["--profile", "dist", "--lambda-dir", "x"], ["upload"])
+        self.assertEqual(words, ["cargo", "lambda", "build", "--locked", "--profile", "dist", "--lambda-dir", "x", "--arm64",
+                                 "--bin", "upload"])
 
     def test_the_version_is_the_workspaces(self) -> None:
         self.assertRegex(release.version(), r"^\d+\.\d+\.\d+$")
