@@ -109,9 +109,11 @@ def startup(console: Console, stack: dict[str, Any]) -> None:
     programs = dict(zip(settings.FUNCTIONS, build.programs()))
     lambdas = {role: {name: value for name, value in variables[samlocal.LOGICAL_IDS[role]].items() if name != "AWS_ENDPOINT_URL"}
                for role in programs}
-    alone.check(console, {role: (program, {**lambdas[role], "AWS_REGION": settings.REGION, "AWS_ACCESS_KEY_ID": "test",
-                                           "AWS_SECRET_ACCESS_KEY": "test", "AWS_LAMBDA_FUNCTION_NAME": role,
-                                           "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"})
+    # What Lambda itself sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    reserved = {"AWS_REGION": settings.REGION, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_LAMBDA_FUNCTION_VERSION": "1",
+                "AWS_LAMBDA_LOG_GROUP_NAME": "/", "AWS_LAMBDA_LOG_STREAM_NAME": "/"}
+    alone.check(console, {role: (program, {**lambdas[role], **reserved, "AWS_LAMBDA_FUNCTION_NAME": role})
                           for role, program in programs.items()})
 
 
