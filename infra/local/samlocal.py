@@ -6,18 +6,28 @@ import contextlib
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import time
+import urllib.error
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from samcli.yamlhelper import yaml_dump, yaml_parse
+
 from infra.local import aws, build, demo, relay, settings
 from infra.local.console import Console, Failure, run
+from infra.local.emulator import direct
 from infra.local.settings import LOCAL, ROOT
 
 PROJECTS_ENGINE = LOCAL / "docker" / "docker.sock"
 HOW_TO = ("start Docker, or where it is not installed (Debian, Ubuntu, as root): "
           "infra/docker-engine run make COMMAND, which installs one, uses it and stops it")
+
+# The first start of a container takes some seconds, and longer on a busy machine.
+API_SECONDS = 120
 
 # The function of each kind of event: its logical id, and its key in stack.json.
 LOGICAL_IDS = {"upload": "UploadFunction", "thumbnail": "ThumbnailFunction", "reconcile": "ReconcileFunction"}
@@ -123,6 +133,21 @@ def variables(stack: Mapping[str, Any], endpoint: str) -> dict[str, dict[str, st
     return found
 
 
+def without_aliases(template: str) -> str:
+    """A built template in which the API calls the function itself: `sam local` knows the function by this form alone.
+
+    In the template it must be the alias, by reference: so CloudFormation moves the API only once the alias is there.
+    """
+    document = yaml_parse(template)
+    for resource in document["Resources"].values():
+        if resource["Type"] == "AWS::ApiGatewayV2::Integration":
+            function = resource["Properties"]["IntegrationUri"]["Ref"].removesuffix(".Alias")
+            arn = f"arn:aws:lambda:{settings.REGION}:000000000000:function:{function}"
+            resource["Properties"]["IntegrationUri"] = (
+                f"arn:aws:apigateway:{settings.REGION}:lambda:path/2015-03-31/functions/{arn}/invocations")
+    return yaml_dump(document)
+
+
 @contextlib.contextmanager
 def prepared(console: Console, stack: Mapping[str, Any], chosen: Mapping[str, str]) -> Iterator[tuple[list[str], dict[str, str]]]:
     """The options and the environment that every `sam local` command here takes, while the stack can be reached."""
@@ -139,9 +164,11 @@ def prepared(console: Console, stack: Mapping[str, Any], chosen: Mapping[str, st
             raise Failure(f"containers cannot reach the local stack: {address} is no address of this machine "
                           f"({error.strerror}); Docker has to run on it, not in a virtual machine") from error
         endpoint = f"http://{address}:{relayed}"
-        file = LOCAL / "sam-environment.json"
+        file = LOCAL / f"sam-environment-{os.getpid()}.json"
         file.write_text(json.dumps(variables(stack, endpoint)))
-        options = ["--template", str(template), "--env-vars", str(file), "--region", settings.REGION,
+        open_things.callback(file.unlink)
+        template.with_name("local.yaml").write_text(without_aliases(template.read_text()))
+        options = ["--template", str(template.with_name("local.yaml")), "--env-vars", str(file), "--region", settings.REGION,
                    "--parameter-overrides", f"Architecture={architecture}", f"AwsEndpointUrl={endpoint}"]
         if subprocess.run(["docker", "image", "inspect", image(architecture)], env={**os.environ, **chosen},
                           capture_output=True).returncode == 0:
@@ -158,11 +185,13 @@ def invoke(console: Console, stack: Mapping[str, Any], event: dict[str, Any], ch
     """One invocation; gives what the function answered. An answer that is a failure of the function's is one here."""
     role = role_of(event)
     with prepared(console, stack, chosen) as (options, environment):
-        file = LOCAL / "sam-event.json"
+        # Of this process alone: two may run side by side.
+        file = LOCAL / f"sam-event-{os.getpid()}.json"
         file.write_text(json.dumps(event))
         console.say(f"sam local invoke {LOGICAL_IDS[role]} …")
         done = subprocess.run(["sam", "local", "invoke", LOGICAL_IDS[role], "--event", str(file), *options],
                               env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        file.unlink()
     for line in done.stderr.splitlines():
         console.plain(f"  | {line}")
     if done.returncode != 0:
@@ -188,8 +217,7 @@ def serve(console: Console, stack: Mapping[str, Any], chosen: Mapping[str, str],
         console.say("sam local start-api takes no tokens: it knows no JWT authorizer and hands no claims on, so all of "
                     f"/api/v4/photo answers 401 there and /health{{,/ready}} answer. The whole API is at {stack['api_url']}; "
                     "one request with claims is make invoke EVENT=events/api-post-upload.json")
-        run(["sam", "local", "start-api", "--host", "127.0.0.1", "--port", str(port), "--warm-containers", "LAZY", *options],
-            "sam local start-api", env=environment, cwd=ROOT, show=True)
+        run(api_command(port, options), "sam local start-api", env=environment, cwd=ROOT, show=True)
 
 
 def check(console: Console, stack: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> None:
@@ -208,7 +236,45 @@ def check(console: Console, stack: Mapping[str, Any], environment: Mapping[str, 
     run_dry = invoke(console, stack, event_for(stack, str(ROOT / "events" / "reconcile-dry-run.json"), None), chosen)
     if not isinstance(run_dry, dict) or run_dry.get("dry_run") is not True:
         raise Failure(f"sam local: the reconcile function answered {run_dry}")
-    console.say("sam local: all three functions answered from containers")
+    with prepared(console, stack, chosen) as (options, sam_environment):
+        answered_by_api(options, sam_environment)
+    console.say("sam local: all three functions answered from containers, the upload function through start-api too")
+
+
+def api_command(port: int, options: list[str]) -> list[str]:
+    return ["sam", "local", "start-api", "--host", "127.0.0.1", "--port", str(port), "--warm-containers", "LAZY", *options]
+
+
+def answered_by_api(options: list[str], environment: Mapping[str, str]) -> None:
+    """Asks `sam local start-api` once, and ends it."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    log = LOCAL / "sam-api.log"
+    with log.open("w") as out:
+        served = subprocess.Popen(api_command(port, options), env=dict(environment), cwd=ROOT, stdin=subprocess.DEVNULL,
+                                  stdout=out, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + API_SECONDS
+        while True:
+            try:
+                with direct().open(f"http://127.0.0.1:{port}/health/ready", timeout=API_SECONDS) as answer:
+                    answer.read()
+                return
+            except urllib.error.HTTPError as error:
+                raise Failure(f"sam local start-api answered {error.code}: see .local/{log.name}") from error
+            except OSError as error:
+                if served.poll() is not None or time.monotonic() > deadline:
+                    raise Failure(f"sam local start-api gave no answer: see .local/{log.name}") from error
+            time.sleep(0.5)
+    finally:
+        # Interrupted as by a person, it takes its containers away.
+        served.send_signal(signal.SIGINT)
+        try:
+            served.wait(30)
+        except subprocess.TimeoutExpired:
+            served.kill()
+            served.wait()
 
 
 def thumbnails_in_container(console: Console, stack: Mapping[str, Any], chosen: Mapping[str, str]) -> None:

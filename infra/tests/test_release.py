@@ -10,6 +10,7 @@ import unittest
 import zipfile
 from pathlib import Path
 
+from samcli.commands.local.lib.swagger.integration_uri import LambdaUri
 from samcli.yamlhelper import yaml_parse
 
 from infra.local import build, relay, release, rollout, samlocal
@@ -93,6 +94,12 @@ class SamLocal(unittest.TestCase):
         for event in ({"Records": [{"eventSource": "aws:sqs"}]}, {"detail": {}}, [], None):
             with self.subTest(event), self.assertRaisesRegex(Failure, "no event of a function"):
                 samlocal.role_of(event)
+
+    def test_the_api_finds_its_function_without_the_alias(self) -> None:
+        document = yaml_parse(samlocal.without_aliases(TEMPLATE.read_text()))
+        uri = document["Resources"]["UploadIntegration"]["Properties"]["IntegrationUri"]
+        # As `sam local start-api` reads it.
+        self.assertEqual(LambdaUri.get_function_name(uri), "UploadFunction")
 
     def test_a_functions_failure_is_a_failure(self) -> None:
         self.assertEqual(samlocal.answer_in('log line\n{"statusCode": 200}\n'), {"statusCode": 200})
