@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -32,25 +34,26 @@ def chosen(environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
     return name, stack
 
 
-def exists(cloudformation: Any, stack: str) -> bool:
-    """Whether the stack is there; one whose creation failed is not, and is said to be in the way."""
+def deployed(cloudformation: Any, stack: str) -> dict[str, str] | None:
+    """The parameters of the stack, if it is there; one whose creation failed is not, and is said to be in the way."""
     try:
-        status = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
         if "does not exist" in str(error):
-            return False
+            return None
         raise Failure(f"AWS may not be asked for the stack {stack}: {error}") from error
     except BotoCoreError as error:
         raise Failure(f"AWS cannot be reached, or there are no credentials: {error}") from error
+    status = found["StackStatus"]
     if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}:
         raise Failure(f"the stack {stack} is what is left of a first deployment that failed ({status}): delete it, "
                       "and the buckets that it has retained, and deploy again")
     if status == "REVIEW_IN_PROGRESS":
-        return False
-    return True
+        return None
+    return {item["ParameterKey"]: item.get("ParameterValue", "") for item in found.get("Parameters", [])}
 
 
-def command(environment_name: str, stack: str, template: Path, *, first: bool, interactive: bool,
+def command(environment_name: str, stack: str, template: Path, deployment_id: str, *, first: bool, interactive: bool,
             environment: Mapping[str, str] = os.environ) -> list[str]:
     """The `sam deploy` to run: guided the first time, and without questions where nobody can answer."""
     words = ["sam", "deploy", "--config-file", str(ROOT / "samconfig.toml"), "--config-env", environment_name,
@@ -63,12 +66,17 @@ def command(environment_name: str, stack: str, template: Path, *, first: bool, i
         words += ["--guided"]
     else:
         words += ["--confirm-changeset"]
-    given = settings.extra_parameters(environment)
-    if given:
-        # The option takes the place of what the file says, so what is in it is said again.
-        words += ["--parameter-overrides", *(f"{name}={value}" for name, value in
-                                             {**from_config(environment_name), **given}.items())]
-    return words
+    # The option takes the place of what the file says, so what is in it is said again.
+    given = {**from_config(environment_name), **settings.extra_parameters(environment), "DeploymentId": deployment_id}
+    return [*words, "--parameter-overrides", *(f"{name}={value}" for name, value in given.items())]
+
+
+def identity(packed: list[Path], parameters: Mapping[str, str]) -> str:
+    """The same for the same code, template and parameters, and another for any other: it makes a version of the functions."""
+    digest = hashlib.sha256(json.dumps(sorted((name, value) for name, value in parameters.items() if name != "DeploymentId")).encode())
+    for path in packed:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:40]
 
 
 def from_config(environment_name: str) -> dict[str, str]:
@@ -88,7 +96,8 @@ def deploy(console: Console) -> None:
     session = boto3.session.Session()
     if not session.region_name:
         raise Failure("no region: set AWS_REGION, or AWS_PROFILE to a profile that has one")
-    first = not exists(session.client("cloudformation"), stack)
+    before = deployed(session.client("cloudformation"), stack)
+    first = before is None
     interactive = sys.stdin.isatty()
     parameters = {**from_config(name), **settings.extra_parameters()}
     if first and parameters.get("GradualDeployment") == "true":
@@ -99,7 +108,9 @@ def deploy(console: Console) -> None:
         console.say(f"deploying what is in {release.DIST.name}/ (PACKED=1)")
     else:
         release.one(console, architecture)
-    words = command(name, stack, template, first=first, interactive=interactive)
+    packed = [template, *(release.archive_of(function, architecture) for function in settings.FUNCTIONS)]
+    deployment_id = identity(packed, {**(before or {}), **parameters})
+    words = command(name, stack, template, deployment_id, first=first, interactive=interactive)
     console.say(f"{' '.join(words[:2])}: {stack} in {session.region_name}{' for the first time' if first else ''}")
     # SAM asks and shows what will change: it has the terminal.
     code = subprocess.call(words, cwd=ROOT, env={**os.environ, "AWS_REGION": session.region_name,

@@ -4,8 +4,13 @@ import fnmatch
 import unittest
 from typing import Any
 
+import boto3
 from cfnlint.decode import cfn_yaml
+from samcli.yamlhelper import yaml_parse
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
 
+from infra.local import release
 from infra.local.settings import ROOT, TEMPLATE
 
 DOCUMENT = cfn_yaml.load(str(TEMPLATE))
@@ -62,6 +67,21 @@ def listed(value: Any) -> list[Any]:
 def allows(role: str, action: str) -> bool:
     return any(fnmatch.fnmatchcase(action, pattern) for statement in statements(role)
                if statement["Effect"] == "Allow" for pattern in listed(statement["Action"]))
+
+
+def transformed(**parameters: str) -> dict[str, Any]:
+    """The resources that SAM makes of the template, as CloudFormation does it on AWS."""
+    document = yaml_parse(release.template("arm64"))
+    for resource in document["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://artifacts/" + resource["Properties"]["CodeUri"]
+    given = {name: str(parameter.get("Default", "")) for name, parameter in document["Parameters"].items()}
+    session = boto3.session.Session(region_name="eu-central-1")
+    return Translator({}, Parser(), boto_session=session).translate(document, {**given, **parameters})["Resources"]
+
+
+def types(resources: dict[str, Any]) -> set[str]:
+    return {resource["Type"] for resource in resources.values()}
 
 
 class TheDeployRole(unittest.TestCase):
@@ -124,6 +144,28 @@ class Versions(unittest.TestCase):
             self.assertTrue(preference["Alarms"])
             for alarm in preference["Alarms"]:
                 self.assertEqual(DOCUMENT["Resources"][alarm["Ref"]]["Type"], "AWS::CloudWatch::Alarm")
+
+    def test_sams_own_transform_makes_a_gradual_deployment_of_it(self) -> None:
+        self.assertNotIn("AWS::CodeDeploy::DeploymentGroup", types(transformed(GradualDeployment="false")))
+        resources = transformed(GradualDeployment="true", DeploymentStrategy="AllAtOnce")
+        for name in ("UploadFunction", "ThumbnailFunction"):
+            alias = resources[f"{name}Aliaslive"]
+            self.assertEqual(alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["DeploymentGroupName"], {"Ref": f"{name}DeploymentGroup"})
+            group = resources[f"{name}DeploymentGroup"]["Properties"]
+            self.assertIn("DEPLOYMENT_STOP_ON_ALARM", group["AutoRollbackConfiguration"]["Events"])
+            self.assertEqual(len(group["AlarmConfiguration"]["Alarms"]), 2)
+        self.assertEqual(resources["ThumbnailFunctionEventInvokeConfig"]["Properties"]["Qualifier"], "live")
+
+    def test_another_deployment_is_another_version(self) -> None:
+        def versions(**parameters: str) -> set[str]:
+            return {name for name, resource in transformed(**parameters).items() if resource["Type"] == "AWS::Lambda::Version"}
+
+        first = versions(DeploymentId="1" * 40)
+        self.assertEqual(len(first), 2)
+        self.assertEqual(first, versions(DeploymentId="1" * 40))
+        self.assertFalse(first & versions(DeploymentId="2" * 40))
+        # Without one it is the code that tells.
+        self.assertEqual(len(versions()), 2)
 
     def test_what_holds_data_stays_when_the_stack_goes(self) -> None:
         keeps = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::Cognito::UserPool"}

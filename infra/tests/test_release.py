@@ -10,12 +10,14 @@ import unittest
 import zipfile
 from pathlib import Path
 
+from botocore.exceptions import ClientError
 from samcli.commands.local.lib.swagger.integration_uri import LambdaUri
 from samcli.yamlhelper import yaml_parse
 
 from infra.local import build, relay, release, rollout, samlocal
 from infra.local.console import Failure
 from infra.local.settings import FUNCTIONS, ROOT, TEMPLATE
+from infra.tests.support import Recorder
 
 
 def program(machine: int) -> bytes:
@@ -131,7 +133,7 @@ class SamLocal(unittest.TestCase):
 class Deployments(unittest.TestCase):
     def test_the_first_one_is_guided_and_a_later_one_shows_its_changes(self) -> None:
         def words(first, interactive, **environment):
-            return rollout.command("dev", "photodrop-dev", Path("t.yaml"), first=first, interactive=interactive,
+            return rollout.command("dev", "photodrop-dev", Path("t.yaml"), "abc", first=first, interactive=interactive,
                                    environment=environment)
 
         self.assertIn("--guided", words(True, True))
@@ -141,7 +143,30 @@ class Deployments(unittest.TestCase):
             self.assertNotIn("--guided", words(first, False))
         self.assertIn("arn:role", words(False, False, CHANGE_ROLE="arn:role"))
         given = words(False, False, PHOTODROP_PARAMETERS="LogLevel=warn")
-        self.assertEqual(given[given.index("--parameter-overrides") + 1:], ["Architecture=arm64", "LogLevel=warn"])
+        self.assertEqual(given[given.index("--parameter-overrides") + 1:], ["Architecture=arm64", "LogLevel=warn", "DeploymentId=abc"])
+
+    def test_changed_code_or_a_changed_parameter_makes_another_version(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder) / "upload.zip"
+            archive.write_bytes(b"one")
+            first = rollout.identity([archive], {"LogLevel": "info", "DeploymentId": "before"})
+            self.assertEqual(first, rollout.identity([archive], {"DeploymentId": "after", "LogLevel": "info"}))
+            self.assertRegex(first, "^[0-9a-f]{40}$")
+            self.assertNotEqual(first, rollout.identity([archive], {"LogLevel": "debug"}))
+            archive.write_bytes(b"two")
+            self.assertNotEqual(first, rollout.identity([archive], {"LogLevel": "info"}))
+
+    def test_a_stack_that_is_there_gives_its_parameters_and_one_that_failed_is_in_the_way(self) -> None:
+        def stack(status):
+            found = {"StackStatus": status, "Parameters": [{"ParameterKey": "LogLevel", "ParameterValue": "warn"}]}
+            return rollout.deployed(Recorder(describe_stacks={"Stacks": [found]}), "photodrop")
+
+        self.assertEqual(stack("UPDATE_COMPLETE"), {"LogLevel": "warn"})
+        self.assertIsNone(stack("REVIEW_IN_PROGRESS"))
+        with self.assertRaisesRegex(Failure, "delete it"):
+            stack("ROLLBACK_COMPLETE")
+        missing = ClientError({"Error": {"Code": "ValidationError", "Message": "Stack with id photodrop does not exist"}}, "DescribeStacks")
+        self.assertIsNone(rollout.deployed(Recorder(describe_stacks=missing), "photodrop"))
 
     def test_an_unknown_environment_or_a_long_name_is_refused(self) -> None:
         self.assertEqual(rollout.chosen({}), ("dev", "photodrop-dev"))
