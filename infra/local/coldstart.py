@@ -19,7 +19,7 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -220,8 +220,8 @@ def programs(folder: Path) -> tuple[dict[str, Path], str]:
 
 def loaded_bytes(modules: Path, role: str) -> int:
     """The files of the packages that a function needs, by role or name."""
-    names = {"upload": ["@aws-sdk", "@smithy", "@aws-crypto"], "thumbnail": ["@aws-sdk", "@smithy", "@aws-crypto", "sharp", "@img"],
-             "sharp": ["sharp", "@img"]}[role]
+    sdk, sharp = ["@aws-sdk", "@smithy", "@aws-crypto"], ["sharp", "@img"]
+    names = {"upload": sdk, "thumbnail": [*sdk, *sharp], "sharp": sharp}[role]
     return sum(file.stat().st_size for name in names for file in (modules / name).rglob("*") if file.is_file())
 
 
@@ -271,7 +271,8 @@ def unnoticed(stack: dict[str, Any]) -> Iterator[Any]:
 
     def photo() -> dict[str, Any]:
         data = demo.demo_photo().read_bytes()
-        created = demo.call(stack, "POST", "/api/v4/photo/upload", {"content_type": "image/jpeg", "size_bytes": len(data)})
+        created = demo.call(stack, "POST", "/api/v4/photo/upload",
+                            {"content_type": "image/jpeg", "size_bytes": len(data)})
         made.append(created["photo_id"])
         upload = created["upload"]
         demo.send(upload["method"], upload["url"], upload["headers"], data)
@@ -284,7 +285,8 @@ def unnoticed(stack: dict[str, Any]) -> Iterator[Any]:
     finally:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
         for photo_id in made:
-            demo.send("DELETE", f"{stack['api_url']}/api/v4/photo/{photo_id}", {"authorization": f"Bearer {stack['token']}"})
+            demo.send("DELETE", f"{stack['api_url']}/api/v4/photo/{photo_id}",
+                      {"authorization": f"Bearer {stack['token']}"})
         forget(stack)
 
 
@@ -304,33 +306,35 @@ def forget(stack: dict[str, Any]) -> None:
 def report(samples: Mapping[Contender, list[Sample]], rounds: int, built_by: str, node: str) -> str:
     """The part of the page: a table for each function, medians, and what ours is of each other."""
     versions = json.loads((NODE / "package.json").read_text())["dependencies"]
-    lines = [f"`make coldstart` on {datetime.date.today()}, {settings.architecture()}, {rounds} interleaved rounds after one to warm up, medians; "
-             f"photodrop {built_by}.",
+    lines = [f"`make coldstart` on {datetime.date.today()}, {settings.architecture()}, one core, {rounds} interleaved rounds after "
+             f"one to warm up, medians; photodrop {built_by}.",
              f"Node {node}, AWS SDK for JavaScript {versions['@aws-sdk/client-s3']}, sharp {versions['sharp']}.", ""]
     for role, title in (("upload", "Upload: a presigned PUT and a record"), ("thumbnail", "Thumbnail: six files of a 6 MP photo")):
         rows = {contender: medians(taken) for contender, taken in samples.items() if contender.role == role}
         ours = next(row for contender, row in rows.items() if contender.name == "photodrop")
         lines += [f"### {title}", "",
-                  "| function | code, MB | init, ms | init and first request, ms | the next request, ms | CPU until the first answer, ms | peak memory, MiB |",
+                  "| function | code, MB | init, ms | init and first request, ms | the next request, ms | "
+                  "CPU until the first answer, ms | peak memory, MiB |",
                   "| --- | --- | --- | --- | --- | --- | --- |"]
         for contender, row in rows.items():
-            lines.append(f"| {contender.name} | {contender.size_bytes / 1e6:.1f} | {row.init:.1f} | {row.first:.1f} | {row.warm:.1f} | "
-                         f"{row.cpu:.1f} | {row.peak:.0f} |")
+            lines.append(f"| {contender.name} | {contender.size_bytes / 1e6:.1f} | {row.init:.1f} | {row.first:.1f} | "
+                         f"{row.warm:.1f} | {row.cpu:.1f} | {row.peak:.0f} |")
         for contender, row in rows.items():
             if contender.name != "photodrop":
-                lines.append(f"| photodrop ÷ {contender.name} | {ratio(rows, role, contender):.2f} | {ours.init / row.init:.3f} | "
-                             f"{ours.first / row.first:.2f} | {ours.warm / row.warm:.2f} | {ours.cpu / row.cpu:.2f} | {ours.peak / row.peak:.2f} |")
+                lines.append(f"| photodrop ÷ {contender.name} | {ratio(rows, contender):.2f} | {ours.init / row.init:.3f} | "
+                             f"{ours.first / row.first:.2f} | {ours.warm / row.warm:.2f} | {ours.cpu / row.cpu:.2f} | "
+                             f"{ours.peak / row.peak:.2f} |")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
 
-def ratio(rows: Mapping[Contender, Sample], role: str, other: Contender) -> float:
-    ours = next(contender for contender in rows if contender.name == "photodrop" and contender.role == role)
+def ratio(rows: Mapping[Contender, Sample], other: Contender) -> float:
+    ours = next(contender for contender in rows if contender.name == "photodrop")
     return ours.size_bytes / other.size_bytes
 
 
 def medians(taken: list[Sample]) -> Sample:
-    return Sample(*(statistics.median(getattr(one, name) for one in taken) for name in ("init", "first", "warm", "cpu", "peak")))
+    return Sample(*(statistics.median(getattr(one, field.name) for one in taken) for field in fields(Sample)))
 
 
 def put_into(page: str, text: str) -> str:

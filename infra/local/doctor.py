@@ -251,9 +251,11 @@ def versions(target: Target) -> Iterator[Finding]:
             yield judge(f"{role} version", False, f"there is no alias {ALIAS}", "nobody calls this function", "deploy again")
             continue
         differ = [setting for setting in SERVED if deployed.get(setting) != serves.get(setting)]
-        yield judge(f"{role} version", not differ, f"{ALIAS} is {serves['Version']}" + (f", without the last {', '.join(differ)}" if differ else ""),
-                    "what was deployed or set last is not served: a deployment in steps is on its way, it was rolled back, or it made no version",
-                    "wait for it (aws deploy list-deployments); otherwise make deploy, or sam deploy with another DeploymentId", bad=WARN)
+        without = f", without the last {', '.join(differ)}" if differ else ""
+        yield judge(f"{role} version", not differ, f"{ALIAS} is {serves['Version']}{without}",
+                    "what was deployed or set last is not served: a deployment in steps is on its way, was turned back, "
+                    "or made no version", "wait (aws deploy list-deployments); then make deploy, or sam deploy with another "
+                    "DeploymentId", bad=WARN)
 
 
 def stuck(target: Target) -> Iterator[Finding]:

@@ -73,7 +73,8 @@ def command(environment_name: str, stack: str, template: Path, deployment_id: st
 
 def identity(packed: list[Path], parameters: Mapping[str, str]) -> str:
     """The same for the same code, template and parameters, and another for any other: it makes a version of the functions."""
-    digest = hashlib.sha256(json.dumps(sorted((name, value) for name, value in parameters.items() if name != "DeploymentId")).encode())
+    given = sorted((name, value) for name, value in parameters.items() if name != "DeploymentId")
+    digest = hashlib.sha256(json.dumps(given).encode())
     for path in packed:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:40]

@@ -28,7 +28,8 @@ START_SECONDS = 20
 # linux/sockios.h and linux/if.h
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 # Ways into a network namespace: as root, as a user where that is allowed, by sudo where it asks for no password.
-WAYS = (["unshare", "--net"], ["unshare", "--user", "--map-root-user", "--net"], ["sudo", "--non-interactive", "unshare", "--net"])
+WAYS = (["unshare", "--net"], ["unshare", "--user", "--map-root-user", "--net"],
+        ["sudo", "--non-interactive", "unshare", "--net"])
 
 
 class NoNamespace(Failure):

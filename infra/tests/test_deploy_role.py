@@ -150,7 +150,8 @@ class Versions(unittest.TestCase):
         resources = transformed(GradualDeployment="true", DeploymentStrategy="AllAtOnce")
         for name in ("UploadFunction", "ThumbnailFunction"):
             alias = resources[f"{name}Aliaslive"]
-            self.assertEqual(alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["DeploymentGroupName"], {"Ref": f"{name}DeploymentGroup"})
+            shifted = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+            self.assertEqual(shifted["DeploymentGroupName"], {"Ref": f"{name}DeploymentGroup"})
             group = resources[f"{name}DeploymentGroup"]["Properties"]
             self.assertIn("DEPLOYMENT_STOP_ON_ALARM", group["AutoRollbackConfiguration"]["Events"])
             self.assertEqual(len(group["AlarmConfiguration"]["Alarms"]), 2)

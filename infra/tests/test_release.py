@@ -67,7 +67,7 @@ class Archives(unittest.TestCase):
         functions = {name: resource for name, resource in document["Resources"].items()
                      if resource["Type"] == "AWS::Serverless::Function"}
         self.assertEqual({name: function["Properties"]["CodeUri"] for name, function in functions.items()},
-                         {f"{name.capitalize()}Function": f"photodrop-{release.version()}-x86_64-{name}.zip" for name in FUNCTIONS})
+                         {f"{name.capitalize()}Function": release.archive_of(name, "x86_64").name for name in FUNCTIONS})
         self.assertNotIn("CodeUri", document["Globals"]["Function"])
         self.assertEqual(document["Parameters"]["Architecture"]["AllowedValues"], ["x86_64"])
         for function in functions.values():
@@ -165,7 +165,8 @@ class Deployments(unittest.TestCase):
         self.assertIsNone(stack("REVIEW_IN_PROGRESS"))
         with self.assertRaisesRegex(Failure, "delete it"):
             stack("ROLLBACK_COMPLETE")
-        missing = ClientError({"Error": {"Code": "ValidationError", "Message": "Stack with id photodrop does not exist"}}, "DescribeStacks")
+        missing = ClientError({"Error": {"Code": "ValidationError", "Message": "Stack with id photodrop does not exist"}},
+                              "DescribeStacks")
         self.assertIsNone(rollout.deployed(Recorder(describe_stacks=missing), "photodrop"))
 
     def test_an_unknown_environment_or_a_long_name_is_refused(self) -> None:
