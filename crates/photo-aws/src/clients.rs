@@ -60,7 +60,8 @@ impl Clients {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
-        let text = |name: &str| lookup(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let text =
+            |name: &str| lookup(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let flag = |name: &str| text(name).map(|text| text.eq_ignore_ascii_case("true"));
         let endpoint = text("AWS_ENDPOINT_URL");
         let mut builder = SdkConfig::builder()
