@@ -176,7 +176,7 @@ mod tests {
     }
 
     async fn presigned(clients: &Clients) -> String {
-        let expiry = PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
+        let expiry = PresigningConfig::expires_in(Duration::from_mins(1)).unwrap();
         clients.s3.get_object().bucket("photos").key("a").presigned(expiry).await.unwrap().uri().to_owned()
     }
 
