@@ -4,7 +4,8 @@
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python3.10,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(name))))
 
-COMMANDS := up test chaos down status logs alarms doctor redrive rehearse restart env photo token build lint fmt unit e2e deny
+COMMANDS := up test chaos down status logs alarms doctor redrive rehearse restart env photo token build lint fmt unit e2e deny \
+	invoke api release deploy smoke coldstart
 
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS)
@@ -55,6 +56,18 @@ chaos:
 	$(infra)
 deny:
 	$(infra)
+invoke:
+	$(infra)
+api:
+	$(infra)
+release:
+	$(infra)
+deploy:
+	$(infra)
+smoke:
+	$(infra)
+coldstart:
+	$(infra)
 
 # The lines below that begin with `#:`.
 help:
@@ -84,11 +97,20 @@ help:
 #: make deny     checks licences, bans, sources and advisories (PHOTODROP_ADVISORIES=required: never without)
 #: make fmt      formats the Rust code
 #: make build    builds the functions for this machine's architecture and checks the glibc that they need
+#: make invoke   runs one function by sam local invoke on the local stack (EVENT=events/s3-put.json, KEY=object key;
+#:               without either the newest photo's event); needs Docker, or: infra/docker-engine run make invoke
+#: make api      runs sam local start-api on the local stack (PORT=3000); it knows no tokens, and says so
+#: make release  builds x86_64 and, where Rust's target is installed, arm64, and packs them with SHA256SUMS into dist/
+#: make deploy   deploys to AWS, guided the first time (ENV=dev|prod, STACK=name, PHOTODROP_PARAMETERS="Name=value",
+#:               PACKED=1: what make release has packed)
+#: make smoke    puts one photo through a deployed stack and takes it away again (STACK=name on AWS, TOKEN=...)
 #: make latency  measures 100 requests for an upload on the running local stack: median and p99
 #: make load     measures uploads while thumbnails rest, run and hang, and the old way beside them
 #:               (PHOTODROP_LOAD_UPLOADS=40, PHOTODROP_LOAD_CLIENTS=8), on the running local stack
 #: make bench    measures thumbnails beside sharp (installed from npm) and writes docs/PERFORMANCE.md; some 10 minutes
 #:               (QUICK=1: three photos, under 2 minutes; PHOTOS="my/*.jpg", ROUNDS=9); these only print
+#: make coldstart measures how the functions start beside equal ones on Node, under SAM's runtime interface emulator and on
+#:               the running local stack; writes its part of docs/PERFORMANCE.md (ROUNDS=5: only prints)
 #: make cost     what a million photos cost, from the bench's figures; writes docs/CAPACITY.md
 #: make help     prints this
 

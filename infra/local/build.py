@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from infra.local import glibc
@@ -21,13 +22,30 @@ def functions(console: Console, architecture: str) -> None:
     everything compiled.
     """
     console.say(f"building the functions for {architecture} (the first time takes some minutes) …")
-    command = ["cargo", "lambda", "build", "--release", "--locked"]
+    run(command(architecture, ["--release"], FUNCTIONS), "the build of the functions", env=environment(architecture),
+        cwd=ROOT, show=True)
+    check_glibc(console, programs())
+
+
+def shipped(console: Console, architecture: str) -> list[Path]:
+    """Compiles them as they are shipped (the profile `dist`), apart from what `make up` runs."""
+    console.say(f"building the functions for {architecture} as they are shipped (linked as one: the first time takes many "
+                "minutes) …")
+    folder = target_folder() / "lambda-dist" / architecture
+    run(command(architecture, ["--profile", "dist", "--lambda-dir", str(folder)], FUNCTIONS), "the build of the functions",
+        env=environment(architecture), cwd=ROOT, show=True)
+    built = [folder / name / "bootstrap" for name in FUNCTIONS]
+    check_glibc(console, built)
+    return built
+
+
+def command(architecture: str, options: Sequence[str], names: Sequence[str]) -> list[str]:
+    words = ["cargo", "lambda", "build", "--locked", *options]
     if architecture == "arm64":
-        command.append("--arm64")
-    for name in FUNCTIONS:
-        command += ["--bin", name]
-    run(command, "the build of the functions", env=environment(architecture), cwd=ROOT, show=True)
-    check_glibc(console)
+        words.append("--arm64")
+    for name in names:
+        words += ["--bin", name]
+    return words
 
 
 def package(console: Console, architecture: str) -> Path:
@@ -58,10 +76,10 @@ def target_folder() -> Path:
     return Path(json.loads(metadata)["target_directory"])
 
 
-def check_glibc(console: Console) -> None:
+def check_glibc(console: Console, built: Sequence[Path]) -> None:
     """Refuses programs that Amazon Linux 2023 cannot start."""
     allowed = glibc.text(glibc.NEWEST_ALLOWED)
-    for program in programs():
+    for program in built:
         name = program.parent.name
         try:
             needed = glibc.newest_needed(program)

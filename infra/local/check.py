@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from infra.local import build, described, settings, tools
 from infra.local.console import Console, Failure, duration, run
@@ -70,9 +71,57 @@ def advisories_can_be_fetched() -> bool:
 
 def template(_: Console) -> None:
     """Both linters of the template; cfn-lint with its informational rules."""
-    run(["cfn-lint", "--include-checks", "I", "--template", TEMPLATE], "cfn-lint", cwd=ROOT, show=True)
+    run(["cfn-lint", "--include-checks", "I", "--template", TEMPLATE, ROOT / "infra" / "deploy-role.yaml"], "cfn-lint",
+        cwd=ROOT, show=True)
     run(["sam", "validate", "--lint", "--template", TEMPLATE, "--region", settings.REGION], "sam validate",
         env=settings.aws_environment("http://localhost"), cwd=ROOT)
+
+
+def security(console: Console) -> None:
+    """checkov on both templates; what it finds is mended, or explained beside the resource."""
+    program = tools.install_checkov(console)
+    for file in (TEMPLATE, ROOT / "infra" / "deploy-role.yaml"):
+        # It would ask its maker's server for settings otherwise.
+        run([program, "--file", file, "--framework", "cloudformation", "--compact", "--quiet", "--skip-download"],
+            "checkov", cwd=ROOT, env={**os.environ, "LOG_LEVEL": "ERROR"})
+
+
+def cross_compilation(console: Console) -> None:
+    """The C below the functions, for arm64: where Rust's standard library for it is missing, it is seen early all the same."""
+    from infra.local import release
+
+    release.cross_compile_c(console)
+
+
+def containers(console: Console, stack: dict[str, Any]) -> None:
+    """The functions by SAM in containers, where there is a Docker engine (PHOTODROP_DOCKER=required: never without)."""
+    from infra.local import samlocal
+
+    samlocal.check(console, stack)
+
+
+def startup(console: Console, stack: dict[str, Any]) -> None:
+    """The functions' start, as on AWS: with no endpoint but AWS's own, which cannot be reached here."""
+    from infra.local import samlocal
+    from infra.local import startup as alone
+
+    variables = samlocal.variables(stack, "")
+    programs = dict(zip(settings.FUNCTIONS, build.programs()))
+    lambdas = {role: {name: value for name, value in variables[samlocal.LOGICAL_IDS[role]].items() if name != "AWS_ENDPOINT_URL"}
+               for role in programs}
+    # What Lambda itself sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    reserved = {"AWS_REGION": settings.REGION, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_LAMBDA_FUNCTION_VERSION": "1",
+                "AWS_LAMBDA_LOG_GROUP_NAME": "/", "AWS_LAMBDA_LOG_STREAM_NAME": "/"}
+    alone.check(console, {role: (program, {**lambdas[role], **reserved, "AWS_LAMBDA_FUNCTION_NAME": role})
+                          for role, program in programs.items()})
+
+
+def smoke(console: Console, place: settings.Place) -> None:
+    from infra.local import smoke as one_photo
+    from infra.local import target
+
+    one_photo.run(console, target.local(place))
 
 
 def unit(_: Console) -> None:
@@ -107,13 +156,15 @@ def chaos(stack_file: str) -> None:
 STEPS = [
     Step("format (cargo fmt)", formatting),
     Step("template (cfn-lint, sam validate)", template),
+    Step("security of the templates (checkov)", security),
     Step("tests of infra/ (unittest)", python_unit),
     Step("lints (clippy pedantic)", clippy),
     Step("dependencies (cargo-deny)", deny),
     Step("unit tests (cargo test)", unit),
     Step("functions (cargo lambda, glibc)", functions),
+    Step("C for arm64 (zig)", cross_compilation),
 ]
-LINTS = STEPS[:1] + STEPS[1:2] + STEPS[3:4]
+LINTS = [step for step in STEPS if step.action in {formatting, template, security, clippy}]
 
 
 def run_steps(console: Console, steps: list[Step]) -> None:

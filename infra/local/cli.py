@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -15,7 +16,7 @@ from infra.local.console import Console, Failure
 from infra.local.settings import Place
 
 # These work with the Python tools; the others get along without.
-NEED_TOOLS = {"up", "test", "e2e", "chaos", "lint", "unit", "build"}
+NEED_TOOLS = {"up", "test", "e2e", "chaos", "lint", "unit", "build", "release", "deploy", "invoke", "api", "coldstart"}
 
 
 def up(console: Console) -> None:
@@ -197,6 +198,59 @@ def token(console: Console) -> None:
     console.plain(fresh)
 
 
+def invoke(console: Console) -> None:
+    """Runs one function by sam local invoke, with the local stack behind it. EVENT=file, KEY=photo's object key."""
+    from infra.local import samlocal
+
+    chosen = samlocal.engine()
+    _, stack = running_stack()
+    event = samlocal.event_for(stack, os.environ.get("EVENT") or None, os.environ.get("KEY") or None)
+    console.plain(json.dumps(samlocal.invoke(console, stack, event, chosen), indent=2))
+
+
+def api(console: Console) -> None:
+    """Runs sam local start-api with the local stack behind it. PORT=3000."""
+    from infra.local import samlocal
+
+    chosen = samlocal.engine()
+    _, stack = running_stack()
+    port, _ = settings.port_from("PORT", 3000)
+    samlocal.serve(console, stack, chosen, port)
+
+
+def release(console: Console) -> None:
+    """Builds and packs the functions of every architecture that can be built here, into dist/."""
+    tools.check_rust()
+    from infra.local import release as packing
+
+    packing.release(console)
+
+
+def deploy(console: Console) -> None:
+    """Deploys to AWS, guided the first time. ENV=dev|prod, STACK=name, PACKED=1: what make release has packed."""
+    tools.check_rust()
+    from infra.local import rollout
+
+    rollout.deploy(console)
+
+
+def smoke(console: Console) -> None:
+    """Puts one photo through a deployed stack and takes it away again. STACK=name on AWS, TOKEN=…"""
+    found = looked_at()
+    from infra.local import smoke as one_photo
+
+    one_photo.run(console, found)
+    console.say(f"{found.name} works, seen in {console.elapsed()}")
+
+
+def coldstart(console: Console) -> None:
+    """Measures how long the functions take to start, beside equal ones on Node; writes its part of docs/PERFORMANCE.md. ROUNDS=15."""
+    _, stack = running_stack()
+    from infra.local import coldstart as stopwatch
+
+    stopwatch.measure(console, stack)
+
+
 def test(console: Console) -> None:
     """Runs every check and the end-to-end tests on a stack of their own, which is then removed."""
     tools.check_rust()
@@ -241,7 +295,11 @@ def end_to_end(console: Console, place: Place, tests: Callable[[str], None] = ch
     # The log of one run, kept for a look after it.
     place.log_file.unlink(missing_ok=True)
     try:
-        bring_up(console, place)
+        stack, _ = bring_up(console, place)
+        if tests is check.end_to_end:
+            check.startup(console, stack)
+            check.containers(console, stack)
+            check.smoke(console, place)
         tests(str(place.stack_file))
     finally:
         emulator.stop(console, place)
@@ -285,6 +343,8 @@ def is_set(variable: str) -> bool:
 COMMANDS: dict[str, Callable[[Console], int | None]] = {
     "up": up, "down": down, "status": status, "logs": logs, "token": token, "alarms": alarms, "doctor": doctor,
     "redrive": redrive, "rehearse": rehearse, "restart": restart, "env": env, "photo": photo,
+    "invoke": invoke, "api": api, "release": release, "deploy": deploy, "smoke": smoke,
+    "coldstart": coldstart,
     "test": test, "e2e": e2e, "chaos": chaos, "lint": lint, "fmt": fmt, "unit": unit, "deny": deny, "build": build_functions,
 }
 

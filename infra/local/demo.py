@@ -106,21 +106,21 @@ def reconcile(console: Console, stack: dict[str, Any]) -> None:
     console.say("reconcile has run: nothing was left undone")
 
 
-def wait_until_ready(stack: dict[str, Any], photo_id: str) -> dict[str, Any]:
-    record = wait_until_settled(stack, photo_id)
+def wait_until_ready(stack: dict[str, Any], photo_id: str, seconds: float = READY_SECONDS) -> dict[str, Any]:
+    record = wait_until_settled(stack, photo_id, seconds)
     if record["status"] != "ready":
         raise Failure(f"the demo photo {photo_id} failed: {record.get('failure')}; see make logs")
     return record
 
 
-def wait_until_settled(stack: dict[str, Any], photo_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + READY_SECONDS
+def wait_until_settled(stack: dict[str, Any], photo_id: str, seconds: float = READY_SECONDS) -> dict[str, Any]:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         record = call(stack, "GET", f"/api/v4/photo/{photo_id}")
         if record["status"] in {"ready", "failed"}:
             return record
         time.sleep(0.25)
-    raise Failure(f"the photo {photo_id} is still pending after {READY_SECONDS} s; see make logs")
+    raise Failure(f"the photo {photo_id} is still pending after {seconds:.0f} s; see make logs")
 
 
 def check_variant(variant: dict[str, Any]) -> None:

@@ -18,11 +18,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.local import alarms
 from infra.local.console import Console
 from infra.local.emulator import direct
+from infra.local.redrive import ALIAS
 from infra.local.target import Target
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 # A photo is processed within seconds; what is pending for longer, its object being there, is stuck.
 STUCK_AFTER_SECONDS = 900
+# What a version has of its own.
+SERVED = ("CodeSha256", "Environment", "MemorySize", "Timeout")
 SLOW_SECONDS = 1.0
 # AWS refuses signatures that are five minutes off.
 SKEW_WARN_SECONDS, SKEW_FAIL_SECONDS = 30, 240
@@ -234,6 +237,27 @@ def functions(target: Target) -> Iterator[Finding]:
                     "logs cost more each month", "the parameter LogRetentionDays; deploy again", bad=WARN)
 
 
+def versions(target: Target) -> Iterator[Finding]:
+    """Whether what was deployed last is what serves. The reconcile function has no alias."""
+    service = target.client("lambda")
+    for role in ("upload", "thumbnail"):
+        name = target.functions[role]
+        deployed = service.get_function_configuration(FunctionName=name)
+        try:
+            serves = service.get_function_configuration(FunctionName=name, Qualifier=ALIAS)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            yield judge(f"{role} version", False, f"there is no alias {ALIAS}", "nobody calls this function", "deploy again")
+            continue
+        differ = [setting for setting in SERVED if deployed.get(setting) != serves.get(setting)]
+        without = f", without the last {', '.join(differ)}" if differ else ""
+        yield judge(f"{role} version", not differ, f"{ALIAS} is {serves['Version']}{without}",
+                    "what was deployed or set last is not served: a deployment in steps is on its way, was turned back, "
+                    "or made no version", "wait (aws deploy list-deployments); then make deploy, or sam deploy with another "
+                    "DeploymentId", bad=WARN)
+
+
 def stuck(target: Target) -> Iterator[Finding]:
     means = "photos arrived and were not processed"
     mend = "docs/RUNBOOK.md#stuck-pending"
@@ -303,6 +327,6 @@ def topic(target: Target) -> Iterator[Finding]:
 
 CHECKS: list[tuple[str, Check]] = [
     ("stack", stack), ("api", api), ("clock", clock), ("buckets", buckets), ("notification", notification),
-    ("table", table), ("failure queue", queue), ("functions", functions), ("stuck pending", stuck), ("alarms", ringing),
+    ("table", table), ("failure queue", queue), ("functions", functions), ("versions", versions), ("stuck pending", stuck), ("alarms", ringing),
     ("alarm topic", topic),
 ]

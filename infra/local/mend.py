@@ -6,12 +6,15 @@ tells what is left out and how it shows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from samcli.yamlhelper import yaml_parse
 
 from infra.local.aws import client
 from infra.local.settings import TEMPLATE
+
+EVENT_SETTINGS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
 
 
 def mend(stack: dict[str, Any]) -> None:
@@ -21,6 +24,8 @@ def mend(stack: dict[str, Any]) -> None:
     parameters = {item["ParameterKey"]: item["ParameterValue"] for item in described["Stacks"][0]["Parameters"]}
     allow_origins(stack, resources["Api"]["Properties"]["CorsConfiguration"], parameters)
     expire_records(stack, resources["PhotosTable"]["Properties"]["TimeToLiveSpecification"])
+    for role, alias in aliases(resources).items():
+        serve_latest(stack[f"{role}_function"], alias, client("lambda", stack["endpoint"]))
 
 
 def allow_origins(stack: dict[str, Any], declared: dict[str, Any], parameters: dict[str, str]) -> None:
@@ -33,6 +38,25 @@ def expire_records(stack: dict[str, Any], declared: dict[str, Any]) -> None:
     """The table's time to live: MiniStack looks at it every minute once it is set."""
     client("dynamodb", stack["endpoint"]).update_time_to_live(TableName=stack["table_name"],
                                                               TimeToLiveSpecification=dict(declared))
+
+
+def aliases(resources: Mapping[str, Any]) -> dict[str, str]:
+    """The alias of each function that has one, by the name that stack.json has for the function."""
+    return {name.removesuffix("Function").lower(): resource["Properties"]["AutoPublishAlias"]
+            for name, resource in resources.items() if "AutoPublishAlias" in resource.get("Properties", {})}
+
+
+def serve_latest(function: str, alias: str, lambdas: Any) -> None:
+    """Puts the alias on $LATEST, so that a changed setting is served at once, as tests and rehearsals need it: on AWS it
+    would take a deployment. And MiniStack looks for what becomes of failed events beside $LATEST alone."""
+    try:
+        settings = lambdas.get_function_event_invoke_config(FunctionName=function, Qualifier=alias)
+    except lambdas.exceptions.ResourceNotFoundException:
+        settings = None
+    if settings:
+        kept = {name: settings[name] for name in EVENT_SETTINGS if name in settings}
+        lambdas.put_function_event_invoke_config(FunctionName=function, **kept)
+    lambdas.update_alias(FunctionName=function, Name=alias, FunctionVersion="$LATEST")
 
 
 def resolved(value: Any, parameters: dict[str, str]) -> Any:

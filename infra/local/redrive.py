@@ -9,6 +9,8 @@ from infra.local.console import Console, Failure
 from infra.local.target import Target
 
 DEFAULT_MAX = 100
+# The template's AutoPublishAlias.
+ALIAS = "live"
 # A message that was taken is nobody else's for this long: longer than the function's timeout.
 TAKEN_SECONDS = 120
 
@@ -56,7 +58,8 @@ def event_of(body: str) -> dict[str, Any] | None:
 def process(target: Target, event: dict[str, Any]) -> str | None:
     """Runs the function on an event and waits; what went wrong, if anything did."""
     name = target.functions["thumbnail"]
-    answer = target.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    # The version that serves, as it would have had the event.
+    answer = target.client("lambda").invoke(FunctionName=name, Qualifier=ALIAS, Payload=json.dumps(event).encode())
     if not answer.get("FunctionError"):
         return None
     try:

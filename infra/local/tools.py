@@ -67,6 +67,23 @@ def install_python_tools(console: Console) -> None:
         stamp.write_text(wanted)
 
 
+def install_checkov(console: Console) -> Path:
+    """Makes `.local/checkov` from its pinned and hashed requirements; gives the program."""
+    requirements = ROOT / "infra" / "checkov.txt"
+    folder = LOCAL / "checkov"
+    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
+    stamp = folder / "requirements.sha256"
+    with lock(LOCAL / "checkov.lock", console, "another command installs checkov"):
+        if not stamp.exists() or stamp.read_text() != wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+            with console.step("installing checkov into .local/checkov (once)"):
+                run([sys.executable, "-m", "venv", folder], "python3 -m venv")
+                run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+                     "--no-input", "--require-hashes", "--requirement", requirements], "pip install")
+            stamp.write_text(wanted)
+    return folder / "bin" / "checkov"
+
+
 def check_rust() -> None:
     """Sees that Rust and a C compiler are there."""
     if not shutil.which("cargo"):

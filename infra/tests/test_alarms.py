@@ -85,6 +85,11 @@ class EveryAlarm(unittest.TestCase):
                 self.assertEqual(asked["Stack"], {"Ref": "AWS::StackName"})
 
 
+def make_targets() -> set[str]:
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    return set(re.search(r"^COMMANDS := (.*)$", makefile, re.M).group(1).split())
+
+
 class TheRunbook(unittest.TestCase):
     def test_its_links_lead_somewhere(self) -> None:
         # As GitHub makes anchors of headings.
@@ -94,8 +99,7 @@ class TheRunbook(unittest.TestCase):
             self.assertIn(anchor, anchors)
 
     def test_its_commands_are_ones_that_there_are(self) -> None:
-        makefile = (ROOT / "Makefile").read_text()
-        targets = set(re.search(r"^COMMANDS := (.*)$", makefile, re.M).group(1).split())
+        targets = make_targets()
         for command in re.findall(r"`(?:PHOTODROP_PARAMETERS=\S+ )?make (\w+)", RUNBOOK):
             self.assertIn(command, targets)
 
@@ -110,7 +114,7 @@ class TheRunbook(unittest.TestCase):
                 self.assertTrue(entry.clears)
 
     def test_a_rehearsal_uses_commands_and_parameters_that_there_are(self) -> None:
-        targets = set(re.search(r"^COMMANDS := (.*)$", (ROOT / "Makefile").read_text(), re.M).group(1).split())
+        targets = make_targets()
         session = botocore.session.get_session()
         for entry in rehearsal.entries(RUNBOOK):
             commands = "\n".join((entry.once, entry.until, entry.clears))

@@ -123,6 +123,20 @@ class Doctor(unittest.TestCase):
             "upload function": "ok", "upload concurrency": "ok", "upload errors": "ok", "upload logs": "ok",
             "thumbnail function": "fail", "thumbnail concurrency": "fail", "thumbnail errors": "warn", "thumbnail logs": "warn"})
 
+    def version(self, role, *, memory=512, serves=512):
+        name = f"photodrop-{role}"
+        self.answers("lambda", ("get_function_configuration", {"FunctionName": name, "MemorySize": memory, "Version": "$LATEST"}))
+        self.answers("lambda", ("get_function_configuration", serves if isinstance(serves, str) else
+                                {"FunctionName": name, "MemorySize": serves, "Version": "7"}))
+
+    def test_what_was_deployed_and_is_not_served_is_seen(self):
+        self.version("upload")
+        self.version("thumbnail", memory=1769)
+        self.assertEqual(self.levels(doctor.versions), {"upload version": "ok", "thumbnail version": "warn"})
+        self.version("upload", serves="ResourceNotFoundException")
+        self.version("thumbnail")
+        self.assertEqual(self.levels(doctor.versions), {"upload version": "fail", "thumbnail version": "ok"})
+
     def test_stuck_photos_are_what_reconcile_last_said(self):
         later = NOW + datetime.timedelta(minutes=5)
         for points, expected in (([], "warn"), ([(NOW, 4.0), (later, 0.0)], "ok"), ([(later, 2.0), (NOW, 0.0)], "fail")):

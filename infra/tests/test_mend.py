@@ -2,7 +2,10 @@
 
 import unittest
 
+from samcli.yamlhelper import yaml_parse
+
 from infra.local import mend
+from infra.local.settings import TEMPLATE
 
 
 class Mend(unittest.TestCase):
@@ -13,6 +16,10 @@ class Mend(unittest.TestCase):
     def test_other_values_stay_as_they_are(self):
         for value in (["GET"], 600, {"Fn::Sub": "x"}):
             self.assertEqual(mend.resolved(value, {}), value)
+
+    def test_the_functions_with_an_alias_are_those_of_the_template(self):
+        resources = yaml_parse(TEMPLATE.read_text())["Resources"]
+        self.assertEqual(mend.aliases(resources), {"upload": "live", "thumbnail": "live"})
 
 
 if __name__ == "__main__":

@@ -238,7 +238,9 @@ class Reconcile(unittest.TestCase):
                     self.assertNotIn("*", action)
                     if action in {"lambda:InvokeFunction", "lambda:InvokeAsync"}:
                         for target in listed(statement["Resource"]):
-                            starts[function].add(target["Fn::GetAtt"][0])
+                            # An alias is one of its function's versions.
+                            starts[function].add(target["Ref"].removesuffix(".Alias") if "Ref" in target
+                                                 else target["Fn::GetAtt"][0])
                     # Whoever writes an original starts what the bucket notifies.
                     if action == "s3:PutObject":
                         for target in listed(statement["Resource"]):

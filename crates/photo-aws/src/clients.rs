@@ -2,9 +2,20 @@
 
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_types::SdkConfig;
+use aws_types::origin::Origin;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+
+use crate::config::process_environment;
+
+/// What looks a variable up: the process's environment, but in tests.
+type Lookup = fn(&str) -> Option<String>;
 
 /// How long a call may take, its retries included.
 #[derive(Clone, Copy, Debug)]
@@ -31,18 +42,31 @@ pub struct Clients {
     /// S3.
     pub s3: aws_sdk_s3::Client,
     /// What all clients share: region, credentials, endpoint, timeouts and connections.
-    pub shared: aws_config::SdkConfig,
+    pub shared: SdkConfig,
 }
 
 impl Clients {
-    /// Reads region, credentials and endpoints as every AWS SDK does (`AWS_REGION`, `AWS_ACCESS_KEY_ID`, …,
-    /// `AWS_ENDPOINT_URL`). On Lambda all of it is in the environment: no network call is made here.
-    pub async fn load(timeouts: Timeouts) -> Self {
+    /// Reads region, credentials and endpoints from where Lambda puts them: the environment (`AWS_REGION`,
+    /// `AWS_ACCESS_KEY_ID`, …, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, …). No network call is made here.
+    #[must_use]
+    pub fn load(timeouts: Timeouts) -> Self {
+        Self::from_environment(timeouts, process_environment)
+    }
+
+    /// The SDK's own loader would bring along every other source of credentials, each with its client (STS, the
+    /// metadata services) and its reader of profiles: half a megabyte that no function here ever runs.
+    fn from_environment(timeouts: Timeouts, lookup: Lookup) -> Self {
         // ring needs no CMake and cross-compiles with zig alone; the SDK's default provider does not.
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
-        let config = aws_config::from_env()
+        let text =
+            |name: &str| lookup(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let flag = |name: &str| text(name).map(|text| text.eq_ignore_ascii_case("true"));
+        let endpoint = text("AWS_ENDPOINT_URL");
+        let mut builder = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(text("AWS_REGION").map(Region::new))
             .http_client(http)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             .timeout_config(
@@ -52,11 +76,16 @@ impl Clients {
                     .operation_timeout(timeouts.operation)
                     .build(),
             )
-            .load()
-            .await;
+            .service_config(ServiceVariables(lookup));
+        // Otherwise the SDK takes them for a service's default, and would set its own.
+        builder.insert_origin("retry_config", Origin::shared_config());
+        builder.set_use_fips(flag("AWS_USE_FIPS_ENDPOINT"));
+        builder.set_use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"));
+        builder.set_credentials_provider(credentials(&text).map(SharedCredentialsProvider::new));
+        builder.set_endpoint_url(endpoint.clone());
+        let config = builder.build();
         // A bucket's name is part of the host name on AWS. A local endpoint has no such names.
-        let path_style = config.endpoint_url().is_some();
-        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build();
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(endpoint.is_some()).build();
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
@@ -91,5 +120,101 @@ impl Clients {
     #[must_use]
     pub fn thumbnail_function(&self, name: String) -> crate::ThumbnailFunction {
         crate::ThumbnailFunction::new(aws_sdk_lambda::Client::new(&self.shared), name)
+    }
+}
+
+/// The function's own credentials, which Lambda changes by a new process alone.
+fn credentials(text: &impl Fn(&str) -> Option<String>) -> Option<Credentials> {
+    let mut builder = Credentials::builder()
+        .access_key_id(text("AWS_ACCESS_KEY_ID")?)
+        .secret_access_key(text("AWS_SECRET_ACCESS_KEY")?)
+        .provider_name("Environment");
+    builder.set_session_token(text("AWS_SESSION_TOKEN"));
+    Some(builder.build())
+}
+
+/// A setting for one service alone: `AWS_ENDPOINT_URL_S3` beside `AWS_ENDPOINT_URL`.
+#[derive(Clone, Copy, Debug)]
+struct ServiceVariables(Lookup);
+
+impl LoadServiceConfig for ServiceVariables {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_ascii_uppercase().replace(' ', "_");
+        let found = self.0(&format!("{}_{service}", key.env())).or_else(|| self.0(key.env()));
+        found.filter(|text| !text.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::provider::ProvideCredentials as _;
+    use aws_sdk_s3::presigning::PresigningConfig;
+
+    use super::*;
+
+    fn on_lambda(name: &str) -> Option<String> {
+        let value = match name {
+            "AWS_REGION" => "eu-central-1",
+            "AWS_ACCESS_KEY_ID" => "ASIAEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY" => "secret",
+            "AWS_SESSION_TOKEN" => "session",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    fn locally(name: &str) -> Option<String> {
+        match name {
+            "AWS_ENDPOINT_URL" => Some("http://localhost:4566".to_owned()),
+            "AWS_ENDPOINT_URL_S3" => Some("http://localhost:9".to_owned()),
+            _ => on_lambda(name),
+        }
+    }
+
+    fn with_fips(name: &str) -> Option<String> {
+        if name == "AWS_USE_FIPS_ENDPOINT" { Some("true".to_owned()) } else { on_lambda(name) }
+    }
+
+    async fn presigned(clients: &Clients) -> String {
+        let expiry = PresigningConfig::expires_in(Duration::from_mins(1)).unwrap();
+        clients.s3.get_object().bucket("photos").key("a").presigned(expiry).await.unwrap().uri().to_owned()
+    }
+
+    #[tokio::test]
+    async fn region_and_credentials_come_from_the_environment() {
+        let clients = Clients::from_environment(Timeouts::REQUEST, on_lambda);
+        let provider = clients.shared.credentials_provider().unwrap();
+        let credentials = provider.provide_credentials().await.unwrap();
+        assert_eq!(credentials.access_key_id(), "ASIAEXAMPLE");
+        assert_eq!(credentials.session_token(), Some("session"));
+        let url = presigned(&clients).await;
+        assert!(url.starts_with("https://photos.s3.eu-central-1.amazonaws.com/a?"), "{url}");
+        assert!(url.contains("X-Amz-Security-Token=session"), "{url}");
+    }
+
+    #[tokio::test]
+    async fn a_service_can_have_an_endpoint_of_its_own() {
+        let clients = Clients::from_environment(Timeouts::REQUEST, locally);
+        assert_eq!(clients.shared.endpoint_url(), Some("http://localhost:4566"));
+        let url = presigned(&clients).await;
+        assert!(url.starts_with("http://localhost:9/photos/a?"), "{url}");
+    }
+
+    #[tokio::test]
+    async fn fips_endpoints_are_used_where_they_are_asked_for() {
+        let url = presigned(&Clients::from_environment(Timeouts::REQUEST, with_fips)).await;
+        assert!(url.starts_with("https://photos.s3-fips.eu-central-1.amazonaws.com/a?"), "{url}");
+    }
+
+    #[test]
+    fn without_credentials_nothing_is_looked_for_elsewhere() {
+        let clients = Clients::from_environment(Timeouts::REQUEST, |_| None);
+        assert!(clients.shared.credentials_provider().is_none());
+    }
+
+    #[test]
+    fn the_number_of_attempts_is_ours_for_dynamodb_too() {
+        let clients = Clients::from_environment(Timeouts::REQUEST, on_lambda);
+        assert_eq!(clients.dynamodb.config().retry_config().unwrap().max_attempts(), 3);
     }
 }

@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let config = Config::read(&config::process_environment)
         .inspect_err(|error| tracing::error!(%error, "the function cannot start"))?;
-    let clients = Clients::load(Timeouts::PIPELINE).await;
+    let clients = Clients::load(Timeouts::PIPELINE);
     let storage = config.storage.clone();
     let [failures, parking] =
         clients.queues([config.failure_queue_url.clone(), config.parking_queue_url.clone()]);

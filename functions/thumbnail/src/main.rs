@@ -13,7 +13,7 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let config = Config::read(&config::process_environment)
         .inspect_err(|error| tracing::error!(%error, "the function cannot start"))?;
-    let clients = Clients::load(Timeouts::PIPELINE).await;
+    let clients = Clients::load(Timeouts::PIPELINE);
     let storage = config.storage.clone();
     let pipeline = Arc::new(Pipeline {
         bus: clients.event_bus(config.event_bus_name.clone()),

@@ -11,7 +11,7 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let config = Config::read(&config::process_environment)
         .inspect_err(|error| tracing::error!(%error, "the function cannot start"))?;
-    let clients = Clients::load(Timeouts::REQUEST).await;
+    let clients = Clients::load(Timeouts::REQUEST);
     let signer = clients.upload_signer(config.storage.originals_bucket.clone());
     let Clients { dynamodb, s3, .. } = clients;
     let storage = config.storage.clone();

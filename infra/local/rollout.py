@@ -1,0 +1,121 @@
+"""`make deploy`: the template into an AWS account, with SAM's questions the first time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.local import release, settings
+from infra.local.console import Console, Failure
+from infra.local.settings import ROOT
+
+ENVIRONMENTS = ("dev", "prod")
+STACKS = {"dev": "photodrop-dev", "prod": "photodrop"}
+LONGEST_NAME = 25
+
+
+def chosen(environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """The table of samconfig.toml and the stack's name."""
+    name = environment.get("ENV") or "dev"
+    if name not in ENVIRONMENTS:
+        raise Failure(f"ENV is {name!r}: {' or '.join(ENVIRONMENTS)} is expected, as in samconfig.toml")
+    stack = environment.get("STACK") or STACKS[name]
+    if len(stack) > LONGEST_NAME:
+        raise Failure(f"the stack name {stack} has {len(stack)} characters: its buckets' names leave room for {LONGEST_NAME}")
+    return name, stack
+
+
+def deployed(cloudformation: Any, stack: str) -> dict[str, str] | None:
+    """The parameters of the stack, if it is there; one whose creation failed is not, and is said to be in the way."""
+    try:
+        found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise Failure(f"AWS may not be asked for the stack {stack}: {error}") from error
+    except BotoCoreError as error:
+        raise Failure(f"AWS cannot be reached, or there are no credentials: {error}") from error
+    status = found["StackStatus"]
+    if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}:
+        raise Failure(f"the stack {stack} is what is left of a first deployment that failed ({status}): delete it, "
+                      "and the buckets that it has retained, and deploy again")
+    if status == "REVIEW_IN_PROGRESS":
+        return None
+    return {item["ParameterKey"]: item.get("ParameterValue", "") for item in found.get("Parameters", [])}
+
+
+def command(environment_name: str, stack: str, template: Path, deployment_id: str, *, first: bool, interactive: bool,
+            environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The `sam deploy` to run: guided the first time, and without questions where nobody can answer."""
+    words = ["sam", "deploy", "--config-file", str(ROOT / "samconfig.toml"), "--config-env", environment_name,
+             "--template-file", str(template), "--stack-name", stack]
+    if environment.get("CHANGE_ROLE"):
+        words += ["--role-arn", environment["CHANGE_ROLE"]]
+    if not interactive:
+        words += ["--no-confirm-changeset"]
+    elif first:
+        words += ["--guided"]
+    else:
+        words += ["--confirm-changeset"]
+    # The option takes the place of what the file says, so what is in it is said again.
+    given = {**from_config(environment_name), **settings.extra_parameters(environment), "DeploymentId": deployment_id}
+    return [*words, "--parameter-overrides", *(f"{name}={value}" for name, value in given.items())]
+
+
+def identity(packed: list[Path], parameters: Mapping[str, str]) -> str:
+    """The same for the same code, template and parameters, and another for any other: it makes a version of the functions."""
+    given = sorted((name, value) for name, value in parameters.items() if name != "DeploymentId")
+    digest = hashlib.sha256(json.dumps(given).encode())
+    for path in packed:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:40]
+
+
+def from_config(environment_name: str) -> dict[str, str]:
+    """The parameters that samconfig.toml gives for an environment."""
+    from samcli.lib.config.samconfig import SamConfig
+
+    table = SamConfig(str(ROOT), "samconfig.toml").get_all(["deploy"], "parameters", env=environment_name)
+    return dict(word.split("=", 1) for word in table.get("parameter_overrides", []))
+
+
+def environment_has(name: str) -> bool:
+    return os.environ.get(name, "") not in {"", "0"}
+
+
+def deploy(console: Console) -> None:
+    name, stack = chosen()
+    session = boto3.session.Session()
+    if not session.region_name:
+        raise Failure("no region: set AWS_REGION, or AWS_PROFILE to a profile that has one")
+    before = deployed(session.client("cloudformation"), stack)
+    first = before is None
+    interactive = sys.stdin.isatty()
+    parameters = {**from_config(name), **settings.extra_parameters()}
+    if first and parameters.get("GradualDeployment") == "true":
+        raise Failure("GradualDeployment=true is for the second deployment on: there is no version to come from yet")
+    architecture = parameters.get("Architecture", "arm64")
+    template = release.template_file(architecture)
+    if environment_has("PACKED") and template.exists():
+        console.say(f"deploying what is in {release.DIST.name}/ (PACKED=1)")
+    else:
+        release.one(console, architecture)
+    packed = [template, *(release.archive_of(function, architecture) for function in settings.FUNCTIONS)]
+    deployment_id = identity(packed, {**(before or {}), **parameters})
+    words = command(name, stack, template, deployment_id, first=first, interactive=interactive)
+    console.say(f"{' '.join(words[:2])}: {stack} in {session.region_name}{' for the first time' if first else ''}")
+    # SAM asks and shows what will change: it has the terminal.
+    code = subprocess.call(words, cwd=ROOT, env={**os.environ, "AWS_REGION": session.region_name,
+                                                 "SAM_CLI_TELEMETRY": "0"})
+    if code != 0:
+        raise Failure(f"sam deploy failed (exit code {code}); what was there before is still there")
+    console.say(f"deployed; make smoke STACK={stack} puts one photo through it, make doctor STACK={stack} asks the rest")
