@@ -1,0 +1,308 @@
+//! `photodrop backfill`
+//!
+//! The reconcile function does one bounded piece of work a call and never calls itself: the loop is here, where
+//! somebody can stop it.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use photo_aws::operator::{Operator, OperatorError};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::args::{Backfill, BackfillOptions, BucketOptions, Global, Source};
+use crate::error::CliError;
+use crate::output::Output;
+use crate::progress::counter;
+use crate::target::local_stack;
+use crate::upload::state::{State, write};
+
+/// What one photo costs, in millionths of a US dollar at the list prices of us-east-1 with the six default variants:
+/// 6 PUTs (30.00) and a GET (0.40) of S3, 0.3 s of the thumbnail function at 1,769 MiB (7.11), 4 write and 2 read
+/// units of the table (2.75).
+const PHOTO_MICRO_DOLLARS: u64 = 40;
+/// One taken in from a bucket is copied (5.00) and written to the table first (1.25).
+const TAKEN_IN_MICRO_DOLLARS: u64 = 47;
+
+/// What one run goes through.
+struct Job {
+    function: String,
+    /// The event without what changes from call to call.
+    source: Value,
+    micro_dollars: u64,
+    options: BackfillOptions,
+    operator: Operator,
+}
+
+/// What is done so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Total {
+    examined: u64,
+    started: u64,
+    skipped: u64,
+    failed: u64,
+}
+
+/// The checkpoint file: where to go on, of which job.
+#[derive(Debug, Serialize, Deserialize)]
+struct Saved {
+    function: String,
+    source: Value,
+    checkpoint: String,
+    total: Total,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    backfill: Step,
+}
+
+/// What one call did.
+#[derive(Debug, Deserialize)]
+struct Step {
+    #[serde(default)]
+    examined: u64,
+    #[serde(default)]
+    started: u64,
+    #[serde(default)]
+    skipped: u64,
+    #[serde(default)]
+    failed: u64,
+    checkpoint: Option<String>,
+    #[serde(default)]
+    complete: bool,
+}
+
+pub(crate) async fn run(_: &Global, backfill: &Backfill, output: &Output) -> Result<(), CliError> {
+    let (source, micro_dollars, options) = source_of(&backfill.source);
+    let (operator, function) = function_of(&options).await?;
+    let job = Job { function, source, micro_dollars, options, operator };
+    job.run(output).await
+}
+
+/// The members of the event that say what is gone through.
+fn source_of(source: &Source) -> (Value, u64, BackfillOptions) {
+    let (mut event, micro_dollars, options) = match source {
+        Source::Photos(options) => (json!({ "source": "photos" }), PHOTO_MICRO_DOLLARS, options),
+        Source::Bucket(BucketOptions { bucket, prefix, options }) => {
+            let mut event = json!({ "source": "bucket", "bucket": bucket });
+            if let Some(prefix) = prefix {
+                event["prefix"] = json!(prefix);
+            }
+            (event, TAKEN_IN_MICRO_DOLLARS, options)
+        }
+    };
+    if let Some(owner) = &options.owner {
+        event["owner"] = json!(owner);
+    }
+    (event, micro_dollars, options.clone())
+}
+
+/// The function to call, and who calls it.
+async fn function_of(options: &BackfillOptions) -> Result<(Operator, String), CliError> {
+    if let Some(stack) = &options.stack {
+        let function = options.function.clone().unwrap_or_else(|| format!("{stack}-reconcile"));
+        return Ok((Operator::on_aws().await.map_err(from_operator)?, function));
+    }
+    if let Some(stack) = local_stack()? {
+        let operator = Operator::local(&stack.endpoint, &stack.region).await;
+        return Ok((operator, options.function.clone().unwrap_or(stack.reconcile_function)));
+    }
+    match &options.function {
+        Some(function) => Ok((Operator::on_aws().await.map_err(from_operator)?, function.clone())),
+        None => Err(CliError::Usage(
+            "which stack? Give --stack NAME of one on AWS, or start a local one with make up".to_owned(),
+        )),
+    }
+}
+
+fn from_operator(error: OperatorError) -> CliError {
+    match error {
+        OperatorError::NoRegion => CliError::Usage(error.to_string()),
+        OperatorError::Credentials(_) => CliError::Auth(error.to_string()),
+        OperatorError::Unreachable(reason) => CliError::Unreachable { host: "AWS".to_owned(), reason },
+        OperatorError::Refused(_) | OperatorError::Function(_) => CliError::Aws(error.to_string()),
+    }
+}
+
+impl Job {
+    async fn run(&self, output: &Output) -> Result<(), CliError> {
+        let file = self.checkpoint_file()?;
+        // A dry run neither goes on from where a real one stopped nor lets one skip what it only looked at.
+        let saved = if self.options.dry_run { None } else { self.recall(&file)? };
+        if let Some(saved) = &saved {
+            output.say(&format!("going on after {} photos, from {}", saved.total.examined, file.display()));
+        }
+        let mut checkpoint = saved.as_ref().map(|saved| saved.checkpoint.clone());
+        let mut total = saved.map(|saved| saved.total).unwrap_or_default();
+        let mut started_now = 0;
+        let bar = counter(if self.options.dry_run { "dry run:" } else { "backfill:" });
+        let complete = loop {
+            let left = self.options.max_photos.saturating_sub(started_now);
+            if left == 0 {
+                break false;
+            }
+            let step = self.step(left.min(self.options.batch), checkpoint.as_deref()).await?;
+            total.add(&step);
+            started_now += step.started;
+            bar.set_position(total.examined);
+            bar.set_message(format!("{} started, {} failed", total.started, total.failed));
+            if step.complete {
+                break true;
+            }
+            let idle = step.examined == 0 && step.checkpoint == checkpoint;
+            if idle || step.checkpoint.is_none() {
+                return Err(CliError::Answer("the function neither got on nor to an end".to_owned()));
+            }
+            checkpoint = step.checkpoint;
+            if !self.options.dry_run {
+                self.remember(&file, checkpoint.as_deref().unwrap_or_default(), &total)?;
+            }
+        };
+        bar.finish_and_clear();
+        if complete && !self.options.dry_run {
+            forget(&file)?;
+        }
+        self.report(&total, complete, *output);
+        if !complete && !self.options.dry_run {
+            output.say(&format!(
+                "stopped at --max-photos {}: the same command goes on from {}",
+                self.options.max_photos,
+                file.display()
+            ));
+        }
+        match usize::try_from(total.failed) {
+            Ok(0) => Ok(()),
+            failed => Err(CliError::Some {
+                failed: failed.unwrap_or(usize::MAX),
+                total: usize::try_from(total.examined).unwrap_or(usize::MAX),
+                what: "photos",
+            }),
+        }
+    }
+
+    /// One call of the function.
+    async fn step(&self, limit: u64, checkpoint: Option<&str>) -> Result<Step, CliError> {
+        let mut event = self.source.clone();
+        event["limit"] = json!(limit);
+        event["dry_run"] = json!(self.options.dry_run);
+        event["checkpoint"] = json!(checkpoint);
+        let answer = self
+            .operator
+            .invoke(&self.function, &json!({ "backfill": event }))
+            .await
+            .map_err(from_operator)?;
+        serde_json::from_value::<Answer>(answer.clone()).map(|answer| answer.backfill).map_err(|error| {
+            CliError::Answer(format!(
+                "{error}: is {} a stack that knows backfill? It said {answer}",
+                self.function
+            ))
+        })
+    }
+
+    fn report(&self, total: &Total, complete: bool, output: Output) {
+        let Total { examined, started, skipped, failed } = total;
+        let dry_run = self.options.dry_run;
+        let cost = cost(*started, self.micro_dollars);
+        let result = json!({ "examined": examined, "started": started, "skipped": skipped, "failed": failed,
+            "complete": complete, "dry_run": dry_run, "estimated_usd": cost });
+        let verb = if dry_run { "would be started" } else { "started" };
+        let text =
+            format!("{examined} examined, {started} {verb}, {skipped} have everything, {failed} failed");
+        output.result(&result, &text);
+        output.say(&format!(
+            "about US$ {cost:.2} for {started} photos (list prices of us-east-1, six variants; an estimate)"
+        ));
+    }
+
+    fn checkpoint_file(&self) -> Result<PathBuf, CliError> {
+        if let Some(file) = &self.options.checkpoint {
+            return Ok(file.clone());
+        }
+        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{}\n{}", self.function, self.source)));
+        Ok(State::new(None)?.file(&format!("backfill-{}", digest.get(..16).unwrap_or_default())))
+    }
+
+    fn recall(&self, file: &Path) -> Result<Option<Saved>, CliError> {
+        let text = match std::fs::read(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(CliError::Io { path: file.to_owned(), source }),
+        };
+        let saved: Saved = serde_json::from_slice(&text)
+            .map_err(|error| CliError::Usage(format!("{} is no checkpoint: {error}", file.display())))?;
+        if saved.function == self.function && saved.source == self.source {
+            return Ok(Some(saved));
+        }
+        Err(CliError::Usage(format!(
+            "{} is the checkpoint of another backfill: remove it, or name another",
+            file.display()
+        )))
+    }
+
+    fn remember(&self, file: &Path, checkpoint: &str, total: &Total) -> Result<(), CliError> {
+        let saved = Saved {
+            function: self.function.clone(),
+            source: self.source.clone(),
+            checkpoint: checkpoint.to_owned(),
+            total: total.clone(),
+        };
+        let text = serde_json::to_vec_pretty(&saved).map_err(|error| CliError::Answer(error.to_string()))?;
+        write(file, &text)
+    }
+}
+
+impl Total {
+    fn add(&mut self, step: &Step) {
+        self.examined += step.examined;
+        self.started += step.started;
+        self.skipped += step.skipped;
+        self.failed += step.failed;
+    }
+}
+
+fn forget(file: &Path) -> Result<(), CliError> {
+    match std::fs::remove_file(file) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(CliError::Io { path: file.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// US dollars.
+fn cost(photos: u64, micro_dollars: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate in cents")]
+    let dollars = photos.saturating_mul(micro_dollars) as f64 / 1e6;
+    dollars
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_through_is_said_in_the_event() {
+        let options = BackfillOptions {
+            stack: None,
+            function: None,
+            owner: Some("jane".to_owned()),
+            dry_run: true,
+            max_photos: 1,
+            batch: 1,
+            checkpoint: None,
+        };
+        let (event, ..) = source_of(&Source::Photos(options.clone()));
+        assert_eq!(event, json!({ "source": "photos", "owner": "jane" }));
+        let bucket = BucketOptions { bucket: "b".to_owned(), prefix: Some("old/".to_owned()), options };
+        let (event, ..) = source_of(&Source::Bucket(bucket));
+        assert_eq!(event, json!({ "source": "bucket", "bucket": "b", "prefix": "old/", "owner": "jane" }));
+    }
+
+    #[test]
+    fn a_million_photos_cost_some_forty_dollars() {
+        assert!((cost(1_000_000, PHOTO_MICRO_DOLLARS) - 40.0).abs() < 0.5);
+    }
+}

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { createRequire } from "node:module";
+import { thumbHashToRGBA } from "thumbhash";
+import { decode } from "../thumbhash.js";
+import { card, choose, launch, made, open, padded, photo, ready, shot, signedIn, stack } from "./support.js";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+let browser;
+before(async () => (browser = await launch()));
+after(() => browser?.close());
+
+/** What axe-core finds against WCAG 2.2 AA. */
+async function violations(page) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target).join(", ")}`);
+}
+
+test("several real photos are uploaded, seen at once as placeholders and then as thumbnails", async () => {
+  const page = await signedIn(browser, { colorScheme: "light" });
+  const names = ["photo-6mp.jpg", "alpha.png", "lossy.webp", "display-p3.jpg", "orientation-6.jpg"];
+  await choose(page, ...names.map(photo));
+  await card(page, names[0]).locator(".placeholder[src^='data:image']").waitFor();
+  for (const name of names) await ready(page, name);
+  for (const name of names) {
+    const [width] = await card(page, name).locator(".photo").evaluate((img) => [img.naturalWidth]);
+    assert.ok(width > 0, `${name} is shown`);
+  }
+  assert.match(await card(page, "photo-6mp.jpg").locator(".state").textContent(), /\d+ × \d+/);
+  await shot(page, "desktop-light");
+  assert.deepEqual(await violations(page), []);
+  assert.deepEqual(page.errors, []);
+  await page.reload();
+  await ready(page, "photo-6mp.jpg");
+  assert.match(await card(page, "photo-6mp.jpg").locator(".placeholder").getAttribute("src"), /^data:image\/png/);
+  await page.context().close();
+});
+
+test("what is no photo, too large or of no known type says so and nothing is retried in vain", async () => {
+  const page = await signedIn(browser, { colorScheme: "dark" });
+  await choose(page, made("notes.jpg", "Dear diary, this is no photo."), padded("photo-6mp.jpg", 33 * 1024 * 1024), photo("truncated.jpg"));
+  for (const [name, message] of [["notes.jpg", /not a photo/], ["padded-photo-6mp.jpg", /too large/], ["truncated.jpg", /damaged/]]) {
+    const state = card(page, name).locator(".state");
+    await page.waitForFunction((element) => element.closest(".card").classList.contains("bad"), await state.elementHandle());
+    assert.match(await state.textContent(), message);
+  }
+  assert.equal(await card(page, "notes.jpg").locator(".retry").isHidden(), true);
+  await shot(page, "errors-dark");
+  assert.deepEqual(await violations(page), []);
+  await page.context().close();
+});
+
+test("a connection lost in the middle is retried, and a lost answer that meets 412 is a success", async () => {
+  const page = await signedIn(browser);
+  let puts = 0;
+  const statuses = [];
+  const bucket = (url) => url.pathname.includes(stack.originals_bucket);
+  await page.route(bucket, async (route) => {
+    if (route.request().method() !== "PUT") return route.continue();
+    puts += 1;
+    if (puts <= 3) return route.abort("connectionreset");
+    const answer = await route.fetch();
+    statuses.push(answer.status());
+    // The bytes have arrived; the answer has not.
+    return puts === 4 ? route.abort("connectionreset") : route.fulfill({ response: answer });
+  });
+  await choose(page, photo("grayscale.jpg"));
+  const retry = card(page, "grayscale.jpg").getByRole("button", { name: "Retry grayscale.jpg" });
+  await retry.waitFor();
+  assert.match(await card(page, "grayscale.jpg").locator(".state").textContent(), /connection was lost/);
+  await shot(page, "lost-connection");
+  await retry.click();
+  await ready(page, "grayscale.jpg");
+  assert.equal(puts, 5);
+  assert.deepEqual(statuses, [200, 412]);
+  assert.equal(await page.locator(".card .name", { hasText: /^grayscale\.jpg$/ }).count(), 1);
+  await page.context().close();
+});
+
+test("everything works by keyboard alone, and a deleted photo stays gone", async () => {
+  const page = await open(browser);
+  await page.locator("#user").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), "user");
+  await page.keyboard.type(stack.demo_user);
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("wrong password");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.getElementById("sign-in-error").textContent);
+  assert.deepEqual(await violations(page), []);
+  await shot(page, "sign-in");
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type(stack.demo_password);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Your photos" }).waitFor();
+  await page.waitForFunction(() => document.activeElement.id === "files");
+  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
+  await chooser.setFiles(photo("rgb.png"));
+  await ready(page, "rgb.png");
+  const remove = card(page, "rgb.png").getByRole("button", { name: "Delete rgb.png" });
+  for (let tabs = 0; tabs < 12 && !(await remove.evaluate((e) => e === document.activeElement)); tabs++) await page.keyboard.press("Tab");
+  const before = await page.locator(".card .name", { hasText: /^rgb\.png$/ }).count();
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => /rgb\.png is deleted/.test(document.getElementById("status").textContent));
+  assert.notEqual(await page.evaluate(() => document.activeElement.tagName), "BODY", "the focus is somewhere");
+  await page.reload();
+  await page.waitForFunction(() => !document.getElementById("more").disabled && !document.getElementById("photos").hidden);
+  assert.equal(await page.locator(".card .name", { hasText: /^rgb\.png$/ }).count(), before - 1);
+  await page.context().close();
+});
+
+test("on a phone nothing runs out of the screen", async () => {
+  const page = await signedIn(browser, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, reducedMotion: "reduce" });
+  await choose(page, photo("wide.png"));
+  await ready(page, "wide.png");
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(over <= 0, `${over} px too wide`);
+  assert.deepEqual(await violations(page), []);
+  await shot(page, "phone");
+  await page.context().close();
+});
+
+test("the decoder of thumbhashes draws what the reference draws", async () => {
+  const api = `${stack.api_url}/api/v4/photo?limit=20`;
+  const { photos } = await (await fetch(api, { headers: { authorization: `Bearer ${stack.token}` } })).json();
+  const hashes = photos.filter((one) => one.thumbhash).map((one) => Uint8Array.from(Buffer.from(one.thumbhash, "base64")));
+  assert.ok(hashes.length > 2, "there are photos to compare");
+  for (const hash of hashes) {
+    const [ours, reference] = [decode(hash), thumbHashToRGBA(hash)];
+    assert.deepEqual([ours.width, ours.height], [reference.w, reference.h]);
+    // The reference cuts fractions off, a clamped array rounds.
+    reference.rgba.forEach((value, at) => assert.ok(Math.abs(value - ours.rgba[at]) <= 1));
+  }
+});
