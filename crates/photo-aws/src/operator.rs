@@ -69,10 +69,17 @@ impl Operator {
         let output = call.send().await.map_err(|error| refused(&error))?;
         let answer = output.payload.map(Blob::into_inner).unwrap_or_default();
         if output.function_error.is_some() {
-            return Err(OperatorError::Function(String::from_utf8_lossy(&answer).into_owned()));
+            return Err(OperatorError::Function(error_message(&answer)));
         }
         serde_json::from_slice(&answer).map_err(|error| OperatorError::Function(error.to_string()))
     }
+}
+
+/// What a function says of its failure: `errorMessage`, or whatever there is.
+fn error_message(answer: &[u8]) -> String {
+    let document: Option<Value> = serde_json::from_slice(answer).ok();
+    let message = document.as_ref().and_then(|document| document.get("errorMessage")?.as_str());
+    message.map_or_else(|| String::from_utf8_lossy(answer).into_owned(), str::to_owned)
 }
 
 fn settings(loader: aws_config::ConfigLoader) -> aws_config::ConfigLoader {
@@ -110,5 +117,17 @@ where
             OperatorError::Credentials(chain)
         }
         _ => OperatorError::Unreachable(chain),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_functions_failure_is_told_by_its_message() {
+        let answer = br#"{"errorType":"BackfillError","errorMessage":"limit is 0"}"#;
+        assert_eq!(error_message(answer), "limit is 0");
+        assert_eq!(error_message(b"Task timed out"), "Task timed out");
     }
 }

@@ -13,8 +13,9 @@ Exit codes:
   3  not signed in: no token, or one that is refused
   4  the API or the storage cannot be reached
 
-Where the API is: --api, else the local stack of the folder (.local/stack.json here or above, written by `make up`),
-which also knows how to sign in. NO_COLOR and output that is no terminal are respected.";
+Where the API is: --api, else the local stack of the folder (.local/stack.json here or above,
+written by `make up`), which also knows how to sign in. NO_COLOR and output that is no terminal are
+respected.";
 
 /// Uploads photos to a photodrop stack, looks at them and removes them.
 #[derive(Debug, Parser)]
@@ -29,7 +30,7 @@ pub(crate) struct Arguments {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// The API's URL, the stack's output ApiUrl (default: the local stack)
+    /// The API's URL, the stack's output `ApiUrl` (default: the local stack)
     #[arg(long, global = true, env = "PHOTODROP_API", value_name = "URL", hide_env_values = true)]
     pub(crate) api: Option<String>,
     /// A file with the access token; else `PHOTODROP_TOKEN`, else the local stack's demo user
@@ -87,7 +88,7 @@ pub(crate) struct Upload {
     #[arg(long, value_name = "MIB", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) multipart_from: u64,
     /// Where it is remembered which parts arrived (default: photodrop in `XDG_STATE_HOME`)
-    #[arg(long, value_name = "DIR", env = "PHOTODROP_STATE")]
+    #[arg(long, value_name = "DIR", env = "PHOTODROP_STATE", hide_env_values = true)]
     pub(crate) state: Option<PathBuf>,
 }
 
@@ -144,7 +145,7 @@ pub(crate) struct Backfill {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Source {
     /// Goes through the stack's photos and makes the variants that they lack
-    Photos(BackfillOptions),
+    Photos(PhotosOptions),
     /// Goes through a bucket and takes its objects in as photos
     Bucket(BucketOptions),
 }
@@ -152,12 +153,12 @@ pub(crate) enum Source {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BackfillOptions {
     /// The stack on AWS [default: the local stack]
-    #[arg(long, value_name = "NAME", env = "PHOTODROP_STACK_NAME")]
+    #[arg(long, value_name = "NAME", env = "PHOTODROP_STACK_NAME", hide_env_values = true)]
     pub(crate) stack: Option<String>,
     /// The reconcile function, where its name is not the stack's with `-reconcile`
     #[arg(long, value_name = "NAME")]
     pub(crate) function: Option<String>,
-    /// Only this owner's photos
+    /// Whose photos: only theirs, or with `bucket` whose they become
     #[arg(long, value_name = "OWNER")]
     pub(crate) owner: Option<String>,
     /// Says what it would do and what that may cost
@@ -166,17 +167,27 @@ pub(crate) struct BackfillOptions {
     /// The most photos that are started in this run
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_photos: u64,
-    /// Photos of one call of the function
+    /// Objects that one call of the function looks at
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=500))]
     pub(crate) batch: u64,
-    /// Where it is remembered how far it came; the next run goes on from there
+    /// Where it is remembered how far it came; the next run goes on from there [default: one in the folder of
+    /// `PHOTODROP_STATE`]
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct PhotosOptions {
+    /// Tries photos again that failed
+    #[arg(long)]
+    pub(crate) include_failed: bool,
+    #[command(flatten)]
+    pub(crate) options: BackfillOptions,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct BucketOptions {
-    /// The bucket
+    /// The bucket: the stack's `BackfillBucket`
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: String,
     /// Only objects whose key begins like this

@@ -22,7 +22,7 @@ pub(crate) async fn run(global: &Global, delete: &Delete, output: &Output) -> Re
             Err(error) => {
                 failed += 1;
                 output.failure(&json!({ "photo_id": photo_id, "deleted": false, "error": as_json(&error) }));
-                output.say(&format!("{photo_id}: {error}"));
+                Output::say(&format!("{photo_id}: {error}"));
             }
         }
     }

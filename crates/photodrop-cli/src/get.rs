@@ -30,7 +30,7 @@ pub(crate) async fn run(global: &Global, get: &Get, output: &Output) -> Result<(
         let result = json!({ "photo_id": photo.id(), "name": variant["name"], "format": variant["format"],
             "file": shown, "size_bytes": bytes });
         output.result(&result, &shown);
-        output.say(&format!("{shown}: {}", size(bytes)));
+        Output::say(&format!("{shown}: {}", size(bytes)));
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ pub(crate) async fn run(global: &Global, list: &List, output: &Output) -> Result
     })
     .await?;
     if shown == 0 {
-        output.say("no photos");
+        Output::say("no photos");
     }
     Ok(())
 }

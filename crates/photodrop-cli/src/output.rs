@@ -33,7 +33,7 @@ impl Output {
     }
 
     /// For people.
-    pub(crate) fn say(self, text: &str) {
+    pub(crate) fn say(text: &str) {
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 
@@ -42,7 +42,7 @@ impl Output {
         if self.json && !matches!(error, CliError::Some { .. }) {
             self.failure(&json!({ "error": as_json(error) }));
         }
-        self.say(&format!("photodrop: {error}"));
+        Self::say(&format!("photodrop: {error}"));
     }
 }
 

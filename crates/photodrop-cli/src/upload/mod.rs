@@ -127,7 +127,7 @@ fn report_failure(output: Output, path: &Path, error: &CliError) {
         _ => (None, "error"),
     };
     output.failure(&json!({ "file": file, "photo_id": photo_id, "status": status, "error": as_json(error) }));
-    output.say(&format!("{}: {error}", plain(&file)));
+    Output::say(&format!("{}: {error}", plain(&file)));
 }
 
 impl Uploader {

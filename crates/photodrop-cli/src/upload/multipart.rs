@@ -31,7 +31,7 @@ struct Signed {
     headers: Map<String, Value>,
 }
 
-/// The ETags of the parts that S3 has, by number.
+/// The entity tags of the parts that S3 has, by number.
 type Parts = BTreeMap<u32, String>;
 
 struct Session<'a> {

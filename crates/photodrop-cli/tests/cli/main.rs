@@ -1,4 +1,5 @@
 //! The command line against a deployed stack, with real photos. Without a stack every test fails; `make e2e` starts one.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
 use std::io::Write as _;
