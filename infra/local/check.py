@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 import time
 import urllib.error
@@ -12,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infra.local import build, described, settings, tools
+from infra.local import build, described, node, settings, tools
 from infra.local.console import Console, Failure, duration, run
 from infra.local.settings import ROOT, TEMPLATE
 
@@ -22,8 +20,6 @@ ADVISORIES_URL = "https://github.com/rustsec/advisory-db/info/refs?service=git-u
 # The tests that need a stack; `test = false` in their manifest keeps them out of `cargo test`. Every cargo command
 # here takes the whole workspace, so that one set of features is settled and the AWS SDK is compiled once.
 END_TO_END = ["--test", "e2e", "--test", "faults", "--test", "cli"]
-# The page and Uppy in a real browser.
-BROWSER_TESTS = ROOT / "examples" / "web" / "tests"
 
 
 @dataclass(frozen=True)
@@ -98,32 +94,7 @@ def end_to_end(stack_file: str) -> None:
     run(["cargo", "test", "--locked", "--workspace", "--no-fail-fast", *END_TO_END], "the end-to-end tests", env=environment,
         cwd=ROOT, show=True)
     described.check(stack_file)
-    browser(environment)
-
-
-def browser(environment: dict[str, str]) -> None:
-    """The page and Uppy in Chromium, where it, Node and npm are; `PHOTODROP_BROWSER=required`: never without."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    node_is_old = "needs Node 20.11 or newer" if not node_is_new_enough() else None
-    missing = node_is_old or (None if shutil.which("npm") else "npm is missing (apt-get install npm)")
-    missing = missing or (None if chromium else "Chromium is missing (apt-get install chromium)")
-    if missing:
-        if environment.get("PHOTODROP_BROWSER") == "required":
-            raise Failure(f"browser tests: {missing}, and PHOTODROP_BROWSER=required")
-        print(f"browser tests: not run: {missing}", flush=True)
-        return
-    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], "npm ci", cwd=BROWSER_TESTS)
-    run(["npm", "test", "--silent"], "the browser tests", env={**environment, "PHOTODROP_CHROMIUM": str(chromium)},
-        cwd=BROWSER_TESTS, show=True)
-
-
-def node_is_new_enough() -> bool:
-    try:
-        answer = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-        major, minor = answer.strip().lstrip("v").split(".")[:2]
-    except (OSError, ValueError, subprocess.CalledProcessError):
-        return False
-    return (int(major), int(minor)) >= (20, 11)
+    node.check(stack_file)
 
 
 def chaos(stack_file: str) -> None:
