@@ -51,14 +51,20 @@ class Card {
     this.$progress = this.element.querySelector("progress");
     this.$name.textContent = this.$name.title = name;
     this.$retry.setAttribute("aria-label", `Retry ${name}`);
-    this.$delete.setAttribute("aria-label", `Delete ${name}`);
     this.$open.setAttribute("aria-label", `Open ${name} (new tab)`);
     this.$progress.setAttribute("aria-label", `Upload of ${name}`);
     this.$delete.onclick = () => this.delete();
     this.$retry.onclick = () => this.retry();
+    this.removable();
     cards.set(this.element, this);
     $("list").insertBefore(this.element, before);
     showEmptiness();
+  }
+
+  /** What was never announced is only taken off the page. */
+  removable() {
+    this.$delete.textContent = this.id ?? this.job?.id ? "Delete" : "Remove";
+    this.$delete.setAttribute("aria-label", `${this.$delete.textContent} ${this.name}`);
   }
 
   state(text, { bad = false, progress = null } = {}) {
@@ -102,6 +108,7 @@ class Card {
     this.state(explain(problem), { bad: true });
     this.$retry.hidden = FINAL.has(problem.code);
     this.$delete.hidden = false;
+    this.removable();
     if (problem.code === "NETWORK") waitingForNetwork.add(this);
     if (problem.code === "UNAUTHENTICATED") welcome(explain(problem));
     say(`${this.name}: ${explain(problem)}`);
@@ -118,6 +125,7 @@ class Card {
   show(photo) {
     this.id = photo.photo_id;
     this.failed = photo.status !== "ready";
+    this.removable();
     this.$delete.hidden = false;
     if (photo.status === "failed") return this.state(MESSAGES[photo.failure?.code] ?? `Failed: ${photo.failure?.code}`, { bad: true });
     if (photo.status === "expired") return this.state("Never arrived: upload it again.", { bad: true });
@@ -155,8 +163,8 @@ class Card {
     // The focus goes on to the next photo, so that nobody is thrown back to the top.
     const next = this.element.nextElementSibling ?? this.element.previousElementSibling;
     this.element.remove();
-    (next?.querySelector(".delete:not([hidden])") ?? $("files")).focus();
-    say(`${this.name} is deleted.`);
+    (next?.querySelector(".delete:not([hidden])") ?? $("choose")).focus();
+    say(`${this.name} is ${id ? "deleted" : "removed"}.`);
     showEmptiness();
   }
 }
@@ -229,7 +237,7 @@ async function byPassword(user, password) {
   $("sign-in-error").textContent = "";
   try {
     await enter({ user, ...(await signIn(config.cognito, { user, password })) });
-    $("files").focus();
+    $("choose").focus();
   } catch (problem) {
     $("sign-in-error").textContent = explain(problem);
   }
@@ -271,6 +279,7 @@ $("sign-in").onsubmit = async (event) => {
 $("demo").onclick = () => byPassword(config.demo.user, config.demo.password);
 $("sign-out").onclick = () => welcome();
 $("more").onclick = more;
+$("choose").onclick = () => $("files").click();
 $("files").onchange = () => {
   add($("files").files);
   $("files").value = "";
