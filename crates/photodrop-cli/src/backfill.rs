@@ -242,9 +242,11 @@ impl Job {
         let verb = if dry_run { "would be started" } else { "started" };
         let text = format!("{examined} examined, {started} {verb}, {skipped} skipped, {failed} failed");
         output.result(&result, &text);
-        Output::say(&format!(
-            "about US$ {cost:.2} for {started} photos (an estimate: list prices, six variants; docs/CAPACITY.md)"
-        ));
+        if *started > 0 {
+            let cents =
+                if cost < 0.01 { "less than US$ 0.01".to_owned() } else { format!("about US$ {cost:.2}") };
+            Output::say(&format!("{cents} (an estimate: list prices, six variants; docs/CAPACITY.md)"));
+        }
     }
 
     fn checkpoint_file(&self) -> Result<PathBuf, CliError> {

@@ -13,8 +13,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 /// How much of a body is handed over at once, in bytes: the bar moves so often.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-const FILE_STYLE: &str = "{prefix:30!} {bar:24} {bytes:>10} / {total_bytes:<10} {msg}";
-const TOTAL_STYLE: &str = "{prefix:30!} {bar:24} {bytes:>10} / {total_bytes:<10} {bytes_per_sec}, {eta} left";
+const FILE_STYLE: &str = "{prefix:30!} {bar:24} {decimal_bytes:>10} / {decimal_total_bytes:<10} {msg}";
+const TOTAL_STYLE: &str = "{prefix:30!} {bar:24} {decimal_bytes:>10} / {decimal_total_bytes:<10} {decimal_bytes_per_sec}, {eta} left";
 const COUNT_STYLE: &str = "{spinner} {prefix} {pos} examined, {msg} {elapsed}";
 
 /// A bar for each file, and one for all of them. On what is no terminal nothing is drawn.

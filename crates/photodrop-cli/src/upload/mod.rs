@@ -127,7 +127,11 @@ fn report_failure(output: Output, path: &Path, error: &CliError) {
         _ => (None, "error"),
     };
     output.failure(&json!({ "file": file, "photo_id": photo_id, "status": status, "error": as_json(error) }));
-    Output::say(&format!("{}: {error}", plain(&file)));
+    match error {
+        // It names the file by itself.
+        CliError::Io { .. } => Output::say(&plain(&error.to_string())),
+        _ => Output::say(&format!("{}: {error}", plain(&file))),
+    }
 }
 
 impl Uploader {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use photodrop_tests::photos::photo;
 use photodrop_tests::stack::root;
 use serde_json::Value;
@@ -165,6 +167,61 @@ fn one_bad_file_fails_alone_and_the_exit_code_tells() {
     assert_eq!(insisted.lines[0]["error"]["code"], "NOT_AN_IMAGE");
     let heic = cli.photo("unsupported.heic", 0);
     assert_eq!(cli.run(&["upload", &heic]).lines[0]["error"]["code"], "UNSUPPORTED_TYPE");
+}
+
+#[test]
+fn a_backfill_is_looked_at_first_stops_where_it_is_told_and_goes_on_from_there() {
+    let cli = Cli::new();
+    // Two photos that failed: a backfill has something to try again, and nothing to change.
+    for name in ["one.jpg", "two.jpg"] {
+        let text = cli.folder.path().join(name);
+        fs::write(&text, format!("no photo {}", uuid::Uuid::now_v7())).unwrap();
+        assert_eq!(cli.run(&["upload", "--wait", "--content-type", "image/jpeg", &shown(&text)]).code, 1);
+    }
+    let backfill = |more: &[&str]| {
+        let owner = owner();
+        let mut line =
+            vec!["backfill", "photos", "--include-failed", "--owner", &owner, "--checkpoint", "at"];
+        line.extend(more);
+        cli.run(&line)
+    };
+    let checkpoint = cli.folder.path().join("at");
+    let looked = backfill(&["--dry-run"]);
+    assert_eq!(looked.code, 0, "{}", looked.stderr);
+    let summary = looked.lines.last().unwrap();
+    let count = summary["started"].as_u64().unwrap();
+    assert!(count >= 2 && summary["complete"] == true && summary["dry_run"] == true, "{summary}");
+    assert!(summary["estimated_usd"].as_f64().unwrap() > 0.0);
+    assert!(!checkpoint.exists(), "a dry run goes on from nowhere");
+
+    let begun = backfill(&["--max-photos", "1"]);
+    assert_eq!(begun.code, 0, "{}", begun.stderr);
+    let summary = begun.lines.last().unwrap();
+    assert_eq!((summary["started"].as_u64(), summary["complete"].as_bool()), (Some(1), Some(false)));
+    assert!(checkpoint.exists() && begun.stderr.contains("--max-photos 1"), "{}", begun.stderr);
+    // Another backfill's checkpoint is no place to go on from.
+    let other = cli.run(&["backfill", "photos", "--checkpoint", "at"]);
+    assert_eq!(other.code, 2, "{}", other.stderr);
+
+    let ended = backfill(&[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let summary = ended.lines.last().unwrap();
+    assert!(summary["started"].as_u64() >= Some(count) && summary["complete"] == true, "{summary}");
+    assert!(!checkpoint.exists(), "nothing is left to go on from");
+    // What the function refuses is told in its own words.
+    let refused = cli.run(&["backfill", "bucket", "--bucket", "holiday", "--owner", "jane"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("BackfillBucket"), "{}", refused.stderr);
+}
+
+/// Who the local stack's demo user is to the API: the subject of the token.
+fn owner() -> String {
+    let file =
+        std::env::var_os("PHOTODROP_STACK").map_or_else(|| root().join(".local/stack.json"), PathBuf::from);
+    let stack: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let claims = stack["token"].as_str().unwrap().split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    claims["sub"].as_str().unwrap().to_owned()
 }
 
 #[test]
