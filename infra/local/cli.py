@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.local import build, check, emulator, settings, tools
+from infra.local import build, check, emulator, node, settings, tools
 from infra.local.console import Console, Failure
 from infra.local.settings import Place
 
@@ -204,6 +204,7 @@ def token(console: Console) -> None:
 def test(console: Console) -> None:
     """Runs every check and the end-to-end tests on a stack of their own, which is then removed."""
     tools.check_rust()
+    node.require()
     console.say("checks everything; the first time takes some ten minutes, most of it building")
     place = settings.test_place()
     with tools.lock(settings.LOCAL / "test.lock", console, "another make test is running"):

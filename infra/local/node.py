@@ -18,21 +18,30 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def check(stack_file: str) -> None:
-    """Both against a deployed stack. What cannot be run is named in a line; PHOTODROP_BROWSER=required: it fails."""
-    environment = {**os.environ, "PHOTODROP_STACK": stack_file}
-    if is_there("TypeScript example", missing_node()):
-        npm(TYPESCRIPT, "the TypeScript example", environment)
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if is_there("browser tests", missing_node() or (None if browser else "Chromium is missing (apt-get install chromium)")):
-        npm(BROWSER_TESTS, "the browser tests", {**environment, "PHOTODROP_CHROMIUM": str(browser)})
+    """Both against a deployed stack; what cannot be run is named in a line."""
+    environment = {**os.environ, "PHOTODROP_STACK": stack_file, "PHOTODROP_CHROMIUM": browser() or ""}
+    for what, folder, missing in parts():
+        if missing:
+            print(f"{what}: not run: {missing}; then make e2e runs them", flush=True)
+        else:
+            npm(folder, what, environment)
 
 
-def is_there(what: str, missing: str | None) -> bool:
-    if missing and os.environ.get("PHOTODROP_BROWSER") == "required":
-        raise Failure(f"{what}: {missing}, and PHOTODROP_BROWSER=required")
-    if missing:
-        print(f"{what}: not run: {missing}; then make e2e runs them", flush=True)
-    return not missing
+def require() -> None:
+    """Fails at once, not after everything else, where PHOTODROP_BROWSER=required and something is missing."""
+    for what, _, missing in parts():
+        if missing and os.environ.get("PHOTODROP_BROWSER") == "required":
+            raise Failure(f"{what}: {missing}, and PHOTODROP_BROWSER=required")
+
+
+def parts() -> list[tuple[str, Path, str | None]]:
+    """What there is to run, where it is, and what it lacks."""
+    chromium = None if browser() else "Chromium is missing (apt-get install chromium)"
+    return [("the TypeScript example", TYPESCRIPT, missing_node()), ("the browser tests", BROWSER_TESTS, missing_node() or chromium)]
+
+
+def browser() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def missing_node() -> str | None:

@@ -19,6 +19,7 @@ class Node(unittest.TestCase):
                 mock.patch.object(node.shutil, "which", lambda name: f"/bin/{name}" if name in programs else None), \
                 mock.patch.object(node, "npm") as npm, mock.patch.dict(os.environ, variables), \
                 contextlib.redirect_stdout(said):
+            node.require()
             node.check("stack.json")
         return [call.args[0].name for call in npm.call_args_list], said.getvalue()
 
