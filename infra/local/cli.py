@@ -34,6 +34,7 @@ def bring_up(console: Console, place: Place) -> tuple[dict[str, Any], dict[str, 
     tools.check_rust()
     architecture = settings.architecture()
     emulator.check_port(console, place)
+    web.check_port(place)
     build.functions(console, architecture)
     process = emulator.ensure_running(console, place)
     is_new = deploy.read(place) is None

@@ -99,11 +99,17 @@ def ensure_running(console: Console, place: Place, stack: dict[str, Any]) -> Non
     write(place, stack)
 
 
-def start(place: Place) -> Process:
-    port = place.web_port
-    if port_is_taken(port):
+def check_port(place: Place) -> None:
+    """Before anything is built: whether the page can be served."""
+    process, port = recorded(place), place.web_port
+    if (process is None or process.port != port) and port_is_taken(port):
         variable = "PHOTODROP_WEB_PORT" if place.name == "photodrop" else "PHOTODROP_TEST_WEB_PORT"
         raise Failure(f"port {port} of the upload page is taken by another program: choose another ({variable})")
+
+
+def start(place: Place) -> Process:
+    check_port(place)
+    port = place.web_port
     with (place.folder / "web.log").open("wb") as log:
         child = subprocess.Popen([sys.executable, "-m", "infra.local.web", str(port), str(place.stack_file)], cwd=ROOT,
                                  env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, stdin=subprocess.DEVNULL, stdout=log,
