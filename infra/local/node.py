@@ -19,7 +19,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 def check(stack_file: str) -> None:
     """Both against a deployed stack; what cannot be run is named in a line."""
-    environment = {**os.environ, "PHOTODROP_STACK": stack_file, "PHOTODROP_CHROMIUM": browser() or ""}
+    environment = {**os.environ, "PHOTODROP_STACK": str(Path(stack_file).resolve()), "PHOTODROP_CHROMIUM": browser() or ""}
     for what, folder, missing in parts():
         if missing:
             print(f"{what}: not run: {missing}; then make e2e runs them", flush=True)
