@@ -6,6 +6,8 @@ import { Upload } from "./upload.js";
 
 /** Files that are sent at once. */
 const AT_ONCE = 3;
+/** How old a pending photo may be to be waited for, in milliseconds: its upload's address lasts 5 minutes. */
+const LATEST = 10 * 60_000;
 
 const MESSAGES = {
   NETWORK: "The connection was lost. Nothing is gone: try again.",
@@ -130,7 +132,7 @@ class Card {
     if (photo.status === "failed") return this.state(MESSAGES[photo.failure?.code] ?? `Failed: ${photo.failure?.code}`, { bad: true });
     if (photo.status === "expired") return this.state("Never arrived: upload it again.", { bad: true });
     if (photo.thumbhash) this.$placeholder.src = dataUrl(photo.thumbhash);
-    if (photo.status === "pending") return this.follow();
+    if (photo.status === "pending") return this.follow(photo.created_at);
     const best = pick(photo.variants, 480);
     this.$photo.onload = () => this.$photo.classList.add("shown");
     if (best) Object.assign(this.$photo, { alt: this.name, src: best.url });
@@ -141,7 +143,8 @@ class Card {
   }
 
   /** Waits for a photo that was pending when the page was opened. */
-  async follow() {
+  async follow(createdAt) {
+    if (Date.now() - Date.parse(createdAt) > LATEST) return this.state("Not uploaded yet.");
     this.state(`${STEPS.thumbnails} …`);
     try {
       this.show(await api.settled(this.id, { timeout: 30_000 }));

@@ -11,6 +11,19 @@ let browser;
 before(async () => (browser = await launch()));
 after(() => browser?.close());
 
+/** Drops a file onto the page. */
+async function drop(page, name, bytes) {
+  const files = await page.evaluateHandle(([name, base64]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name));
+    return transfer;
+  }, [name, bytes.toString("base64")]);
+  await page.dispatchEvent("#drop", "dragenter", { dataTransfer: files });
+  await page.locator("#drop.over").waitFor();
+  await page.dispatchEvent("#drop", "drop", { dataTransfer: files });
+  assert.equal(await page.locator("#drop.over").count(), 0);
+}
+
 /** What axe-core finds against WCAG 2.2 AA. */
 async function violations(page) {
   await page.evaluate(axe);
@@ -79,6 +92,26 @@ test("a connection lost in the middle is retried, and a lost answer that meets 4
   await ready(page, name);
   assert.equal(puts, 5);
   assert.deepEqual(statuses, [200, 412]);
+  assert.equal(await page.locator(".card .name", { hasText: name }).count(), 1);
+  await page.context().close();
+});
+
+test("an upload that goes offline half-way is finished by itself when the network is back", async () => {
+  const page = await signedIn(browser);
+  const network = await page.context().newCDPSession(page);
+  const conditions = (offline, uploadThroughput) =>
+    network.send("Network.emulateNetworkConditions", { offline, latency: 0, downloadThroughput: -1, uploadThroughput });
+  const name = `offline-${Date.now()}.jpg`; // no other run's
+  await conditions(false, 150_000);
+  await drop(page, name, readFileSync(photo("photo-6mp.jpg")));
+  const state = card(page, name).locator(".state");
+  await page.waitForFunction((element) => /Uploading [3-8]\d %/.test(element.textContent), await state.elementHandle());
+  await shot(page, "uploading");
+  await conditions(true, 0);
+  await card(page, name).getByRole("button", { name: `Retry ${name}` }).waitFor();
+  assert.match(await state.textContent(), /connection was lost/);
+  await conditions(false, -1);
+  await ready(page, name);
   assert.equal(await page.locator(".card .name", { hasText: name }).count(), 1);
   await page.context().close();
 });
