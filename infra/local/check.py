@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local import build, described, settings, tools
+from infra.local import build, described, node, settings, tools
 from infra.local.console import Console, Failure, duration, run
 from infra.local.settings import ROOT, TEMPLATE
 
@@ -20,7 +20,7 @@ ADVISORIES_URL = "https://github.com/rustsec/advisory-db/info/refs?service=git-u
 
 # The tests that need a stack; `test = false` in their manifest keeps them out of `cargo test`. Every cargo command
 # here takes the whole workspace, so that one set of features is settled and the AWS SDK is compiled once.
-END_TO_END = ["--test", "e2e", "--test", "faults"]
+END_TO_END = ["--test", "e2e", "--test", "faults", "--test", "cli"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,8 @@ def end_to_end(stack_file: str) -> None:
     environment = {**os.environ, "PHOTODROP_STACK": stack_file}
     run(["cargo", "test", "--locked", "--workspace", "--no-fail-fast", *END_TO_END], "the end-to-end tests", env=environment,
         cwd=ROOT, show=True)
+    node.check(stack_file)
+    # Last: it leaves many a photo behind that never comes.
     described.check(stack_file)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.local import build, check, emulator, settings, tools
+from infra.local import build, check, emulator, node, settings, tools
 from infra.local.console import Console, Failure
 from infra.local.settings import Place
 
@@ -30,11 +30,12 @@ def up(console: Console) -> None:
 
 def bring_up(console: Console, place: Place) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """A stack that is up to date, and the demo photo's record."""
-    from infra.local import demo, deploy
+    from infra.local import demo, deploy, web
 
     tools.check_rust()
     architecture = settings.architecture()
     emulator.check_port(console, place)
+    web.check_port(place)
     build.functions(console, architecture)
     process = emulator.ensure_running(console, place)
     is_new = deploy.read(place) is None
@@ -42,7 +43,9 @@ def bring_up(console: Console, place: Place) -> tuple[dict[str, Any], dict[str, 
     if is_new:
         # Its schedule begins in five minutes; until then an alarm would ring for the lack of runs.
         demo.reconcile(console, stack)
-    if demo.sign_in(place, stack) is None:
+    signed_in = demo.sign_in(place, stack)
+    web.ensure_running(console, place, stack)
+    if signed_in is None:
         console.say("the API takes the tokens of your own issuer: no demo photo is uploaded")
         return stack, None
     return stack, demo.prove(console, stack)
@@ -59,6 +62,7 @@ def greet(console: Console, stack: dict[str, Any], record: dict[str, Any] | None
             console.plain(f"    {variant['url']}")
         console.plain()
     console.plain(f"API      {stack['api_url']}")
+    console.plain(f"Page     {stack['web_url']}")
     console.plain(f"Stack    .local/stack.json has the names and a token; make token writes a fresh one after an hour")
     console.plain("Next     upload a photo of your own, PHOTO.jpg:")
     console.plain(f"""
@@ -102,6 +106,7 @@ def down(console: Console) -> None:
     place = settings.main_place()
     place.folder.mkdir(parents=True, exist_ok=True)
     with tools.lock(place.folder / "lock", console, "another command changes the local stack"):
+        stop_page(place)
         stopped = emulator.stop(console, place)
     console.say("stopped; photos and records of the local stack are gone" if stopped else "no local stack is running")
 
@@ -254,6 +259,7 @@ def coldstart(console: Console) -> None:
 def test(console: Console) -> None:
     """Runs every check and the end-to-end tests on a stack of their own, which is then removed."""
     tools.check_rust()
+    node.require()
     console.say("checks everything; the first time takes some ten minutes, most of it building")
     place = settings.test_place()
     with tools.lock(settings.LOCAL / "test.lock", console, "another make test is running"):
@@ -291,6 +297,7 @@ def end_to_end(console: Console, place: Place, tests: Callable[[str], None] = ch
     """Starts the test stack, tests it and removes it, whatever happens in between."""
     place.folder.mkdir(parents=True, exist_ok=True)
     # One that an interrupted machine left behind.
+    stop_page(place)
     emulator.stop(console, place)
     # The log of one run, kept for a look after it.
     place.log_file.unlink(missing_ok=True)
@@ -302,7 +309,14 @@ def end_to_end(console: Console, place: Place, tests: Callable[[str], None] = ch
             check.smoke(console, place)
         tests(str(place.stack_file))
     finally:
+        stop_page(place)
         emulator.stop(console, place)
+
+
+def stop_page(place: Place) -> None:
+    from infra.local import web
+
+    web.stop(place)
 
 
 def lint(console: Console) -> None:

@@ -30,7 +30,8 @@ def fingerprint(process: Process, parameters: dict[str, str]) -> str:
 def deploy(console: Console, place: Place, process: Process, architecture: str) -> dict[str, Any]:
     """Deploys the template with `sam deploy` unless it is there already, and gives the stack's description."""
     endpoint = settings.endpoint(process.port)
-    parameters = {"Architecture": architecture, "AwsEndpointUrl": endpoint, **place.parameters,
+    parameters = {"Architecture": architecture, "AwsEndpointUrl": endpoint,
+                  "AllowedOrigins": f"http://localhost:3000,http://localhost:{place.web_port}", **place.parameters,
                   **settings.extra_parameters()}
     wanted = fingerprint(process, parameters)
     before = read(place)

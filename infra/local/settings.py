@@ -49,6 +49,12 @@ class Place:
         return endpoint(self.port)
 
     @property
+    def web_port(self) -> int:
+        """Where the upload page is served: apart from the emulator's port, and from the next one, which may be another's."""
+        variable = "PHOTODROP_WEB_PORT" if self.name == "photodrop" else "PHOTODROP_TEST_WEB_PORT"
+        return port_from(variable, min(self.port + 20, 65535))[0]
+
+    @property
     def stack_file(self) -> Path:
         return self.folder / "stack.json"
 

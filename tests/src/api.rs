@@ -86,10 +86,18 @@ impl Created {
     }
 }
 
+/// A client of what runs on this machine.
+pub(crate) fn http_client() -> reqwest::ClientBuilder {
+    // The command line's features are reqwest's for the whole workspace: it then brings TLS but no provider of its
+    // own. A second one cannot be there, so the answer tells nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy()
+}
+
 impl Api {
     /// A client with the demo user's token.
     pub fn new(stack: &Stack) -> Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build()?;
+        let http = http_client().timeout(Duration::from_mins(1)).build()?;
         Ok(Self { http, base_url: stack.api_url.clone(), token: Some(stack.token.clone()) })
     }
 

@@ -330,8 +330,7 @@ impl Aws {
     /// in the header and lets its root user's key through.
     async fn json_api(&self, service: &str, target: &str, body: &Value) -> Result<Value> {
         let credential = format!("test/20260101/{}/{service}/aws4_request", self.stack.region);
-        let response = reqwest::Client::builder()
-            .no_proxy()
+        let response = crate::api::http_client()
             .build()?
             .post(&self.stack.endpoint)
             .header("x-amz-target", target)

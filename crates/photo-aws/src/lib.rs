@@ -10,6 +10,7 @@
 //! | [`objects`] | the S3 buckets: presign, read an original, write a variant; list and remove |
 //! | `events` | the EventBridge bus, with the feature `events` |
 //! | `queues`, `invoke` | the failure queue and the thumbnail function, with the feature `reconcile` |
+//! | `operator` | what an operator asks a function from a terminal, with the feature `operator` |
 //! | [`telemetry`] | JSON logs |
 //! | [`metrics`] | CloudWatch metrics by lines of the log (EMF) |
 //! | [`usage`] | memory and CPU time of an invocation |
@@ -27,6 +28,8 @@ pub mod invoke;
 mod item;
 pub mod metrics;
 pub mod objects;
+#[cfg(feature = "operator")]
+pub mod operator;
 #[cfg(feature = "reconcile")]
 pub mod queues;
 pub mod quota;

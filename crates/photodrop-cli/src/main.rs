@@ -1,0 +1,57 @@
+//! `photodrop`: photos into a stack and out of it, from a terminal or a script.
+//!
+//! Results go to stdout, as text or with `--json` as one JSON object a line; everything for people goes to stderr.
+
+mod api;
+mod args;
+mod backfill;
+mod delete;
+mod error;
+mod get;
+mod list;
+mod output;
+mod photo;
+mod progress;
+mod sniff;
+mod source;
+mod status;
+mod target;
+mod upload;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Arguments, Command};
+use crate::error::CliError;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.global.json);
+    // reqwest is built without a provider of its own; a second one cannot be there, so the answer tells nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(arguments, &output)),
+        Err(source) => Err(CliError::Io { path: "the async runtime".into(), source }),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn run(arguments: Arguments, output: &Output) -> Result<(), CliError> {
+    let Arguments { global, command } = arguments;
+    match command {
+        Command::Upload(upload) => upload::run(&global, upload, output).await,
+        Command::List(list) => list::run(&global, &list, output).await,
+        Command::Get(get) => get::run(&global, &get, output).await,
+        Command::Delete(delete) => delete::run(&global, &delete, output).await,
+        Command::Status(status) => status::run(&global, &status, output).await,
+        Command::Backfill(backfill) => backfill::run(&global, &backfill, output).await,
+    }
+}

@@ -1,0 +1,346 @@
+//! `photodrop upload`
+//!
+//! Every photo is asked for under an idempotency key that its bytes and what is announced of them give. Whoever is
+//! interrupted runs the same command again: what was uploaded within a day is found, not uploaded twice.
+
+mod multipart;
+pub(crate) mod state;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::StreamExt as _;
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+
+use crate::api::{Api, BASE_PATH, Outgoing};
+use crate::args::{Global, Upload as Arguments};
+use crate::error::CliError;
+use crate::output::{Output, as_json, plain};
+use crate::photo::Photo;
+use crate::progress::{FileProgress, Progress};
+use crate::source::Source;
+use crate::target::Target;
+use crate::upload::state::State;
+
+/// How often an upload is asked for anew whose URL did not last.
+const MAX_URLS: u32 = 3;
+const MIB: u64 = 1024 * 1024;
+
+/// What all files share.
+struct Uploader {
+    api: Api,
+    arguments: Arguments,
+    state: State,
+    /// As many requests with bytes are under way at once as there are permits.
+    permits: Semaphore,
+}
+
+/// The answer to a request for an upload.
+#[derive(Debug, Deserialize)]
+struct Created {
+    photo_id: String,
+    status: String,
+    upload: Option<How>,
+}
+
+/// How to upload.
+#[derive(Debug, Deserialize)]
+struct How {
+    method: String,
+    #[serde(default)]
+    url: String,
+    #[serde(default)]
+    headers: Map<String, Value>,
+    #[serde(default)]
+    part_size_bytes: u64,
+    #[serde(default)]
+    part_count: u32,
+}
+
+/// What became of a file.
+struct Done {
+    photo_id: String,
+    status: String,
+    size_bytes: u64,
+    /// It had been uploaded before this run.
+    already: bool,
+    /// Parts that had been uploaded before this run.
+    resumed_parts: u32,
+}
+
+pub(crate) async fn run(global: &Global, arguments: Arguments, output: &Output) -> Result<(), CliError> {
+    let api = Api::new(&Target::find(global)?, global.retries)?;
+    let state = State::new(arguments.state.as_deref())?;
+    let files = arguments.files.clone();
+    let jobs = usize::from(arguments.jobs);
+    let uploader = Uploader { api, state, permits: Semaphore::new(jobs), arguments };
+    let size_bytes =
+        files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
+    let progress = Progress::new(files.len(), size_bytes);
+    let total = files.len();
+    let mut under_way = futures::stream::iter(files)
+        .map(|path| {
+            let (uploader, progress) = (&uploader, &progress);
+            async move {
+                let outcome = uploader.one(path.clone(), progress).await;
+                (path, outcome)
+            }
+        })
+        .buffer_unordered(jobs);
+    let mut failed = 0;
+    while let Some((path, outcome)) = under_way.next().await {
+        if let Err(error) = outcome {
+            failed += 1;
+            progress.aside(|| report_failure(*output, &path, &error));
+            if error.ends_all() {
+                // The others are left where they are: the same command goes on with them.
+                progress.finish();
+                return Err(error);
+            }
+        } else if let Ok(done) = outcome {
+            progress.aside(|| report(*output, &path, &done));
+        }
+    }
+    progress.finish();
+    if failed == 0 { Ok(()) } else { Err(CliError::Some { failed, total, what: "files" }) }
+}
+
+fn report(output: Output, path: &Path, done: &Done) {
+    let Done { photo_id, status, size_bytes, already, resumed_parts } = done;
+    let file = path.display().to_string();
+    let line = json!({ "file": file, "photo_id": photo_id, "status": status, "size_bytes": size_bytes,
+        "already": already, "resumed_parts": resumed_parts });
+    output.result(&line, &format!("{photo_id}\t{status}\t{}", plain(&file)));
+}
+
+fn report_failure(output: Output, path: &Path, error: &CliError) {
+    let file = path.display().to_string();
+    let (photo_id, status) = match error {
+        CliError::PhotoFailed { photo_id, .. } => (Some(photo_id), "failed"),
+        CliError::StillPending { photo_id, .. } => (Some(photo_id), "pending"),
+        _ => (None, "error"),
+    };
+    output.failure(&json!({ "file": file, "photo_id": photo_id, "status": status, "error": as_json(error) }));
+    match error {
+        // It names the file by itself.
+        CliError::Io { .. } => Output::say(&plain(&error.to_string())),
+        _ => Output::say(&format!("{}: {error}", plain(&file))),
+    }
+}
+
+impl Uploader {
+    async fn one(&self, path: PathBuf, progress: &Progress) -> Result<Done, CliError> {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let size_bytes = path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+        let bar = progress.file(&name, size_bytes);
+        bar.say("checksum");
+        let outcome = match Source::look_at(path).await {
+            Ok(source) => self.send(&source, &bar).await,
+            Err(error) => Err(error),
+        };
+        bar.finish();
+        outcome
+    }
+
+    async fn send(&self, source: &Source, bar: &FileProgress) -> Result<Done, CliError> {
+        let body = self.announcement(source)?;
+        let mut key = if self.arguments.again { fresh_key() } else { key_of(self.api.base_url(), &body) };
+        let mut resumed_parts = 0;
+        for _ in 0..MAX_URLS {
+            let Some(created) = self.create(&body, &key).await? else {
+                // The key's photo was deleted meanwhile: this is to be a new one.
+                key = fresh_key();
+                continue;
+            };
+            let Some(how) = created.upload else {
+                // Only when the key is one of an earlier run.
+                return self.wait(created.photo_id, &created.status, source, bar, true, 0).await;
+            };
+            let sent = if how.method == "multipart" {
+                multipart::send(self, source, &created.photo_id, &key, &how, bar).await?
+            } else {
+                self.put(source, &created.photo_id, &how, bar).await?
+            };
+            match sent {
+                Sent::Arrived { resumed } => {
+                    resumed_parts += resumed;
+                    return self.wait(created.photo_id, "uploaded", source, bar, false, resumed_parts).await;
+                }
+                Sent::Expired => {}
+                Sent::Closed => key = fresh_key(),
+            }
+        }
+        Err(CliError::Answer(format!("no URL of {MAX_URLS} lasted until the bytes were sent")))
+    }
+
+    /// What is announced of a file.
+    fn announcement(&self, source: &Source) -> Result<Value, CliError> {
+        let Some(content_type) = self.arguments.content_type.as_deref().or(source.content_type) else {
+            return Err(CliError::NotAPhoto(
+                "is no picture: its first bytes are no known type's (--content-type sends it all the same)",
+            ));
+        };
+        let metadata: Map<String, Value> =
+            self.arguments.metadata.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let mut body = json!({
+            "file_name": source.file_name(),
+            "content_type": content_type,
+            "size_bytes": source.size_bytes,
+            "checksum_sha256": source.checksum_sha256,
+        });
+        if !metadata.is_empty() {
+            body["metadata"] = Value::Object(metadata);
+        }
+        if source.size_bytes >= self.arguments.multipart_from.saturating_mul(MIB) {
+            body["upload_method"] = json!("multipart");
+        }
+        Ok(body)
+    }
+
+    /// Asks for an upload; nothing if the key stands for a photo that is gone.
+    async fn create(&self, body: &Value, key: &str) -> Result<Option<Created>, CliError> {
+        let headers = [("idempotency-key", key)];
+        let path = format!("{BASE_PATH}/upload");
+        let expected = [StatusCode::CREATED, StatusCode::OK];
+        match self.api.expect(Method::POST, &path, &headers, Some(body), &expected).await {
+            Ok(reply) => reply.json().map(Some),
+            Err(CliError::Api(problem)) if problem.code == "IDEMPOTENCY_CONFLICT" => Ok(None),
+            Err(CliError::Api(problem))
+                if body.get("upload_method").is_some()
+                    && problem.errors.iter().any(|error| error.pointer == "/upload_method") =>
+            {
+                // The stack's threshold is higher than ours.
+                let mut plainly = body.clone();
+                if let Some(members) = plainly.as_object_mut() {
+                    members.remove("upload_method");
+                }
+                Box::pin(self.create(&plainly, &key_of(key, &plainly))).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One presigned PUT of the whole file.
+    async fn put(
+        &self,
+        source: &Source,
+        photo_id: &str,
+        how: &How,
+        bar: &FileProgress,
+    ) -> Result<Sent, CliError> {
+        let Ok(_permit) = self.permits.acquire().await else { return Ok(Sent::Expired) };
+        bar.say("sending");
+        let transfer = bar.transfer(source.read(0, source.size_bytes).await?);
+        let make = || transfer.body();
+        let headers = sendable(&how.headers);
+        let outgoing = Outgoing { method: Method::PUT, url: &how.url, headers, body: &make };
+        let reply = self.api.send(&outgoing).await?;
+        match reply.status {
+            StatusCode::OK => Ok(Sent::Arrived { resumed: 0 }),
+            // An earlier attempt had arrived and its answer had not.
+            StatusCode::PRECONDITION_FAILED => {
+                Photo::get(&self.api, photo_id).await.map(|_| Sent::Arrived { resumed: 0 })
+            }
+            StatusCode::FORBIDDEN if is_expired(&reply.bytes) => Ok(Sent::Expired),
+            _ => Err(reply.storage_error()),
+        }
+    }
+
+    async fn wait(
+        &self,
+        photo_id: String,
+        status: &str,
+        source: &Source,
+        bar: &FileProgress,
+        already: bool,
+        resumed_parts: u32,
+    ) -> Result<Done, CliError> {
+        let mut status = status.to_owned();
+        if self.arguments.wait {
+            bar.say("thumbnails");
+            let timeout = Duration::from_secs(self.arguments.wait_timeout);
+            let photo = Photo::settled(&self.api, &photo_id, timeout).await?;
+            if let Some(code) = photo.failure() {
+                return Err(CliError::PhotoFailed { photo_id, code: code.to_owned() });
+            }
+            photo.status().clone_into(&mut status);
+        }
+        Ok(Done { photo_id, status, size_bytes: source.size_bytes, already, resumed_parts })
+    }
+}
+
+/// How sending the bytes ended, where it was no error.
+enum Sent {
+    /// The object is there.
+    Arrived {
+        /// Parts that an earlier run had sent.
+        resumed: u32,
+    },
+    /// The URL had expired: the same photo may be asked for again.
+    Expired,
+    /// The photo takes no bytes any more: another one is needed.
+    Closed,
+}
+
+/// The headers to send: `content-length` comes from the body.
+fn sendable(headers: &Map<String, Value>) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"))
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+/// S3's refusal of a URL that is too old.
+fn is_expired(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    text.contains("Request has expired") || text.contains("ExpiredToken")
+}
+
+/// A key for exactly this announcement at this API: the same file gives the same one.
+fn key_of(api_url: &str, body: &Value) -> String {
+    let digest = Sha256::digest(format!("photodrop-cli 1\n{api_url}\n{body}"));
+    format!("cli-{}", URL_SAFE_NO_PAD.encode(digest))
+}
+
+fn fresh_key() -> String {
+    format!("cli-{}", uuid::Uuid::now_v7())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_file_has_the_same_key_and_another_announcement_another() {
+        let body = json!({ "file_name": "a.jpg", "size_bytes": 1 });
+        assert_eq!(key_of("http://a", &body), key_of("http://a", &body.clone()));
+        assert_ne!(key_of("http://a", &body), key_of("http://b", &body));
+        assert_ne!(
+            key_of("http://a", &body),
+            key_of("http://a", &json!({ "file_name": "b.jpg", "size_bytes": 1 }))
+        );
+        assert_ne!(fresh_key(), fresh_key());
+    }
+
+    #[test]
+    fn the_length_is_not_sent_twice() {
+        let headers = json!({ "content-length": "3", "content-type": "image/png" });
+        let sent = sendable(headers.as_object().unwrap());
+        assert_eq!(sent, [("content-type".to_owned(), "image/png".to_owned())]);
+    }
+
+    #[test]
+    fn a_url_that_is_too_old_is_told_from_a_wrong_signature() {
+        assert!(is_expired(
+            b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+        ));
+        assert!(!is_expired(b"<Error><Code>SignatureDoesNotMatch</Code></Error>"));
+    }
+}

@@ -1,0 +1,77 @@
+// A client of photodrop. What is sent and answered has the types of docs/openapi.yaml: `npm run types` makes
+// photodrop.d.ts of it, and whatever does not fit is no longer compiled.
+
+import createClient from "openapi-fetch";
+import type { components, paths } from "./photodrop.js";
+
+export type Photo = components["schemas"]["Photo"];
+export type UploadRequest = components["schemas"]["UploadRequest"];
+type Problem = components["schemas"]["Problem"];
+
+/** What went wrong; `code` stays the same from version to version. */
+export class PhotodropError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export function photodrop(baseUrl: string, token: string) {
+  const api = createClient<paths>({ baseUrl, headers: { authorization: `Bearer ${token}` } });
+
+  /** Announces a photo and brings its bytes to S3. Doing it again with the same key is the same photo. */
+  async function upload(request: UploadRequest, bytes: Uint8Array<ArrayBuffer>, key: string): Promise<string> {
+    const { data, error, response } = await api.POST("/api/v4/photo/upload", {
+      params: { header: { "Idempotency-Key": key } },
+      body: request,
+    });
+    if (!data) throw problem(error, response);
+    // Nothing to bring: the bytes came with an earlier request of the same key.
+    if (!data.upload) return data.photo_id;
+    if (!("headers" in data.upload)) throw new PhotodropError("UNEXPECTED", `upload_method ${data.upload.method}`);
+    const { method, url, headers } = data.upload;
+    const put = await fetch(url, { method, headers, body: bytes });
+    // 412: they were there already, an earlier answer had been lost.
+    if (!put.ok && put.status !== 412) throw new PhotodropError("STORAGE", `S3 answered ${put.status}`);
+    return data.photo_id;
+  }
+
+  /** Waits until a photo is ready or failed. */
+  async function settled(photo_id: string, seconds = 60): Promise<Photo> {
+    for (const end = Date.now() + seconds * 1000; Date.now() < end; ) {
+      const { data, error, response } = await api.GET("/api/v4/photo/{photo_id}", { params: { path: { photo_id } } });
+      if (!data) throw problem(error, response);
+      if (data.status !== "pending") return data;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("retry-after") ?? 1)));
+    }
+    throw new PhotodropError("STILL_PENDING", `${photo_id} is still pending after ${seconds} s`);
+  }
+
+  /** All photos, the newest first. */
+  async function* photos(): AsyncGenerator<Photo> {
+    for (let cursor: string | undefined; ; ) {
+      const { data, error, response } = await api.GET("/api/v4/photo", {
+        params: { query: cursor === undefined ? { limit: 100 } : { limit: 100, cursor } },
+      });
+      if (!data) throw problem(error, response);
+      yield* data.photos;
+      if (data.next_cursor === null) return;
+      cursor = data.next_cursor;
+    }
+  }
+
+  async function remove(photo_id: string): Promise<void> {
+    const { error, response } = await api.DELETE("/api/v4/photo/{photo_id}", { params: { path: { photo_id } } });
+    if (!response.ok) throw problem(error, response);
+  }
+
+  return { upload, settled, photos, remove };
+}
+
+/** API Gateway's own answers have no code. */
+function problem(error: Problem | { message?: string } | undefined, response: Response): PhotodropError {
+  if (error && "code" in error) return new PhotodropError(error.code, error.detail);
+  return new PhotodropError(String(response.status), error?.message ?? "no answer of photodrop's");
+}

@@ -1,0 +1,37 @@
+// npm start -- PHOTO.jpg …: uploads photos to the local stack, or to PHOTODROP_API as PHOTODROP_TOKEN.
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { basename, extname } from "node:path";
+import { PhotodropError, photodrop, type UploadRequest } from "./client.js";
+
+const TYPES: Record<string, UploadRequest["content_type"]> = {
+  ".gif": "image/gif",
+  ".jpeg": "image/jpeg",
+  ".jpg": "image/jpeg",
+  ".png": "image/png",
+  ".webp": "image/webp",
+};
+
+const { PHOTODROP_API, PHOTODROP_TOKEN, PHOTODROP_STACK = "../../.local/stack.json" } = process.env;
+const stack: { api_url: string; token: string } =
+  PHOTODROP_API && PHOTODROP_TOKEN
+    ? { api_url: PHOTODROP_API, token: PHOTODROP_TOKEN }
+    : JSON.parse(readFileSync(PHOTODROP_STACK, "utf8"));
+const client = photodrop(stack.api_url, stack.token);
+
+for (const file of process.argv.slice(2)) {
+  try {
+    const content_type = TYPES[extname(file).toLowerCase()];
+    if (!content_type) throw new PhotodropError("UNSUPPORTED_TYPE", "is no .jpg, .png, .webp or .gif");
+    const bytes = new Uint8Array(readFileSync(file));
+    const checksum_sha256 = createHash("sha256").update(bytes).digest("base64");
+    const request = { file_name: basename(file), content_type, size_bytes: bytes.length, checksum_sha256 };
+    const photo = await client.settled(await client.upload(request, bytes, crypto.randomUUID()));
+    if (photo.status !== "ready") throw new PhotodropError(photo.failure?.code ?? photo.status, "has become no photo");
+    console.log(JSON.stringify({ file, photo_id: photo.photo_id, variants: photo.variants.length }));
+  } catch (error) {
+    process.exitCode = 1;
+    console.error(`${file}: ${error instanceof PhotodropError ? `${error.code}: ${error.message}` : error}`);
+  }
+}

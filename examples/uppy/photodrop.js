@@ -1,0 +1,40 @@
+// What @uppy/aws-s3 6 needs to upload to photodrop: `uppy.use(AwsS3, photodrop(uppy, api, () => token))`.
+export function photodrop(uppy, api, token) {
+  const idempotencyKeys = new Map(); // by file: another attempt is the same photo
+  const arrived = new Set(); // files of which S3 had the bytes already
+  const call = async (method, path, body) => {
+    const headers = { authorization: `Bearer ${await token()}`, ...(body && { "content-type": "application/json" }) };
+    const answer = await fetch(`${api}/api/v4/photo/${path}`, { method, headers, body: body && JSON.stringify(body) });
+    const found = await answer.json();
+    if (answer.ok) return found;
+    // UPLOAD_CLOSED is the API's word for S3's 412: nothing is left to put.
+    throw Object.assign(new Error(found.detail ?? `photodrop answered ${answer.status}`), { status: found.code === "UPLOAD_CLOSED" ? 412 : answer.status });
+  };
+  uppy.on("upload-error", (file, error) => error.status === 412 && arrived.add(file.id));
+  // An answer was lost and the bytes had arrived. The photo is looked up, and that is a success.
+  uppy.addPostProcessor(async (ids) => {
+    for (const id of ids.filter((id) => arrived.delete(id))) {
+      const { status } = await call("GET", uppy.getFile(id).meta.photoId).catch(() => ({ status: "unknown" }));
+      if (status === "expired") idempotencyKeys.delete(id); // the next attempt is a new photo
+      if (!["pending", "ready", "failed"].includes(status)) continue;
+      uppy.hideInfo();
+      uppy.setState({ error: null });
+      uppy.setFileState(id, { error: null });
+      uppy.emit("upload-success", uppy.getFile(id), { status: 200, body: {}, uploadURL: undefined });
+    }
+  });
+  return {
+    shouldUseMultipart: (file) => file.size >= 8 * 1024 * 1024, // the stack's MultipartThresholdBytes
+    getChunkSize: () => 5 * 1024 * 1024, // photodrop signs parts of exactly this length
+    generateObjectKey: (file) => file.id,
+    async signRequest(request) {
+      const file = uppy.getFile(request.key); // none later on: then the key is the one that photodrop answered
+      if (!file) return call("POST", "uppy/sign", request);
+      const { id, size, name: fileName, type: contentType } = file;
+      if (!idempotencyKeys.has(id)) idempotencyKeys.set(id, crypto.randomUUID());
+      const signed = await call("POST", "uppy/sign", { ...request, size, fileName, contentType, idempotencyKey: idempotencyKeys.get(id) });
+      uppy.setFileMeta(id, { photoId: signed.photo_id });
+      return signed;
+    },
+  };
+}

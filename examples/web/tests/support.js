@@ -1,0 +1,58 @@
+// A stack, a browser and real photos.
+
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const root = new URL("../../../", import.meta.url).pathname;
+export const stack = JSON.parse(readFileSync(process.env.PHOTODROP_STACK ?? join(root, ".local/stack.json"), "utf8"));
+export const photo = (name) => join(root, "crates/photo-imaging/testdata", name);
+export const scratch = mkdtempSync(join(tmpdir(), "photodrop-web-"));
+const shots = join(root, ".local/screenshots");
+mkdirSync(shots, { recursive: true });
+
+/** A file made for a test. */
+export function made(name, bytes) {
+  const path = join(scratch, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+/** A real photo made larger by a comment at its end that decoders skip. */
+export function padded(name, bytes) {
+  return made(`padded-${name}`, Buffer.concat([readFileSync(photo(name)), Buffer.alloc(bytes)]));
+}
+
+export const launch = () =>
+  chromium.launch({
+    executablePath: process.env.PHOTODROP_CHROMIUM ?? "/usr/bin/chromium",
+    // As root in a container there is no sandbox, and the network is closed: nothing is to be looked up.
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync"],
+  });
+
+/** The page, signed in as the demo user. */
+export async function open(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 850 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(45_000);
+  page.errors = [];
+  page.on("pageerror", (error) => page.errors.push(String(error)));
+  page.on("console", (message) => message.text().includes("Content Security Policy") && page.errors.push(message.text()));
+  await page.goto(stack.web_url);
+  return page;
+}
+
+export async function signedIn(browser, options) {
+  const page = await open(browser, options);
+  await page.getByRole("button", { name: "Continue as the demo user" }).click();
+  await page.getByRole("heading", { name: "Your photos" }).waitFor();
+  await page.waitForFunction(() => !document.getElementById("more").disabled);
+  return page;
+}
+
+export const choose = (page, ...files) => page.locator("#files").setInputFiles(files);
+export const card = (page, name) => page.locator(".card").filter({ has: page.locator(".name", { hasText: new RegExp(`^${name.replaceAll(".", "\\.")}$`) }) }).first();
+export const ready = (page, name) => card(page, name).locator(".photo.shown").waitFor();
+export const shot = (page, name) => page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });

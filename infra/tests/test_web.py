@@ -1,0 +1,77 @@
+"""What the upload page's server gives away, and when it does not start."""
+
+import json
+import os
+import socket
+import tempfile
+import threading
+import unittest
+import urllib.error
+import urllib.request
+from functools import partial
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from unittest import mock
+
+from infra.local import web
+from infra.local.console import Failure
+from infra.local.settings import Place
+
+STACK = {"endpoint": "http://localhost:1", "api_url": "http://localhost:1/api", "region": "us-east-1",
+         "user_pool_client_id": "client", "demo_user": "demo", "demo_password": "secret", "token": "of the demo user"}
+
+
+class Quiet(web.Page):
+    def log_message(self, *_):
+        pass
+
+
+class Served(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, stack_file=self.folder / "stack.json"))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.url = f"http://127.0.0.1:{server.server_port}"
+
+    def status(self, path):
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(self.url + path) as answer:
+                self.body = answer.read()
+                return answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    def test_the_page_is_served_and_nothing_else_of_the_folder(self):
+        for path in ["/", "/index.html", "/app.js", "/style.css", "/icon.svg", "/app.js?v=1"]:
+            self.assertEqual(self.status(path), 200, path)
+        for path in ["/README.md", "/tests/package.json", "/tests/", "/../uppy/photodrop.js", "/%2e%2e/uppy/photodrop.js",
+                     "/config.example.json", "/none.js"]:
+            self.assertEqual(self.status(path), 404, path)
+
+    def test_the_configuration_is_the_stacks_without_its_token(self):
+        self.assertEqual(self.status("/config.json"), 503)
+        (self.folder / "stack.json").write_text(json.dumps(STACK))
+        self.assertEqual(self.status("/config.json"), 200)
+        self.assertEqual(json.loads(self.body), {
+            "api": "http://localhost:1/api", "cognito": {"endpoint": "http://localhost:1/", "client_id": "client"},
+            "demo": {"user": "demo", "password": "secret"}})
+
+    def test_a_taken_port_is_a_line_that_says_what_to_do(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            for name, variable in [("photodrop", "PHOTODROP_WEB_PORT"), ("photodrop-test", "PHOTODROP_TEST_WEB_PORT")]:
+                with mock.patch.dict(os.environ, {variable: str(port)}):
+                    with self.assertRaisesRegex(Failure, f"port {port} .*{variable}"):
+                        web.check_port(Place(self.folder, 4566, False, name))
+        self.assertFalse(web.stop(Place(self.folder, 4566, False, "photodrop")), "there is none to stop")
+
+
+if __name__ == "__main__":
+    unittest.main()
