@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use crate::stack::Stack;
 
 /// How long a photo may take to settle: a cold function on a busy machine, three times over.
-const SETTLE_TIMEOUT: Duration = Duration::from_mins(2);
+/// How long a photo may stay pending before a test says so.
+pub const SETTLE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The path of the photo API.
 pub const BASE_PATH: &str = "/api/v4/photo";
