@@ -139,6 +139,13 @@ impl Aws {
         Ok(output.tag_set.into_iter().find(|tag| tag.key == "photodrop-state").map(|tag| tag.value))
     }
 
+    /// How many parts of an unfinished upload of an original S3 has.
+    pub async fn parts(&self, key: &str, upload_id: &str) -> Result<usize> {
+        let bucket = &self.stack.originals_bucket;
+        let output = self.s3.list_parts().bucket(bucket).key(key).upload_id(upload_id).send().await?;
+        Ok(output.parts().len())
+    }
+
     /// The keys and `ETag`s below a prefix of a bucket.
     pub async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<(String, String)>> {
         let output = self.s3.list_objects_v2().bucket(bucket).prefix(prefix).send().await?;

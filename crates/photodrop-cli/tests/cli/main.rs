@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use photodrop_tests::photos::photo;
 use photodrop_tests::stack::root;
+use photodrop_tests::{Aws, Stack, aws};
 use serde_json::Value;
 
 /// What a run printed as JSON lines, and how it ended.
@@ -116,8 +117,21 @@ fn photos_are_uploaded_listed_shown_downloaded_and_deleted() {
     assert_ne!(anew.lines[0]["photo_id"], ids[0]);
 }
 
-#[test]
-fn an_upload_killed_in_the_middle_goes_on_where_it_was() {
+/// How many parts S3 has of the upload that is remembered in a folder; none where nothing is remembered yet.
+async fn parts_of_the_upload_in(state: &Path) -> usize {
+    let files = fs::read_dir(state).into_iter().flatten().map(|file| file.unwrap().path());
+    let Some(file) = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "json")) else {
+        return 0;
+    };
+    let unfinished: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let stack = Stack::load().unwrap();
+    let owner = aws::subject(&stack.token).unwrap();
+    let key = format!("photos/{owner}/{}/original", unfinished["photo_id"].as_str().unwrap());
+    Aws::new(&stack).await.parts(&key, unfinished["upload_id"].as_str().unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_upload_killed_in_the_middle_goes_on_where_it_was() {
     let cli = Cli::new();
     let large = cli.photo("photo-6mp.jpg", 26 * 1024 * 1024);
     let mut child = cli
@@ -126,15 +140,14 @@ fn an_upload_killed_in_the_middle_goes_on_where_it_was() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // Once S3 has begun to take parts the state is written; a part or two later it is killed.
+    // It is killed as soon as S3 has a part.
     let state = cli.folder.path().join("state");
     let deadline = Instant::now() + Duration::from_mins(1);
-    while fs::read_dir(&state).map_or(0, Iterator::count) == 0 {
+    while parts_of_the_upload_in(&state).await == 0 {
         assert!(Instant::now() < deadline, "it never began");
         assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
-        std::thread::sleep(Duration::from_millis(5));
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    std::thread::sleep(Duration::from_millis(400));
     child.kill().unwrap();
     assert!(!child.wait().unwrap().success(), "it was killed in the middle");
     let resumed = cli.run(&["upload", "--wait", &large]);
