@@ -177,10 +177,15 @@ impl PhotoStore {
     }
 
     pub(crate) async fn get_item(&self, key: &OriginalKey) -> Result<Option<Item>, AwsError> {
+        self.get_at(photo_key(key)).await
+    }
+
+    /// What stands under this primary key now: read consistently.
+    async fn get_at(&self, primary_key: Item) -> Result<Option<Item>, AwsError> {
         self.client
             .get_item()
             .table_name(&self.table_name)
-            .set_key(Some(photo_key(key)))
+            .set_key(Some(primary_key))
             .consistent_read(true)
             .send()
             .await

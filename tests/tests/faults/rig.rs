@@ -1,15 +1,12 @@
 //! Functions behind the fault proxy, and the count at the end.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use photodrop_tests::api::SETTLE_TIMEOUT;
 use photodrop_tests::audit::{self, Expected};
 use photodrop_tests::faults::{Fault, FaultProxy};
 use photodrop_tests::{Api, Aws, Stack, aws};
-use reqwest::StatusCode;
 use tokio::sync::{Mutex, MutexGuard};
 
 /// One experiment at a time has the functions.
@@ -102,20 +99,9 @@ impl Rig {
         Ok(())
     }
 
-    /// Waits until a photo is no longer pending. Under a storm a busy emulator refuses a question now and then (502, 503): like any
-    /// client, this asks again.
+    /// Waits until a photo is no longer pending.
     pub(crate) async fn settled(&self, photo_id: &str) -> Result<()> {
-        let deadline = Instant::now() + SETTLE_TIMEOUT;
-        loop {
-            let reply = self.api.photo(photo_id).await?;
-            let busy = reply.status.is_server_error();
-            ensure!(busy || reply.status == StatusCode::OK, "{photo_id}: {}: {}", reply.status, reply.text());
-            if !busy && reply.json()["status"] != "pending" {
-                return Ok(());
-            }
-            ensure!(Instant::now() < deadline, "{photo_id}: {}: {} for too long", reply.status, reply.text());
-            tokio::time::sleep(Duration::from_millis(150)).await;
-        }
+        self.api.settled_when_busy(photo_id).await.map(drop)
     }
 
     /// Fails if a planned fault did not happen.

@@ -83,15 +83,7 @@ impl PhotoStore {
 
     /// Whether a photo was taken over before.
     pub async fn was_imported(&self, key: &OriginalKey) -> Result<bool, AwsError> {
-        self.client
-            .get_item()
-            .table_name(&self.table_name)
-            .set_key(Some(import_key(key)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map(|output| output.item.is_some())
-            .map_err(|error| AwsError::new("dynamodb:GetItem", error))
+        self.get_at(import_key(key)).await.map(|item| item.is_some())
     }
 }
 
