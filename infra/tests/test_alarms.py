@@ -230,6 +230,12 @@ class TheDashboard(unittest.TestCase):
                 if namespace == "photodrop" and metric[0] != "...":
                     self.assertIn(metric[1], ours)
 
+    def test_every_count_is_on_it(self) -> None:
+        counts = re.findall(r"^\| `(\w+)` \| Count \|", METRICS, re.M)
+        self.assertIn("RenewalsFailed", counts)
+        for name in counts:
+            self.assertIn(f'"{name}"', self.text.replace('\\"', '"'), "shown to whoever looks at 3 a.m.")
+
 
 if __name__ == "__main__":
     unittest.main()
