@@ -14,6 +14,13 @@ impl Times {
         Self(milliseconds)
     }
 
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        Self::new(self.0)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -49,6 +56,14 @@ pub fn handler_milliseconds(line: &str) -> Option<f64> {
     ours.then(|| entry["duration_us"].as_f64().map(|microseconds| microseconds / 1000.0))?
 }
 
+/// The CPU time of the process that the upload handler took, in milliseconds, from the metrics that it logs of a request for an
+/// upload: `{"route":"POST …","cpu_ms":1.2,…}`.
+#[must_use]
+pub fn handler_cpu_milliseconds(line: &str) -> Option<f64> {
+    let entry: Value = serde_json::from_str(line).ok()?;
+    entry["route"].as_str()?.starts_with("POST").then(|| entry["cpu_ms"].as_f64())?
+}
+
 /// The time that Lambda reports, in milliseconds: `REPORT RequestId: … Duration: 1.23 ms Billed Duration: …`, with tabs
 /// between.
 #[must_use]
@@ -79,6 +94,11 @@ mod tests {
         assert_eq!(handler_milliseconds(&line("POST /api/v4/photo/upload")), Some(2.1));
         assert_eq!(handler_milliseconds(&line("GET /health")), None);
         assert_eq!(handler_milliseconds("START RequestId: x"), None);
+        assert_eq!(handler_cpu_milliseconds(&line("POST /api/v4/photo/upload")), None);
+        let used =
+            |route: &str| format!(r#"{{"Function":"upload","route":"{route}","cpu_ms":1.25,"status":201}}"#);
+        assert_eq!(handler_cpu_milliseconds(&used("POST /api/v4/photo/upload")), Some(1.25));
+        assert_eq!(handler_cpu_milliseconds(&used("GET /health")), None);
         let report = "REPORT RequestId: x\tDuration: 1.23 ms\tBilled Duration: 2 ms";
         assert_eq!(reported_milliseconds(report), Some(1.23));
         assert_eq!(reported_milliseconds("END RequestId: x"), None);

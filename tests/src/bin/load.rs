@@ -1,9 +1,10 @@
-//! `make load`: uploads by several clients at once, on the running local stack: without thumbnail work, with it, and with
-//! thumbnail work that hangs; beside them the old way, which makes thumbnails inside the request.
+//! `make load`: uploads on the running local stack without thumbnail work, with it, and with thumbnail work that hangs;
+//! beside them the old way, which makes thumbnails inside the request.
 //!
-//! `PHOTODROP_LOAD_UPLOADS` (40) uploads in each phase by `PHOTODROP_LOAD_CLIENTS` (8) clients. Everything runs on one machine,
-//! the emulator included: compare what differs by more than that explains. Without these two it writes its tables into
-//! `docs/RELIABILITY.md`. What it has uploaded it deletes again.
+//! First one client beside one thumbnail at a time, in turn and again, so that a machine of two cores has one for each: what differs
+//! is what thumbnails do to uploads. Then `PHOTODROP_LOAD_UPLOADS` (40) uploads in each phase by `PHOTODROP_LOAD_CLIENTS` (8)
+//! clients with every event sent: everything runs on one machine, the emulator included, so what differs is mostly the want of cores.
+//! Without these two it writes its tables into `docs/RELIABILITY.md`. What it has uploaded it deletes again.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,7 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use photodrop_tests::aws::{event_for, subject};
-use photodrop_tests::measure::{Times, handler_milliseconds};
+use photodrop_tests::measure::{Times, handler_cpu_milliseconds, handler_milliseconds};
 use photodrop_tests::old_way::{GATEWAY_TIMEOUT, OldWay};
 use photodrop_tests::photos::photo;
 use photodrop_tests::stack::root;
@@ -25,6 +26,13 @@ const SETTLE: Duration = Duration::from_mins(5);
 
 /// How long the log may lag behind.
 const LOG_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often one client's three phases are gone through, and how many uploads each of them has.
+const ROUNDS: usize = 5;
+const UPLOADS_OF_ONE: usize = 20;
+
+/// Thumbnails that hang beside one client.
+const HANGING: usize = 4;
 
 struct Load {
     stack: Stack,
@@ -41,6 +49,27 @@ struct Phase {
     name: &'static str,
     photo_ids: Vec<String>,
     handler: Times,
+    /// CPU time of the upload function's process.
+    cpu: Times,
+    post: Times,
+    put: Times,
+}
+
+impl Phase {
+    fn and(mut self, again: Self) -> Self {
+        self.photo_ids.extend(again.photo_ids);
+        self.handler = self.handler.and(again.handler);
+        self.cpu = self.cpu.and(again.cpu);
+        self.post = self.post.and(again.post);
+        self.put = self.put.and(again.put);
+        self
+    }
+}
+
+/// What clients saw, and since when (ms of the epoch) it is in the log.
+struct Uploaded {
+    since: i64,
+    photo_ids: Vec<String>,
     post: Times,
     put: Times,
 }
@@ -57,23 +86,34 @@ async fn main() -> Result<()> {
         clients: number("PHOTODROP_LOAD_CLIENTS", 8)?,
         stack,
     };
+    eprintln!("make load: warming both functions up");
+    let warm_up = load.phase("warm-up", load.clients, load.clients).await?;
+    load.settle(&warm_up).await?;
+    eprintln!("make load: one client, {ROUNDS} rounds of three phases");
+    let alone = load.one_client().await?;
+    eprintln!("make load: all clients, three phases");
+    let together = [load.idle().await?, load.loaded().await?, load.hung().await?];
     let mut report = format!(
-        "`make load`: {} uploads a phase by {} clients, photo-6mp.jpg ({} kB), on {} cores.\n",
-        load.uploads,
-        load.clients,
+        "`make load`: photo-6mp.jpg ({} kB), on {} cores.\n\n",
         load.photo.len() / 1000,
         std::thread::available_parallelism()?
     );
-    eprintln!("make load: warming both functions up");
-    let warm_up = load.phase("warm-up", load.clients).await?;
-    load.settle(&warm_up).await?;
-    eprintln!("make load: three phases of uploads");
-    let phases = [load.idle().await?, load.loaded().await?, load.hung().await?];
-    report.push_str(&Load::report(&phases)?);
+    writeln!(
+        report,
+        "One client, {ROUNDS} rounds of {UPLOADS_OF_ONE} uploads in each phase; of thumbnails one at a time is made, or \
+        {HANGING} hang; ms:\n"
+    )?;
+    report.push_str(&Load::report(&alone)?);
+    writeln!(
+        report,
+        "\n{} clients at once, {} uploads in each phase, every one with its event; ms:\n",
+        load.clients, load.uploads
+    )?;
+    report.push_str(&Load::report(&together)?);
     eprintln!("make load: the old way, for a minute or so");
     let outcome = load.old_way().await;
     eprintln!("make load: deleting what was uploaded");
-    load.clean_up(phases.iter().chain([&warm_up])).await?;
+    load.clean_up(alone.iter().chain(&together).chain([&warm_up])).await?;
     report.push_str(&outcome?);
     println!("{report}");
     let is_as_documented =
@@ -102,8 +142,14 @@ fn number(variable: &str, default: usize) -> Result<usize> {
 }
 
 impl Load {
-    /// Uploads by all clients at once. Anything but 201 and 200 is an error: success is 100 % or there is no result.
-    async fn phase(&self, name: &'static str, uploads: usize) -> Result<Phase> {
+    /// Uploads, and what the log says of them.
+    async fn phase(&self, name: &'static str, uploads: usize, clients: usize) -> Result<Phase> {
+        let uploaded = self.upload(uploads, clients).await?;
+        self.logged(name, uploaded).await
+    }
+
+    /// Uploads by so many clients at once. Anything but 201 and 200 is an error: success is 100 % or there is no result.
+    async fn upload(&self, uploads: usize, clients: usize) -> Result<Uploaded> {
         // Log lines are told apart by the millisecond.
         tokio::time::sleep(Duration::from_millis(50)).await;
         let began = SystemTime::now().duration_since(UNIX_EPOCH)?;
@@ -117,47 +163,133 @@ impl Load {
             anyhow::Ok((created.photo_id, milliseconds(posted - started), put))
         };
         let done: Vec<_> =
-            stream::iter(0..uploads).map(upload).buffer_unordered(self.clients).try_collect().await?;
-        let handler = self.handler_times(i64::try_from(began.as_millis())?, uploads).await?;
-        Ok(Phase {
-            name,
-            handler,
+            stream::iter(0..uploads).map(upload).buffer_unordered(clients).try_collect().await?;
+        Ok(Uploaded {
+            since: i64::try_from(began.as_millis())?,
             post: Times::new(done.iter().map(|(_, post, _)| *post).collect()),
             put: Times::new(done.iter().map(|(.., put)| *put).collect()),
             photo_ids: done.into_iter().map(|(photo_id, ..)| photo_id).collect(),
         })
     }
 
-    /// The handler's times of all uploads since a moment. Lines come into the log some time after their answers.
-    async fn handler_times(&self, since: i64, uploads: usize) -> Result<Times> {
+    /// Adds the handler's times. Lines come into the log some time after their answers.
+    async fn logged(&self, name: &'static str, uploaded: Uploaded) -> Result<Phase> {
+        let Uploaded { since, photo_ids, post, put } = uploaded;
         let deadline = Instant::now() + LOG_PATIENCE;
         loop {
             let lines = self.aws.log_lines(&self.stack.upload_log_group, since).await?;
-            let times = Times::new(lines.iter().filter_map(|line| handler_milliseconds(line)).collect());
-            if times.len() >= uploads {
-                return Ok(times);
+            let times =
+                |of: fn(&str) -> Option<f64>| Times::new(lines.iter().filter_map(|line| of(line)).collect());
+            let (handler, cpu) = (times(handler_milliseconds), times(handler_cpu_milliseconds));
+            if handler.len().min(cpu.len()) >= photo_ids.len() {
+                return Ok(Phase { name, photo_ids, handler, cpu, post, put });
             }
-            ensure!(Instant::now() < deadline, "{} log lines for {uploads} uploads", times.len());
+            ensure!(Instant::now() < deadline, "{} log lines for {} uploads", handler.len(), photo_ids.len());
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
+    }
+
+    /// The phases of one client, in turn and again. No event is sent meanwhile; afterwards each is.
+    async fn one_client(&self) -> Result<[Phase; 3]> {
+        let bucket = &self.stack.originals_bucket;
+        let notifications = self.aws.silence(bucket).await?;
+        let measured = self.rounds().await;
+        self.aws.notify(bucket, notifications).await?;
+        let phases = measured?;
+        for phase in &phases {
+            self.send_events(&phase.photo_ids).await?;
+        }
+        for phase in &phases {
+            self.settle(phase).await?;
+        }
+        Ok(phases)
+    }
+
+    async fn rounds(&self) -> Result<[Phase; 3]> {
+        let mut phases = self.round().await?;
+        for _ in 1..ROUNDS {
+            let again = self.round().await?;
+            let mut again = again.into_iter();
+            phases = phases.map(|phase| match again.next() {
+                Some(more) => phase.and(more),
+                None => phase,
+            });
+        }
+        Ok(phases)
+    }
+
+    /// What is uploaded in the first phase is made in the second and hangs in the third.
+    async fn round(&self) -> Result<[Phase; 3]> {
+        let rest = self.phase("rest", UPLOADS_OF_ONE, 1).await?;
+        let (hanging, waiting) = rest.photo_ids.split_at(HANGING);
+        let made = self.beside_making(waiting).await?;
+        let hung = self.beside_hanging(hanging).await?;
+        Ok([rest, made, hung])
+    }
+
+    async fn beside_making(&self, waiting: &[String]) -> Result<Phase> {
+        let (first, waiting) = waiting.split_first().context("photos that wait")?;
+        // A start of the function is not what is measured.
+        self.aws.invoke(&self.stack.thumbnail_function, &self.event(first)).await?;
+        let make = async {
+            for photo_id in waiting {
+                self.aws.invoke(&self.stack.thumbnail_function, &self.event(photo_id)).await?;
+            }
+            anyhow::bail!("{} thumbnails were made before {UPLOADS_OF_ONE} uploads", waiting.len())
+        };
+        let uploaded = tokio::select! {
+            uploaded = self.upload(UPLOADS_OF_ONE, 1) => uploaded?,
+            ended = make => ended?,
+        };
+        self.logged("are being made", uploaded).await
+    }
+
+    async fn beside_hanging(&self, photo_ids: &[String]) -> Result<Phase> {
+        let function = &self.stack.thumbnail_function;
+        let holdup = Holdup::start(&self.stack.endpoint).await?;
+        let before = self.aws.set_environment(function, &[("AWS_ENDPOINT_URL_S3", &holdup.url)]).await?;
+        let uploaded = async {
+            self.send_events(photo_ids).await?;
+            let deadline = Instant::now() + LOG_PATIENCE;
+            while holdup.held() < photo_ids.len() {
+                ensure!(
+                    Instant::now() < deadline,
+                    "{} of {} thumbnails hang",
+                    holdup.held(),
+                    photo_ids.len()
+                );
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            self.upload(UPLOADS_OF_ONE, 1).await
+        }
+        .await;
+        holdup.release();
+        self.aws.restore_environment(function, before).await?;
+        self.logged("hang", uploaded?).await
+    }
+
+    /// As S3 would have.
+    async fn send_events(&self, photo_ids: &[String]) -> Result<()> {
+        for photo_id in photo_ids {
+            self.aws.invoke_async(&self.stack.thumbnail_function, &self.event(photo_id)).await?;
+        }
+        Ok(())
     }
 
     /// No event is sent meanwhile; afterwards each is.
     async fn idle(&self) -> Result<Phase> {
         let bucket = &self.stack.originals_bucket;
         let notifications = self.aws.silence(bucket).await?;
-        let phase = self.phase("rest", self.uploads).await;
+        let phase = self.phase("rest", self.uploads, self.clients).await;
         self.aws.notify(bucket, notifications).await?;
         let phase = phase?;
-        for photo_id in &phase.photo_ids {
-            self.aws.invoke_async(&self.stack.thumbnail_function, &self.event(photo_id)).await?;
-        }
+        self.send_events(&phase.photo_ids).await?;
         self.settle(&phase).await?;
         Ok(phase)
     }
 
     async fn loaded(&self) -> Result<Phase> {
-        let phase = self.phase("are being made", self.uploads).await?;
+        let phase = self.phase("are being made", self.uploads, self.clients).await?;
         self.settle(&phase).await?;
         Ok(phase)
     }
@@ -166,7 +298,7 @@ impl Load {
         let function = &self.stack.thumbnail_function;
         let holdup = Holdup::start(&self.stack.endpoint).await?;
         let before = self.aws.set_environment(function, &[("AWS_ENDPOINT_URL_S3", &holdup.url)]).await?;
-        let phase = self.phase("hang", self.uploads).await;
+        let phase = self.phase("hang", self.uploads, self.clients).await;
         let held = holdup.held();
         holdup.release();
         self.aws.restore_environment(function, before).await?;
@@ -201,19 +333,24 @@ impl Load {
 
     fn report(phases: &[Phase]) -> Result<String> {
         let mut text =
-            "\nphotodrop, every upload answered 201 and 200, every photo ready afterwards; ms:\n\n"
+            "| thumbnails | handler median | p99 | its CPU median | POST median | p99 | PUT median | p99 | \
+            handler against rest | its CPU |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
                 .to_owned();
-        writeln!(
-            text,
-            "| thumbnails | handler median | p99 | POST median | p99 | PUT median | p99 | handler against rest |"
-        )?;
-        writeln!(text, "| --- | --- | --- | --- | --- | --- | --- | --- |")?;
-        let idle = phases[0].handler.median();
+        let rest = phases.first().context("a phase of rest")?;
         for phase in phases {
-            let figures = [&phase.handler, &phase.post, &phase.put]
-                .map(|times| format!("{:.1} | {:.1}", times.median(), times.percentile(99)));
-            let ratio = phase.handler.median() / idle;
-            writeln!(text, "| {} | {} | {ratio:.2} |", phase.name, figures.join(" | "))?;
+            let pair = |times: &Times| format!("{:.2} | {:.2}", times.median(), times.percentile(99));
+            let against = |times: &Times, rest: &Times| times.median() / rest.median();
+            writeln!(
+                text,
+                "| {} | {} | {:.2} | {} | {} | {:.2} | {:.2} |",
+                phase.name,
+                pair(&phase.handler),
+                phase.cpu.median(),
+                pair(&phase.post),
+                pair(&phase.put),
+                against(&phase.handler, &rest.handler),
+                against(&phase.cpu, &rest.cpu),
+            )?;
         }
         Ok(text)
     }
