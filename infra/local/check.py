@@ -86,6 +86,11 @@ def security(console: Console) -> None:
             "checkov", cwd=ROOT, env={**os.environ, "LOG_LEVEL": "ERROR"})
 
 
+def workflows(_: Console) -> None:
+    """What runs at GitHub cannot run here; that it is well-formed and gives nobody a way in can be seen."""
+    run(["zizmor", "--offline", "--quiet", ROOT / ".github" / "workflows"], "zizmor", cwd=ROOT, show=True)
+
+
 def cross_compilation(console: Console) -> None:
     """The C below the functions, for arm64: where Rust's standard library for it is missing, it is seen early all the same."""
     from infra.local import release
@@ -159,6 +164,7 @@ STEPS = [
     Step("format (cargo fmt)", formatting),
     Step("template (cfn-lint, sam validate)", template),
     Step("security of the templates (checkov)", security),
+    Step("workflows (zizmor)", workflows),
     Step("tests of infra/ (unittest)", python_unit),
     Step("lints (clippy pedantic)", clippy),
     Step("dependencies (cargo-deny)", deny),
@@ -166,7 +172,7 @@ STEPS = [
     Step("functions (cargo lambda, glibc)", functions),
     Step("C for arm64 (zig)", cross_compilation),
 ]
-LINTS = [step for step in STEPS if step.action in {formatting, template, security, clippy}]
+LINTS = [step for step in STEPS if step.action in {formatting, template, security, workflows, clippy}]
 
 
 def run_steps(console: Console, steps: list[Step]) -> None:

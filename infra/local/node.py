@@ -41,7 +41,8 @@ def parts() -> list[tuple[str, Path, str | None]]:
 
 
 def browser() -> str | None:
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
+    """The Chromium to test with: a given one, else one that is installed."""
+    return os.environ.get("PHOTODROP_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def missing_node() -> str | None:

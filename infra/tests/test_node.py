@@ -11,10 +11,10 @@ from infra.local.console import Failure
 
 
 class Node(unittest.TestCase):
-    def check(self, *, version, programs, required=False):
+    def check(self, *, version, programs, required=False, given=""):
         """What was run, and what was said."""
         said = io.StringIO()
-        variables = {"PHOTODROP_BROWSER": "required"} if required else {"PHOTODROP_BROWSER": ""}
+        variables = {"PHOTODROP_BROWSER": "required" if required else "", "PHOTODROP_CHROMIUM": given}
         with mock.patch.object(node, "node_version", return_value=version), \
                 mock.patch.object(node.shutil, "which", lambda name: f"/bin/{name}" if name in programs else None), \
                 mock.patch.object(node, "npm") as npm, mock.patch.dict(os.environ, variables), \
@@ -25,6 +25,10 @@ class Node(unittest.TestCase):
 
     def test_where_everything_is_everything_is_run(self):
         run, said = self.check(version=(20, 11), programs={"npm", "chromium"}, required=True)
+        self.assertEqual((run, said), (["typescript", "tests"], ""))
+
+    def test_a_browser_that_is_given_need_not_be_installed(self):
+        run, said = self.check(version=(22, 0), programs={"npm"}, required=True, given="/opt/chrome")
         self.assertEqual((run, said), (["typescript", "tests"], ""))
 
     def test_what_is_missing_is_said_with_the_way_to_it(self):
