@@ -1,7 +1,8 @@
 //! Resizing by SIMD, Lanczos of three lobes, alpha premultiplied on the way.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::error::ImagingError;
 use crate::raster::{Channels, Raster};
@@ -48,12 +49,6 @@ pub(crate) fn resize(
     width: u32,
     height: u32,
 ) -> Result<Raster, ImagingError> {
-    let pixel_type = match source.channels() {
-        Channels::Gray => PixelType::U8,
-        Channels::GrayAlpha => PixelType::U8x2,
-        Channels::Rgb => PixelType::U8x3,
-        Channels::Rgba | Channels::Cmyk => PixelType::U8x4,
-    };
     // Otherwise the fourth ink would be taken for alpha.
     let mut options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
@@ -61,11 +56,29 @@ pub(crate) fn resize(
     if let Some(crop) = crop {
         options = options.crop(crop.left, crop.top, crop.width, crop.height);
     }
-    let view =
-        ImageRef::new(source.width(), source.height(), source.data(), pixel_type).map_err(|e| unfit(&e))?;
-    let mut target = Image::new(width, height, pixel_type);
-    Resizer::new().resize(&view, &mut target, &options)?;
-    Raster::new(width, height, source.channels(), target.into_vec()).ok_or_else(|| unfit(&"empty target"))
+    let (from, to) = ((source.width(), source.height()), (width, height));
+    let data = match source.channels() {
+        Channels::Gray => convolved::<U8>(source.data(), from, to, &options),
+        Channels::GrayAlpha => convolved::<U8x2>(source.data(), from, to, &options),
+        Channels::Rgb => convolved::<U8x3>(source.data(), from, to, &options),
+        Channels::Rgba | Channels::Cmyk => convolved::<U8x4>(source.data(), from, to, &options),
+    }?;
+    Raster::new(width, height, source.channels(), data).ok_or_else(|| unfit(&"empty target"))
+}
+
+/// Pixels of one kind at another size. The kinds are named one by one: asked for any, the library is compiled for all of its
+/// thirteen, which takes minutes and megabytes.
+fn convolved<P: PixelTrait>(
+    pixels: &[u8],
+    (columns, rows): (u32, u32),
+    (width, height): (u32, u32),
+    options: &ResizeOptions,
+) -> Result<Vec<u8>, ImagingError> {
+    let view = TypedImageRef::<P>::from_buffer(columns, rows, pixels).map_err(|e| unfit(&e))?;
+    let mut out = vec![0; width as usize * height as usize * P::size()];
+    let mut target = TypedImage::<P>::from_buffer(width, height, &mut out).map_err(|e| unfit(&e))?;
+    Resizer::new().resize_typed(&view, &mut target, options)?;
+    Ok(out)
 }
 
 /// Resizes one channel. `part` is in shares of the picture's sides and may reach beyond them: the edges go on there.
@@ -124,14 +137,11 @@ fn resize_rows(
     (top, down): (f64, f64),
     height: u32,
 ) -> Result<Vec<u8>, ImagingError> {
-    let view = ImageRef::new(columns, rows, samples, PixelType::U8).map_err(|e| unfit(&e))?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .use_alpha(false)
         .crop(f64::from(first), top, f64::from(last - first), down);
-    let mut out = Image::new(last - first, height, PixelType::U8);
-    Resizer::new().resize(&view, &mut out, &options)?;
-    Ok(out.into_vec())
+    convolved::<U8>(samples, (columns, rows), (last - first, height), &options)
 }
 
 fn is_whole(start: f64, length: f64, side: u32) -> bool {
