@@ -139,8 +139,7 @@ pub struct RenderOptions {
     pub variants: Vec<VariantSpec>,
     /// Red, green and blue under transparency in JPEG, and around a photo that is contained.
     pub background: [u8; 3],
-    /// The effort of WebP: up to 3 opaque pictures are `photo-webp`'s, from 4 on libwebp's at that method, 6 at most; those with
-    /// alpha are libwebp's at any.
+    /// The effort of WebP: up to 3 pictures are `photo-webp`'s, from 4 on libwebp's at that method, 6 at most.
     pub webp_method: u8,
     /// rav1e's speed for AVIF, 1 (small) to 10 (fast); 0 is taken as 1 and more as 10.
     pub avif_speed: u8,

@@ -1,4 +1,4 @@
-//! The whole picture, from analysis to file.
+//! The whole picture, from analysis to frame.
 
 use crate::analysis::analyse;
 use crate::frame::{Frame, MAX_FIRST_PARTITION, Macroblock};
@@ -41,9 +41,9 @@ pub(crate) fn encode(
     // Modes have to fit into the first partition: 4 bits a macroblock are left in the largest picture.
     let mut share = 1;
     loop {
-        let (file, first) = attempt(planes, options, tuning, share, watch)?;
+        let (frame, first) = attempt(planes, options, tuning, share, watch)?;
         if first <= MAX_FIRST_PARTITION {
-            return Ok(file);
+            return Ok(frame);
         }
         if share > 64 {
             return Err(EncodeError::TooLarge);
@@ -52,7 +52,7 @@ pub(crate) fn encode(
     }
 }
 
-/// Gives the file and the size of its first partition. Modes get `1 / share` of what they may take.
+/// Gives the frame and the size of its first partition. Modes get `1 / share` of what they may take.
 fn attempt(
     planes: &Planes<'_>,
     options: Options,
@@ -116,7 +116,7 @@ fn attempt(
     let first = frame.first_partition();
     let mut writer = BoolWriter::with_capacity(count * 40);
     tokens.write(&probabilities, &mut writer);
-    Ok((frame.file(&first, &writer.finish())?, first.len()))
+    Ok((frame.payload(&first, &writer.finish())?, first.len()))
 }
 
 /// Keeps the levels of a macroblock; says whether there are any that are not zero. If not, none are kept.

@@ -1,4 +1,4 @@
-//! The file: RIFF, the frame's header, the modes of macroblocks.
+//! The frame: its header, the modes of macroblocks.
 
 use crate::EncodeError;
 use crate::intra4::PATHS;
@@ -149,28 +149,19 @@ impl Frame<'_> {
         }
     }
 
-    /// The whole file.
-    pub(crate) fn file(&self, first: &[u8], levels: &[u8]) -> Result<Vec<u8>, EncodeError> {
-        let too_large = |_| EncodeError::TooLarge;
-        // Frame tag: a key frame of profile 0 that is shown.
-        let size = u32::try_from(first.len()).map_err(too_large)?;
+    /// The frame: its tag, the picture's size, both partitions.
+    pub(crate) fn payload(&self, first: &[u8], levels: &[u8]) -> Result<Vec<u8>, EncodeError> {
+        // A key frame of profile 0 that is shown.
+        let size = u32::try_from(first.len()).map_err(|_| EncodeError::TooLarge)?;
         let [a, b, c, _] = (1 << 4 | size << 5).to_le_bytes();
-        let frame = 10 + first.len() + levels.len();
-        let padding = frame % 2;
-        let riff = u32::try_from(4 + 8 + frame + padding).map_err(too_large)?;
         let [width, height] = [self.width, self.height].map(|side| u16::try_from(side).unwrap_or(u16::MAX));
-        let mut file = Vec::with_capacity(riff as usize + 8);
-        file.extend_from_slice(b"RIFF");
-        file.extend_from_slice(&riff.to_le_bytes());
-        file.extend_from_slice(b"WEBPVP8 ");
-        file.extend_from_slice(&u32::try_from(frame).map_err(too_large)?.to_le_bytes());
-        file.extend_from_slice(&[a, b, c, 0x9d, 0x01, 0x2a]);
-        file.extend_from_slice(&width.to_le_bytes());
-        file.extend_from_slice(&height.to_le_bytes());
-        file.extend_from_slice(first);
-        file.extend_from_slice(levels);
-        file.resize(file.len() + padding, 0);
-        Ok(file)
+        let mut frame = Vec::with_capacity(10 + first.len() + levels.len());
+        frame.extend_from_slice(&[a, b, c, 0x9d, 0x01, 0x2a]);
+        frame.extend_from_slice(&width.to_le_bytes());
+        frame.extend_from_slice(&height.to_le_bytes());
+        frame.extend_from_slice(first);
+        frame.extend_from_slice(levels);
+        Ok(frame)
     }
 }
 

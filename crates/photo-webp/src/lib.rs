@@ -1,19 +1,23 @@
-//! Lossy WebP files of opaque pictures, in safe Rust.
+//! Lossy WebP files, in safe Rust.
 //!
-//! A WebP file of this kind is one key frame of VP8: RFC 6386 says what is in it. How good the file is depends on the
-//! encoder's choices alone. They follow those of libwebp (copyright 2010 Google Inc., see `LICENSE-libwebp` and
-//! `PATENTS-libwebp` beside this crate's manifest), so that `quality` means the same: segments by how visible quantisation is, their steps and
-//! filter strengths, modes by squared error and cost, rounding. What differs is the way to them: each macroblock is coded
-//! once, its levels are kept until the probabilities that suit them are known, and eight blocks are transformed at once.
+//! A WebP file of this kind is one key frame of VP8: RFC 6386 says what is in it. Alpha is beside it, without loss (RFC
+//! 9649). How good the file is depends on the encoder's choices alone. They follow those of libwebp (copyright 2010 Google Inc.,
+//! see `LICENSE-libwebp` and `PATENTS-libwebp` beside this crate's manifest), so that `quality` means the same: segments by how
+//! visible quantisation is, their steps and filter strengths, modes by squared error and cost, rounding. What differs is the way
+//! to them: each macroblock is coded once, its levels are kept until the probabilities that suit them are known, and eight
+//! blocks are transformed at once.
 
 #![expect(clippy::inline_always, reason = "measured: vectors live in registers only within one function")]
 
+mod alpha;
 mod analysis;
+mod container;
 mod cost;
 mod encode;
 mod frame;
 mod intra4;
 mod lanes;
+mod lossless;
 mod macroblock;
 mod mode_probabilities;
 mod picture;
@@ -24,11 +28,13 @@ mod segments;
 mod steps;
 mod tokens;
 mod transform;
+mod transparent;
 mod writer;
 
 #[cfg(test)]
 mod round_trip;
 
+use segments::Tuning;
 use thiserror::Error;
 
 /// A side of a picture in the file has 14 bits.
@@ -82,10 +88,38 @@ pub enum EncodeError {
     TooLarge,
 }
 
+/// What files are made with.
+const TUNING: Tuning = Tuning { spatial: 50, filter: 60 };
+
 /// The picture as a WebP file.
 pub fn encode(planes: &Planes<'_>, options: Options) -> Result<Vec<u8>, EncodeError> {
     planes.check()?;
-    encode::encode(planes, options, segments::Tuning { spatial: 50, filter: 60 }, &mut |_, _, _| {})
+    let frame = encode::encode(planes, options, TUNING, &mut |_, _, _| {})?;
+    container::file(&frame, None, (planes.width, planes.height))
+}
+
+/// The picture with its alpha, `width * height` samples, as a WebP file: colour with loss, alpha without. 255 is opaque; if all
+/// of it is, this is [`encode`].
+///
+/// Of wholly transparent pixels the colour is not kept, and colour is taken not to be premultiplied. Where alpha differs within
+/// the pixels that share a chroma sample, it should be their mean weighted by alpha, or else hidden colours show.
+pub fn encode_with_alpha(
+    planes: &Planes<'_>,
+    alpha: &[u8],
+    options: Options,
+) -> Result<Vec<u8>, EncodeError> {
+    planes.check()?;
+    if alpha.len() != planes.y.len() {
+        return Err(EncodeError::Samples { found: alpha.len(), expected: planes.y.len() });
+    }
+    if alpha.iter().all(|&alpha| alpha == 255) {
+        return encode(planes, options);
+    }
+    let (width, height) = (planes.width, planes.height);
+    let cleaned = transparent::Cleaned::of(planes, alpha);
+    let planes = cleaned.as_ref().map_or(*planes, |cleaned| cleaned.planes(width, height));
+    let frame = encode::encode(&planes, options, TUNING, &mut |_, _, _| {})?;
+    container::file(&frame, Some(&alpha::encode(alpha, width as usize)), (width, height))
 }
 
 impl Planes<'_> {

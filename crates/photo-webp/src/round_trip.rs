@@ -1,5 +1,7 @@
 //! What is encoded, decoded by two decoders that are not ours.
 
+mod alpha;
+
 use std::io::Cursor;
 
 use proptest::prelude::*;
@@ -37,13 +39,14 @@ impl Picture {
     fn check_exact(&self, options: Options) -> Vec<u8> {
         let mut own = Self::new(self.width, self.height, |_, _, _| 0);
         let tuning = Tuning { spatial: 50, filter: 0 };
-        let file = encode::encode(&self.planes(), options, tuning, &mut |column, row, pixels| {
+        let frame = encode::encode(&self.planes(), options, tuning, &mut |column, row, pixels| {
             let half = (own.width.div_ceil(2), own.height.div_ceil(2));
             paste(&mut own.y, (own.width, own.height), (column, row), &pixels.y, 16);
             paste(&mut own.u, half, (column, row), &pixels.u, 8);
             paste(&mut own.v, half, (column, row), &pixels.v, 8);
         })
         .unwrap();
+        let file = container::file(&frame, None, (self.width, self.height)).unwrap();
         let [libwebp, image] = decoded(&file);
         assert!(libwebp.same(&own), "libwebp differs: {:?}", libwebp.first_difference(&own));
         assert!(image.same(&own), "image-webp differs: {:?}", image.first_difference(&own));

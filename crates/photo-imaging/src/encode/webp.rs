@@ -1,4 +1,4 @@
-//! WebP: by `photo-webp`, and where that has no answer by libwebp.
+//! WebP: by `photo-webp`, and where libwebp does better by that.
 
 use photo_webp::Options;
 use webpx::{EncoderConfig, Unstoppable, YuvPlanesRef};
@@ -9,7 +9,7 @@ use crate::error::ImagingError;
 use crate::format::OutputFormat;
 use crate::raster::{Channels, Raster};
 
-/// From this effort on opaque pictures are libwebp's too: `photo-webp` has one way only, which costs less than libwebp's
+/// From this effort on pictures are libwebp's: `photo-webp` has one way only, which costs less than libwebp's
 /// least effort and gives what its usual one does. See docs/adr/021-own-webp-encoder.md.
 const LIBWEBP_METHOD: u8 = 4;
 /// Up to this many pixels libwebp's usual effort costs a millisecond and saves some 3 % of bytes: 160 x 160.
@@ -21,10 +21,13 @@ pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, 
     let (width, height) = (raster.width(), raster.height());
     check_side(format, (width, height))?;
     if raster.channels() == Channels::Rgba {
-        // libwebp itself sees to the colour under transparency.
-        let config = tuned(u64::from(width) * u64::from(height), quality, method);
-        let encoder = webpx::Encoder::new_rgba(raster.data(), width, height).config(config);
-        return encoder.encode(Unstoppable).map_err(|e| refused(format)(e.to_string()));
+        if is_libwebps(u64::from(width) * u64::from(height), method) {
+            let encoder =
+                webpx::Encoder::new_rgba(raster.data(), width, height).config(tuned(quality, method));
+            return encoder.encode(Unstoppable).map_err(|e| refused(format)(e.to_string()));
+        }
+        let (planes, alpha) = Planes::with_alpha(raster).map_err(refused(format))?;
+        return by_photo_webp(&planes, Some(&alpha), quality);
     }
     // Converted here: libwebp's own way goes by a copy of four bytes a pixel and is not vectorised.
     let planes = Planes::of(raster, Range::Limited, false).map_err(refused(format))?;
@@ -33,10 +36,18 @@ pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, 
 
 /// Lossy WebP of limited-range planes with chroma of half size.
 pub(super) fn of_planes(planes: &Planes, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
-    let pixels = planes.width as u64 * planes.height as u64;
-    if method >= LIBWEBP_METHOD || pixels <= SMALL_PIXELS {
+    if is_libwebps(planes.width as u64 * planes.height as u64, method) {
         return by_libwebp(planes, quality, method);
     }
+    by_photo_webp(planes, None, quality)
+}
+
+fn is_libwebps(pixels: u64, method: u8) -> bool {
+    method >= LIBWEBP_METHOD || pixels <= SMALL_PIXELS
+}
+
+fn by_photo_webp(planes: &Planes, alpha: Option<&[u8]>, quality: u8) -> Result<Vec<u8>, ImagingError> {
+    let pixels = planes.width as u64 * planes.height as u64;
     let picture = photo_webp::Planes {
         width: side(planes.width),
         height: side(planes.height),
@@ -46,7 +57,12 @@ pub(super) fn of_planes(planes: &Planes, quality: u8, method: u8) -> Result<Vec<
     };
     // What is reduced here is sharper than what libvips reduces, so half a step less is still better, and brings its bytes back.
     let quality = f32::from(quality) - if pixels >= LARGE_PIXELS { 0.5 } else { 0.0 };
-    photo_webp::encode(&picture, Options { quality }).map_err(|e| refused(OutputFormat::WebP)(e.to_string()))
+    let options = Options { quality };
+    let encoded = match alpha {
+        Some(alpha) => photo_webp::encode_with_alpha(&picture, alpha, options),
+        None => photo_webp::encode(&picture, options),
+    };
+    encoded.map_err(|e| refused(OutputFormat::WebP)(e.to_string()))
 }
 
 fn by_libwebp(planes: &Planes, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
@@ -64,8 +80,7 @@ fn by_libwebp(planes: &Planes, quality: u8, method: u8) -> Result<Vec<u8>, Imagi
         width,
         height,
     };
-    let config = tuned(u64::from(width) * u64::from(height), quality, method);
-    let encoded = webpx::Encoder::new_yuv(view).config(config).encode(Unstoppable);
+    let encoded = webpx::Encoder::new_yuv(view).config(tuned(quality, method)).encode(Unstoppable);
     encoded.map_err(|e| refused(OutputFormat::WebP)(e.to_string()))
 }
 
@@ -73,20 +88,12 @@ fn side(side: usize) -> u32 {
     u32::try_from(side).unwrap_or(u32::MAX)
 }
 
-/// From this many on, effort 2 is balanced below.
+/// From this many on, quality is balanced above.
 const LARGE_PIXELS: u64 = 500_000;
 
-/// What libwebp is told, measured in docs/adr/012-encoders.md.
-fn tuned(pixels: u64, quality: u8, method: u8) -> EncoderConfig {
-    let (method, quality) = (method.min(6), f32::from(quality));
-    let config = EncoderConfig::new();
-    match (method, pixels) {
-        (_, ..=SMALL_PIXELS) => config.quality(quality).method(method.max(4)),
-        // Effort 2 makes larger files than 4. More bits for smooth parts and fewer for busy ones, where they are less
-        // seen, and half a step of quality give that back: see docs/adr/012-encoders.md for what it costs.
-        (2, LARGE_PIXELS..) => config.quality((quality - 0.5).max(0.0)).method(2).sns_strength(65),
-        _ => config.quality(quality).method(method),
-    }
+/// What libwebp is told. Small pictures are its business at any effort, and get its usual one at least.
+fn tuned(quality: u8, method: u8) -> EncoderConfig {
+    EncoderConfig::new().quality(f32::from(quality)).method(method.clamp(LIBWEBP_METHOD, 6))
 }
 
 #[cfg(test)]
@@ -96,18 +103,29 @@ mod tests {
     #[test]
     fn small_variants_get_the_usual_effort_and_large_ones_the_chosen() {
         for (pixels, method, expected) in [
-            (25_600, 2, 4),
-            (25_600, 6, 6),
-            (25_601, 2, 2),
-            (1_000_000, 2, 2),
-            (1_000_000, 4, 4),
-            (1_000_000, 9, 6),
+            (25_600, 0, Some(4)),
+            (25_600, 2, Some(4)),
+            (25_600, 6, Some(6)),
+            (25_601, 2, None),
+            (25_601, 3, None),
+            (1_000_000, 4, Some(4)),
+            (1_000_000, 9, Some(6)),
         ] {
-            assert_eq!(tuned(pixels, 80, method).get_method(), expected, "{pixels} px, method {method}");
+            let found = is_libwebps(pixels, method).then(|| tuned(80, method).get_method());
+            assert_eq!(found, expected, "{pixels} px, method {method}");
         }
-        for (pixels, method, expected) in [(1_000_000, 2, 79.5), (1_000_000, 4, 80.0), (100_000, 2, 80.0)] {
-            assert!((tuned(pixels, 80, method).get_quality() - expected).abs() < 1e-6);
+        assert!(tuned(80, 2).validate().is_ok());
+    }
+
+    #[test]
+    fn alpha_is_kept_whoever_encodes() {
+        for (side, method) in [(160, 2), (161, 2), (161, 4)] {
+            let pixel = |i: u32| [200, 100, 50, u8::try_from(i % 251).unwrap_or(0)];
+            let pixels: Vec<u8> = (0..side * side).flat_map(pixel).collect();
+            let raster = Raster::new(side, side, Channels::Rgba, pixels.clone()).unwrap();
+            let file = webp(&raster, 80, method).unwrap();
+            let found = image::load_from_memory(&file).unwrap().to_rgba8().into_raw();
+            assert!(found.chunks(4).zip(pixels.chunks(4)).all(|(a, b)| a[3] == b[3]), "{side}, {method}");
         }
-        assert!(tuned(1_000_000, 1, 2).validate().is_ok());
     }
 }
