@@ -114,7 +114,8 @@ impl VariantSpec {
         self.format
     }
 
-    /// The encoder's quality, 1 to 100.
+    /// The encoder's quality, 1 to 100. JPEG and WebP below half a megapixel get up to two steps more:
+    /// docs/adr/033-quality-by-size.md.
     #[must_use]
     pub fn quality(&self) -> u8 {
         self.quality

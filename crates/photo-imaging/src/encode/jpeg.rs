@@ -6,6 +6,7 @@
 
 use wide::f32x4;
 
+use super::by_size;
 use super::dct::{Half, Quantiser, ZIGZAG};
 use super::huffman::{Histogram, Table};
 use super::planes::PlanesRef;
@@ -38,8 +39,12 @@ const CHROMA: [u16; 64] = [
 const SIXTEEN_ZEROS: u8 = 0xf0;
 const END_OF_BLOCK: u8 = 0;
 
+/// Steps of quality that small, middle and large pictures get more than is asked for: see docs/adr/033-quality-by-size.md.
+const LIFTS: [u8; 3] = [2, 1, 0];
+
 /// Encodes full-range planes of at most 65535 px a side.
 pub(super) fn encode(planes: &PlanesRef<'_>, quality: u8) -> Vec<u8> {
+    let quality = quality + by_size(planes.width as u64 * planes.height as u64, LIFTS);
     let tables = [LUMA, CHROMA].map(|table| scaled(&table, quality));
     let tokens = tokens(planes, &tables);
     let codes = tokens.histograms.each_ref().map(Histogram::table);

@@ -4,7 +4,7 @@ use photo_webp::Options;
 use webpx::{EncoderConfig, Unstoppable, YuvPlanesRef};
 
 use super::planes::{Planes, Range};
-use super::{check_side, refused};
+use super::{SMALL_PIXELS, by_size, check_side, refused};
 use crate::error::ImagingError;
 use crate::format::OutputFormat;
 use crate::raster::{Channels, Raster};
@@ -12,8 +12,8 @@ use crate::raster::{Channels, Raster};
 /// From this effort on pictures are libwebp's: `photo-webp` has one way only, which costs less than libwebp's
 /// least effort and gives what its usual one does. See docs/adr/021-own-webp-encoder.md.
 const LIBWEBP_METHOD: u8 = 4;
-/// Up to this many pixels libwebp's usual effort costs a millisecond and saves some 3 % of bytes: 160 x 160.
-const SMALL_PIXELS: u64 = 25_600;
+/// Steps of quality that small, middle and large pictures get more than is asked for: see docs/adr/033-quality-by-size.md.
+const LIFTS: [f32; 3] = [1.5, 0.75, -0.5];
 
 /// Lossy WebP. `method` is the effort, 0 (fast) to 6 (small).
 pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
@@ -22,8 +22,8 @@ pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, 
     check_side(format, (width, height))?;
     if raster.channels() == Channels::Rgba {
         if is_libwebps(u64::from(width) * u64::from(height), method) {
-            let encoder =
-                webpx::Encoder::new_rgba(raster.data(), width, height).config(tuned(quality, method));
+            let config = tuned(u64::from(width) * u64::from(height), quality, method);
+            let encoder = webpx::Encoder::new_rgba(raster.data(), width, height).config(config);
             return encoder.encode(Unstoppable).map_err(|e| refused(format)(e.to_string()));
         }
         let (planes, alpha) = Planes::with_alpha(raster).map_err(refused(format))?;
@@ -42,6 +42,7 @@ pub(super) fn of_planes(planes: &Planes, quality: u8, method: u8) -> Result<Vec<
     by_photo_webp(planes, None, quality)
 }
 
+/// Of small pictures at any effort, where its usual one costs a millisecond and saves some 3 % of bytes.
 fn is_libwebps(pixels: u64, method: u8) -> bool {
     method >= LIBWEBP_METHOD || pixels <= SMALL_PIXELS
 }
@@ -55,9 +56,10 @@ fn by_photo_webp(planes: &Planes, alpha: Option<&[u8]>, quality: u8) -> Result<V
         u: &planes.cb,
         v: &planes.cr,
     };
-    // What is reduced here is sharper than what libvips reduces, so half a step less is still better, and brings its bytes back.
-    let quality = f32::from(quality) - if pixels >= LARGE_PIXELS { 0.5 } else { 0.0 };
-    let options = Options { quality };
+    let lift = by_size(pixels, LIFTS);
+    // Alpha is mostly smaller than libwebp's, so large pictures with it have no bytes to bring back.
+    let lift = if alpha.is_some() { lift.max(0.0) } else { lift };
+    let options = Options { quality: f32::from(quality) + lift };
     let encoded = match alpha {
         Some(alpha) => photo_webp::encode_with_alpha(&picture, alpha, options),
         None => photo_webp::encode(&picture, options),
@@ -80,7 +82,8 @@ fn by_libwebp(planes: &Planes, quality: u8, method: u8) -> Result<Vec<u8>, Imagi
         width,
         height,
     };
-    let encoded = webpx::Encoder::new_yuv(view).config(tuned(quality, method)).encode(Unstoppable);
+    let config = tuned(u64::from(width) * u64::from(height), quality, method);
+    let encoded = webpx::Encoder::new_yuv(view).config(config).encode(Unstoppable);
     encoded.map_err(|e| refused(OutputFormat::WebP)(e.to_string()))
 }
 
@@ -88,12 +91,11 @@ fn side(side: usize) -> u32 {
     u32::try_from(side).unwrap_or(u32::MAX)
 }
 
-/// From this many on, quality is balanced above.
-const LARGE_PIXELS: u64 = 500_000;
-
-/// What libwebp is told. Small pictures are its business at any effort, and get its usual one at least.
-fn tuned(quality: u8, method: u8) -> EncoderConfig {
-    EncoderConfig::new().quality(f32::from(quality)).method(method.clamp(LIBWEBP_METHOD, 6))
+/// What libwebp is told. Small pictures get its usual effort at least, and are lifted; others are what is asked for.
+fn tuned(pixels: u64, quality: u8, method: u8) -> EncoderConfig {
+    let lift = if pixels <= SMALL_PIXELS { by_size(pixels, LIFTS) } else { 0.0 };
+    let quality = (f32::from(quality) + lift).min(100.0);
+    EncoderConfig::new().quality(quality).method(method.clamp(LIBWEBP_METHOD, 6))
 }
 
 #[cfg(test)]
@@ -111,10 +113,14 @@ mod tests {
             (1_000_000, 4, Some(4)),
             (1_000_000, 9, Some(6)),
         ] {
-            let found = is_libwebps(pixels, method).then(|| tuned(80, method).get_method());
+            let found = is_libwebps(pixels, method).then(|| tuned(pixels, 80, method).get_method());
             assert_eq!(found, expected, "{pixels} px, method {method}");
         }
-        assert!(tuned(80, 2).validate().is_ok());
+        for (pixels, quality, expected) in [(25_600, 80, 81.5), (25_600, 100, 100.0), (25_601, 80, 80.0)] {
+            let config = tuned(pixels, quality, 4);
+            assert!((config.get_quality() - expected).abs() < 1e-6, "{pixels} px, quality {quality}");
+            assert!(config.validate().is_ok());
+        }
     }
 
     #[test]
