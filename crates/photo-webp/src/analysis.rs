@@ -24,6 +24,8 @@ pub(crate) struct Analysis {
     pub(crate) ease: [i32; SEGMENTS],
     /// The same, above the least: 0 to 255.
     pub(crate) above_least: [i32; SEGMENTS],
+    /// Where each segment lies, 0 to 255: near 255 there is hardly anything but slopes.
+    pub(crate) centres: [i32; SEGMENTS],
     /// How many segments there are.
     pub(crate) count: usize,
     /// The mean for chroma; more is easier.
@@ -165,6 +167,7 @@ pub(crate) fn analyse(planes: &Planes<'_>, columns: usize, rows: usize) -> Analy
         segments: hard.into_iter().map(|hardness| segment_of[usize::from(hardness)]).collect(),
         ease: centres.map(|centre| (255 * (centre - mean) / (most - least)).clamp(-127, 127)),
         above_least: centres.map(|centre| (255 * (centre - least) / (most - least)).clamp(0, 255)),
+        centres,
         count: SEGMENTS,
         chroma,
     }

@@ -4,6 +4,11 @@ use crate::analysis::{Analysis, SEGMENTS};
 use crate::quantize::{Kind, Quantizer};
 use crate::steps;
 
+/// Segments that lie above this have neither texture nor noise that the filter could take away, but slopes whose steps show.
+/// Pictures with noise everywhere have none: their smoothest lies at 219 to 231, that of photos with a soft background at 236
+/// to 255. See docs/adr/021-own-webp-encoder.md.
+const SMOOTH: i32 = 234;
+
 /// How a segment is coded.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
@@ -53,7 +58,9 @@ impl Segments {
             #[expect(clippy::cast_possible_truncation, reason = "0 to 127")]
             let index = (compression as i32).clamp(0, 127);
             let step = i32::from(steps::AC[index.unsigned_abs() as usize & 127]) / 4;
-            let strength = step.min(63) * 5 * tuning.filter / (256 + analysis.above_least[number]);
+            // libwebp weakens the filter where less is to be seen, and makes up for it from effort 3 on by looking at coded edges.
+            let weakened = if analysis.centres[number] > SMOOTH { 0 } else { analysis.above_least[number] };
+            let strength = step.min(63) * 5 * tuning.filter / (256 + weakened);
             let filter = if strength < 2 { 0 } else { strength.min(63) };
             let same = all.iter().position(|other| (other.index, other.filter) == (index, filter));
             *merged = u8::try_from(same.unwrap_or(all.len())).unwrap_or(0);
