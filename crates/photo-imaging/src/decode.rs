@@ -1,9 +1,11 @@
 //! The second stage: the one decode that all variants share.
 //!
-//! PNG, WebP and GIF go through `image`, JPEG through our own decoder, see [`jpeg`].
+//! WebP, GIF and what of PNG cannot be reduced row by row go through `image`, other PNG through [`png`], JPEG through our own
+//! decoder, see [`jpeg`].
 
 mod jpeg;
 mod planes;
+mod png;
 
 use std::io::Cursor;
 
@@ -28,6 +30,7 @@ pub(crate) struct Decoded {
 
 /// What a decoder gives.
 pub(crate) enum Source {
+    /// Of PNG mostly at the size already that will be made of it.
     Pixels(Raster),
     /// Of JPEG: already smaller than the photo, if less will do, and not yet pixels.
     Planes(Planes),
@@ -46,6 +49,9 @@ impl Probed<'_> {
         let (raster, icc) = match header.format {
             Format::Jpeg => return Err(ImagingError::Internal("a JPEG without a header".to_owned())),
             Format::Png => {
+                if let Some(decoded) = png::reduced(bytes, header, target, &self.limits)? {
+                    return Ok(decoded);
+                }
                 // The codec counts profile and text chunks against this, so that they cannot inflate without bound.
                 let limits = png_limits(&self.limits);
                 let decoder =

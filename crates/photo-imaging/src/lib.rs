@@ -34,6 +34,7 @@ mod raster;
 mod render;
 mod resize;
 mod sanitize;
+mod strips;
 mod timing;
 mod transpose;
 

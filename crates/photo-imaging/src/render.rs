@@ -22,7 +22,7 @@ use crate::planar::{Phase, Planar};
 use crate::pool;
 use crate::probe::{Probed, swaps_sides};
 use crate::raster::{Channels, Raster};
-use crate::resize::resize_whole;
+use crate::resize::resize;
 use crate::timing::{Laps, StageTimes};
 
 /// What became of a photo.
@@ -201,7 +201,7 @@ impl Decoded {
             Source::Pixels(raster) if (raster.width(), raster.height()) == (width, height) => {
                 Form::Pixels(raster)
             }
-            Source::Pixels(raster) => Form::Pixels(resize_whole(raster, width, height)?),
+            Source::Pixels(raster) => Form::Pixels(resize(&raster, None, width, height)?),
         };
         Ok(Reduced { form, icc, orientation })
     }
