@@ -264,7 +264,10 @@ impl Load {
         }
         .await;
         holdup.release();
+        // Before they are through, their processes would be used again with the environment that they were started in.
+        let through = self.settled("hang", photo_ids).await;
         self.aws.restore_environment(function, before).await?;
+        through?;
         self.logged("hang", uploaded?).await
     }
 
@@ -301,17 +304,24 @@ impl Load {
         let phase = self.phase("hang", self.uploads, self.clients).await;
         let held = holdup.held();
         holdup.release();
+        let through = match &phase {
+            Ok(phase) => self.settle(phase).await,
+            Err(_) => Ok(()),
+        };
         self.aws.restore_environment(function, before).await?;
-        let phase = phase?;
+        through?;
         ensure!(held > 0, "no thumbnail was held up");
-        self.settle(&phase).await?;
-        Ok(phase)
+        phase
     }
 
     /// All photos of a phase get their thumbnails.
     async fn settle(&self, phase: &Phase) -> Result<()> {
+        self.settled(phase.name, &phase.photo_ids).await
+    }
+
+    async fn settled(&self, name: &str, photo_ids: &[String]) -> Result<()> {
         let deadline = Instant::now() + SETTLE;
-        for photo_id in &phase.photo_ids {
+        for photo_id in photo_ids {
             loop {
                 let photo = self.api.photo(photo_id).await?.json();
                 match photo["status"].as_str() {
@@ -319,7 +329,7 @@ impl Load {
                     Some("pending") if Instant::now() < deadline => {
                         tokio::time::sleep(Duration::from_millis(200)).await;
                     }
-                    _ => anyhow::bail!("{}: {photo_id} is {}", phase.name, photo["status"]),
+                    _ => anyhow::bail!("{name}: {photo_id} is {}", photo["status"]),
                 }
             }
         }
