@@ -1,12 +1,15 @@
-"""How the local stack's AWS APIs are reached."""
+"""How AWS's APIs are reached, the local stack's and those of an account."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from infra.local.console import Failure
 from infra.local.settings import ACCESS_KEY, REGION
 
 
@@ -16,3 +19,11 @@ def client(service: str, endpoint: str) -> Any:
                                     region_name=REGION)
     return session.client(service, endpoint_url=endpoint,
                           config=Config(s3={"addressing_style": "path"}, proxies={}, retries={"max_attempts": 2}))
+
+
+def session_of_the_environment(environment: Mapping[str, str] = os.environ) -> boto3.session.Session:
+    """Account and region as the AWS CLI and the SDKs find them. Boto3 alone does not know AWS_REGION."""
+    session = boto3.session.Session(region_name=environment.get("AWS_REGION") or None)
+    if not session.region_name:
+        raise Failure("no region: set AWS_REGION, or AWS_PROFILE to a profile that has one")
+    return session

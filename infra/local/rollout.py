@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local import release, settings
+from infra.local import aws, release, settings
 from infra.local.console import Console, Failure
 from infra.local.settings import ROOT
 
@@ -94,9 +93,7 @@ def environment_has(name: str) -> bool:
 
 def deploy(console: Console) -> None:
     name, stack = chosen()
-    session = boto3.session.Session()
-    if not session.region_name:
-        raise Failure("no region: set AWS_REGION, or AWS_PROFILE to a profile that has one")
+    session = aws.session_of_the_environment()
     before = deployed(session.client("cloudformation"), stack)
     first = before is None
     interactive = sys.stdin.isatty()
@@ -114,8 +111,9 @@ def deploy(console: Console) -> None:
     words = command(name, stack, template, deployment_id, first=first, interactive=interactive)
     console.say(f"{' '.join(words[:2])}: {stack} in {session.region_name}{' for the first time' if first else ''}")
     # SAM asks and shows what will change: it has the terminal.
-    code = subprocess.call(words, cwd=ROOT, env={**os.environ, "AWS_REGION": session.region_name,
-                                                 "SAM_CLI_TELEMETRY": "0"})
+    # It is written with boto3, which does not know AWS_REGION.
+    region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), session.region_name)
+    code = subprocess.call(words, cwd=ROOT, env={**os.environ, **region, "SAM_CLI_TELEMETRY": "0"})
     if code != 0:
         raise Failure(f"sam deploy failed (exit code {code}); what was there before is still there")
     console.say(f"deployed; make smoke STACK={stack} puts one photo through it, make doctor STACK={stack} asks the rest")

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -71,9 +70,7 @@ def local(where: settings.Place) -> Target:
 
 def on_aws(name: str) -> Target:
     """A stack of the account and region that the AWS CLI would use."""
-    session = boto3.session.Session()
-    if not session.region_name:
-        raise Failure("no region: set AWS_REGION, or AWS_PROFILE to a profile that has one")
+    session = aws.session_of_the_environment()
     made: dict[str, Any] = {}
 
     def client(service: str) -> Any:
