@@ -4,6 +4,8 @@ use crate::analysis::analyse;
 use crate::frame::{Frame, MAX_FIRST_PARTITION, Macroblock};
 use crate::macroblock::{BlockModes, Carried, Coded, Context, LumaMode};
 use crate::picture::{Neighbours, Pixels};
+use crate::probabilities::DEFAULT;
+use crate::rate::Rates;
 use crate::segments::{Segments, Tuning};
 use crate::tokens::{Plane, Tokens};
 use crate::writer::BoolWriter;
@@ -11,6 +13,9 @@ use crate::{EncodeError, Options, Planes};
 
 /// From this quality on chroma's errors are not handed on, as in libwebp.
 const EXACT_QUALITY: f32 = 98.0;
+
+/// Rates are known better after each so many rows of macroblocks.
+const ROWS: usize = 8;
 
 /// What decoders see of the picture before they filter, handed over macroblock by macroblock.
 pub(crate) type Watch<'a> = &'a mut dyn FnMut(usize, usize, &Pixels);
@@ -77,9 +82,13 @@ fn attempt(
     let mut macroblocks = Vec::with_capacity(count);
     let mut neighbours = Neighbours::new(columns);
     let mut above = vec![Side::default(); columns];
+    let mut rates = Rates::new(&DEFAULT);
     let (mut pixels, mut seen, mut coded) = (Pixels::BLACK, Pixels::BLACK, Coded::new());
     for row in 0..rows {
         let mut left = Side::default();
+        if row % ROWS == 1 {
+            rates = Rates::new(&tokens.probabilities());
+        }
         for (column, above) in above.iter_mut().enumerate() {
             let number = analysis.segments.get(row * columns + column).copied().unwrap_or(0);
             let Some(segment) = segments.all.get(usize::from(number)) else {
@@ -91,6 +100,8 @@ fn attempt(
                 edges: neighbours.around(column, row),
                 modes: BlockModes { above: above.modes, left: left.modes },
                 header_limit,
+                rates: &rates,
+                filled: (above.filled.luma, left.filled.luma),
                 carried: hand_on.then_some((&mut above.carried, &mut left.carried)),
             };
             coded.code(&pixels, context, &mut seen);

@@ -7,7 +7,7 @@ use crate::mode_probabilities::BLOCK_MODES;
 use crate::probabilities::{DEFAULT, KEPT};
 use crate::segments::Segments;
 use crate::tokens::{Probabilities, likelihood};
-use crate::writer::BoolWriter;
+use crate::writer::{Bits, BoolWriter};
 
 /// What is written of a macroblock beside its levels.
 #[derive(Clone, Copy, Debug)]

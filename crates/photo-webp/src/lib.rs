@@ -24,6 +24,7 @@ mod picture;
 mod predict;
 mod probabilities;
 mod quantize;
+mod rate;
 mod segments;
 mod steps;
 mod tokens;

@@ -8,10 +8,11 @@ use crate::intra4::{self, Canvas, MODE_COSTS};
 use crate::lanes;
 use crate::picture::{Edges, Pixels};
 use crate::predict::{self, Chroma, Luma, widened};
-use crate::quantize::Levels;
+use crate::quantize::{Levels, used};
+use crate::rate::Rates;
 use crate::segments::Segment;
 use crate::transform::{
-    Eight, forward_eight, forward_one, forward_second, inverse_eight, inverse_one, inverse_second,
+    Eight, One, forward_eight, forward_one, forward_second, inverse_eight, inverse_one, inverse_second,
 };
 
 /// What a whole macroblock's mode costs, in 1/256 bit, that it is in one piece included.
@@ -20,7 +21,7 @@ const CHROMA_COSTS: [u16; predict::MODES] = [302, 984, 439, 642];
 /// How many 1/256 of a squared difference 1/256 bit is worth.
 const LUMA_WEIGHT: u64 = 106;
 /// libwebp has 11; 88 saves 0.9 % of the bytes at the same score.
-const BLOCK_WEIGHT: u64 = 88;
+const BLOCK_WEIGHT: u32 = 88;
 const CHROMA_WEIGHT: u64 = 120;
 
 /// How luma is predicted.
@@ -61,6 +62,10 @@ pub(crate) struct Context<'a> {
     pub(crate) modes: BlockModes,
     /// At most this much for the modes of luma, in 1/256 bit.
     pub(crate) header_limit: u64,
+    /// What levels of 4 x 4 blocks take.
+    pub(crate) rates: &'a Rates,
+    /// Which blocks above and on the left have levels that are not zero.
+    pub(crate) filled: ([bool; 4], [bool; 4]),
     /// Errors from above and from the left, if they are handed on.
     pub(crate) carried: Option<(&'a mut Carried, &'a mut Carried)>,
 }
@@ -103,7 +108,7 @@ impl Coded {
         self.code_whole(&pixels.y, &predict::luma_in(usize::from(mode), edges), context.segment, &mut seen.y);
     }
 
-    /// Luma in blocks, unless that turns out worse than `limit`.
+    /// Luma in blocks, unless their predictions turn out worse than `limit`.
     fn code_blocks(
         &mut self,
         pixels: &[u8; 256],
@@ -113,30 +118,42 @@ impl Coded {
     ) -> Option<[u8; 16]> {
         let mut canvas = Canvas::new(context.edges);
         let mut modes = [0_u8; 16];
+        let (mut filled_above, mut filled_left) = context.filled;
         let mut score = context.segment.blocks_penalty;
         let mut header = 0;
         if score >= limit {
             return None;
         }
         for block in 0..16 {
-            let above = if block < 4 { context.modes.above[block & 3] } else { modes[block - 4] };
-            let left =
-                if block.is_multiple_of(4) { context.modes.left[block >> 2] } else { modes[block - 1] };
+            let (column, row) = (block & 3, block >> 2 & 3);
+            let above = if row == 0 { context.modes.above[column] } else { modes[block - 4] };
+            let left = if column == 0 { context.modes.left[row] } else { modes[block - 1] };
             let costs = &MODE_COSTS[usize::from(above) % 10][usize::from(left) % 10];
             let source = block_of(pixels, block);
             let predictions = canvas.predictions(block);
-            let errors = intra4::errors(source, &predictions);
-            let (mode, mode_score) = best(&errors, costs, BLOCK_WEIGHT, u64::MAX);
-            modes[block] = mode;
-            score += mode_score;
-            header += u64::from(costs[usize::from(mode) % 10]);
-            if score >= limit || header > context.header_limit {
+            let candidates = best_three(&intra4::errors(source, &predictions), costs);
+            score += u64::from(candidates[0] >> 4);
+            if score >= limit {
                 return None;
             }
-            let predicted = widened(predictions[usize::from(mode) % 10].to_array());
-            let mut coefficients = forward_one([source[0] - predicted[0], source[1] - predicted[1]]);
-            self.luma_levels[block] = context.segment.luma.one(&mut coefficients);
-            let [a, b] = inverse_one(coefficients);
+            let before = u8::from(filled_above[column]) + u8::from(filled_left[row]);
+            let mut best = Tried::new();
+            for candidate in candidates {
+                // Four bits.
+                let mode = (candidate & 15) as u8;
+                let prediction = predictions[usize::from(mode) % 10];
+                best.or(mode, source, prediction, costs[usize::from(mode) % 10], before, context);
+            }
+            modes[block] = best.mode;
+            header += u64::from(costs[usize::from(best.mode) % 10]);
+            if header > context.header_limit {
+                return None;
+            }
+            let filled = used(&best.levels) > 0;
+            (filled_above[column], filled_left[row]) = (filled, filled);
+            self.luma_levels[block] = best.levels;
+            let predicted = widened(predictions[usize::from(best.mode) % 10].to_array());
+            let [a, b] = inverse_one(best.coefficients);
             canvas.put(block, u8x16::narrow_i16x8(a + predicted[0], b + predicted[1]).to_array());
         }
         *seen = canvas.pixels();
@@ -192,6 +209,64 @@ impl Coded {
             }
         }
     }
+}
+
+/// A 4 x 4 block coded in one of the modes.
+struct Tried {
+    score: u64,
+    mode: u8,
+    levels: Levels,
+    /// As decoders find them.
+    coefficients: One,
+}
+
+impl Tried {
+    fn new() -> Self {
+        Self { score: u64::MAX, mode: 0, levels: [0; 16], coefficients: [i16x8::splat(0); 2] }
+    }
+
+    /// Becomes the block in this mode if that is better: by squared errors, and by what mode and levels take.
+    #[inline(always)]
+    fn or(
+        &mut self,
+        mode: u8,
+        source: [i16x8; 2],
+        prediction: u8x16,
+        cost: u16,
+        before: u8,
+        context: &Context<'_>,
+    ) {
+        let predicted = widened(prediction.to_array());
+        let wanted = forward_one([source[0] - predicted[0], source[1] - predicted[1]]);
+        let mut coefficients = wanted;
+        let levels = context.segment.luma.one(&mut coefficients);
+        let [a, b] = [wanted[0] - coefficients[0], wanted[1] - coefficients[1]];
+        // Four times that of pixels, for the transform has a gain of 2.
+        let error = (a.dot(a) + b.dot(b)).reduce_add().unsigned_abs();
+        let weight = context.segment.rate_weight;
+        let score = u64::from(error) * 8192 + u64::from(cost) * weight;
+        if score >= self.score {
+            return;
+        }
+        let score = score + u64::from(context.rates.of(before, &levels)) * weight;
+        if score < self.score {
+            *self = Self { score, mode, levels, coefficients };
+        }
+    }
+}
+
+/// The three modes of a 4 x 4 block with the lowest scores by squared error and cost; the score is above the mode's four bits.
+#[inline(always)]
+fn best_three(errors: &[u32; intra4::MODES], costs: &[u16; intra4::MODES]) -> [u32; 3] {
+    let mut lowest = [u32::MAX; 3];
+    for (mode, (&error, &cost)) in (0..).zip(errors.iter().zip(costs)) {
+        // At most 16 x 255 x 255 x 256 and 2226 x 88: that has 28 bits.
+        let key = (error * 256 + u32::from(cost) * BLOCK_WEIGHT) << 4 | mode;
+        let (first, key) = (lowest[0].min(key), lowest[0].max(key));
+        let (second, key) = (lowest[1].min(key), lowest[1].max(key));
+        lowest = [first, second, lowest[2].min(key)];
+    }
+    lowest
 }
 
 /// The mode with the lowest score, of those that cost no more than `limit`.

@@ -140,13 +140,23 @@ fn divide(value: i16x8, round: i16x8, reciprocal: i16x8) -> i16x8 {
     (level ^ sign) - sign
 }
 
+/// Amounts of levels; those beyond a byte count as its largest.
+#[inline(always)]
+pub(crate) fn amounts(levels: &Levels) -> u8x16 {
+    let [lower, upper]: One = cast(*levels);
+    u8x16::narrow_i16x8(lower.abs(), upper.abs())
+}
+
 /// How many levels there are up to the last that is not zero.
 #[inline(always)]
 pub(crate) fn used(levels: &Levels) -> usize {
-    let [lower, upper]: One = cast(*levels);
-    let amounts = u8x16::narrow_i16x8(lower.abs(), upper.abs());
-    let zeros = amounts.simd_eq(u8x16::splat(0)).to_bitmask();
-    32 - (!zeros & 0xffff).leading_zeros() as usize
+    used_of(amounts(levels).simd_eq(u8x16::splat(0)))
+}
+
+/// The same, where levels that are zero are known.
+#[inline(always)]
+pub(crate) fn used_of(zeros: u8x16) -> usize {
+    32 - (!zeros.to_bitmask() & 0xffff).leading_zeros() as usize
 }
 
 #[cfg(test)]

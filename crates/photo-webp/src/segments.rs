@@ -9,6 +9,9 @@ use crate::steps;
 /// to 255. See docs/adr/021-own-webp-encoder.md.
 const SMOOTH: i32 = 234;
 
+/// By the square of the mean step, as in libwebp.
+const RATE_WEIGHT: u64 = 3;
+
 /// How a segment is coded.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
@@ -21,6 +24,8 @@ pub(crate) struct Segment {
     pub(crate) chroma: Quantizer,
     /// What a macroblock in 4 x 4 blocks costs more than one in one piece, in 1/256 of a squared difference.
     pub(crate) blocks_penalty: u64,
+    /// How many 1/8192 of a squared error in coefficients 1/256 bit of a 4 x 4 block is worth.
+    pub(crate) rate_weight: u64,
 }
 
 /// How the picture is coded.
@@ -85,6 +90,7 @@ impl Segment {
             second: Quantizer::new(Kind::Second, index, index),
             chroma: Quantizer::new(Kind::Chroma, index + chroma_first, index + chroma_others),
             blocks_penalty: 1000 * step * step,
+            rate_weight: RATE_WEIGHT * step * step,
             luma,
         }
     }

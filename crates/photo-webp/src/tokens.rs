@@ -3,7 +3,7 @@
 use crate::cost;
 use crate::probabilities::{DEFAULT, KEPT};
 use crate::quantize::{Levels, used};
-use crate::writer::BoolWriter;
+use crate::writer::{Bits, BoolWriter, EVEN};
 
 /// By what a block holds, by band, by how large the coefficient before was, and by branch of the tree: RFC 6386, 13.3.
 pub(crate) type Probabilities = [[[[u8; 11]; 3]; 8]; 4];
@@ -203,28 +203,31 @@ fn write_block(
     for (i, &level) in levels.iter().enumerate() {
         n += 1;
         let next = &probabilities[usize::from(BANDS[n & 15]) & 7];
-        let amount = u32::from(level.unsigned_abs());
-        writer.put(amount != 0, p[1]);
-        if amount == 0 {
-            p = &next[0];
-            continue;
-        }
-        writer.put(amount > 1, p[2]);
-        if amount == 1 {
-            p = &next[1];
-        } else {
-            write_large(p, amount, writer);
-            p = &next[2];
-        }
-        writer.put_even(level < 0);
-        if n < 16 {
+        write_level(p, level, writer);
+        p = &next[usize::from(level.unsigned_abs().min(2))];
+        if level != 0 && n < 16 {
             writer.put(i + 1 < levels.len(), p[0]);
         }
     }
 }
 
+/// One level, after the question whether the block ends.
+#[inline(always)]
+pub(crate) fn write_level(p: &[u8; 11], level: i16, writer: &mut impl Bits) {
+    let amount = u32::from(level.unsigned_abs());
+    writer.put(amount != 0, p[1]);
+    if amount == 0 {
+        return;
+    }
+    writer.put(amount > 1, p[2]);
+    if amount > 1 {
+        write_large(p, amount, writer);
+    }
+    writer.put(level < 0, EVEN);
+}
+
 /// An amount of 2 or more.
-fn write_large(p: &[u8; 11], amount: u32, writer: &mut BoolWriter) {
+fn write_large(p: &[u8; 11], amount: u32, writer: &mut impl Bits) {
     writer.put(amount > 4, p[3]);
     if amount <= 4 {
         writer.put(amount != 2, p[4]);

@@ -1,5 +1,14 @@
 //! The boolean entropy coder of RFC 6386, section 7.
 
+/// How likely false is, in 1/256, of a bit that is as likely true.
+pub(crate) const EVEN: u8 = 128;
+
+/// What takes booleans that are more or less likely.
+pub(crate) trait Bits {
+    /// `probability / 256` says how likely the bit is false.
+    fn put(&mut self, bit: bool, probability: u8);
+}
+
 /// Writes booleans that are more or less likely.
 pub(crate) struct BoolWriter {
     bytes: Vec<u8>,
@@ -16,26 +25,10 @@ impl BoolWriter {
         Self { bytes: Vec::with_capacity(bytes), low: 0, range: 255, pending: 0 }
     }
 
-    /// `probability / 256` says how likely the bit is false.
-    #[inline(always)]
-    pub(crate) fn put(&mut self, bit: bool, probability: u8) {
-        let split = 1 + (((self.range - 1) * u32::from(probability)) >> 8);
-        let (skipped, range) = if bit { (split, self.range - split) } else { (0, split) };
-        self.low += u64::from(skipped);
-        // `range` is 1 to 254.
-        let shift = range.leading_zeros() - 24;
-        self.range = range << shift;
-        self.low <<= shift;
-        self.pending += shift;
-        if self.pending >= 40 {
-            self.flush();
-        }
-    }
-
     /// A bit that is as likely true as false.
     #[inline(always)]
     pub(crate) fn put_even(&mut self, bit: bool) {
-        self.put(bit, 128);
+        self.put(bit, EVEN);
     }
 
     /// The lowest `count` bits, the highest first.
@@ -91,6 +84,23 @@ impl BoolWriter {
         let all = done.to_be_bytes();
         self.bytes.extend_from_slice(all.get(8 - count as usize..).unwrap_or(&all));
         self.bytes
+    }
+}
+
+impl Bits for BoolWriter {
+    #[inline(always)]
+    fn put(&mut self, bit: bool, probability: u8) {
+        let split = 1 + (((self.range - 1) * u32::from(probability)) >> 8);
+        let (skipped, range) = if bit { (split, self.range - split) } else { (0, split) };
+        self.low += u64::from(skipped);
+        // `range` is 1 to 254.
+        let shift = range.leading_zeros() - 24;
+        self.range = range << shift;
+        self.low <<= shift;
+        self.pending += shift;
+        if self.pending >= 40 {
+            self.flush();
+        }
     }
 }
 
