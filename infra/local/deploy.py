@@ -42,7 +42,7 @@ def deploy(console: Console, place: Place, process: Process, architecture: str) 
     with console.step(f"deploying template.yaml as {place.name} (sam deploy)"):
         run(["sam", "deploy", "--config-file", settings.ROOT / "samconfig.toml", "--config-env", "local",
              "--template-file", template, "--stack-name", place.name, "--no-progressbar", "--parameter-overrides",
-             *(f"{name}={value}" for name, value in parameters.items())],
+             *settings.overrides(parameters)],
             "sam deploy", env=settings.aws_environment(endpoint), cwd=settings.ROOT)
     stack = describe(place, endpoint)
     mend.mend(stack)
