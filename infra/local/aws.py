@@ -21,6 +21,22 @@ def client(service: str, endpoint: str) -> Any:
                           config=Config(s3={"addressing_style": "path"}, proxies={}, retries={"max_attempts": 2}))
 
 
+def api_url(outputs: Mapping[str, str], parameters: Mapping[str, str], endpoint: str) -> str:
+    """Where programs reach the API of a stack that CloudFormation at `endpoint` describes.
+
+    An emulator reports {id}.execute-api.localhost, which is the same API; but most programs cannot look up a name below
+    localhost, and everything can use this one.
+    """
+    if not in_emulator(parameters):
+        return outputs["ApiUrl"]
+    return f"{endpoint.rstrip('/')}/_aws/execute-api/{outputs['ApiId']}"
+
+
+def in_emulator(parameters: Mapping[str, str]) -> bool:
+    """Whether a stack was deployed into an emulator of AWS: then its functions are told of one."""
+    return bool(parameters.get("AwsEndpointUrl"))
+
+
 def session_of_the_environment(environment: Mapping[str, str] = os.environ) -> boto3.session.Session:
     """Account and region as the AWS CLI and the SDKs find them. Boto3 alone does not know AWS_REGION."""
     session = boto3.session.Session(region_name=environment.get("AWS_REGION") or None)

@@ -116,7 +116,7 @@ def status(console: Console) -> None:
     found = looked_at()
     from infra.local import observe
 
-    if found.local:
+    if not os.environ.get("STACK"):
         from infra.local import target
 
         place = target.place()
@@ -141,7 +141,9 @@ def alarms(console: Console) -> None:
     from infra.local import alarms as bells
     from infra.local import target
 
-    bells.show(console, found, seen_file=target.place().folder / "metrics.json",
+    # Of each stack apart: what was seen of one is forgotten when another is looked at.
+    seen = "metrics.json" if not os.environ.get("STACK") else f"metrics-{found.name}.json"
+    bells.show(console, found, seen_file=target.place().folder / seen,
                raised=os.environ.get("RAISE") or None, cleared=os.environ.get("CLEAR") or None,
                follow=is_set("FOLLOW"), speed=bells.speed_from(os.environ.get("SPEED")))
 

@@ -20,7 +20,7 @@ from infra.local import images
 from infra.local.aws import client
 from infra.local.console import Console, Failure
 from infra.local.deploy import write
-from infra.local.emulator import direct
+from infra.local.emulator import opener
 from infra.local.settings import ROOT, Place
 
 DEMO_USER = "demo"
@@ -150,7 +150,7 @@ def call(stack: dict[str, Any], method: str, path: str, body: dict[str, Any] | N
 def send(method: str, url: str, headers: dict[str, str], data: bytes | None = None) -> bytes:
     request = urllib.request.Request(url, data=data, headers=headers, method=method)
     try:
-        with direct().open(request, timeout=30) as response:
+        with opener(url).open(request, timeout=30) as response:
             return response.read()
     except urllib.error.HTTPError as error:
         detail = error.read(500).decode("utf-8", "replace")

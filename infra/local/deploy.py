@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.local import build, mend, settings
+from infra.local import aws, build, mend, settings
 from infra.local.aws import client
 from infra.local.console import Console, Failure, run
 from infra.local.emulator import Process
@@ -42,7 +42,7 @@ def deploy(console: Console, place: Place, process: Process, architecture: str) 
     with console.step(f"deploying template.yaml as {place.name} (sam deploy)"):
         run(["sam", "deploy", "--config-file", settings.ROOT / "samconfig.toml", "--config-env", "local",
              "--template-file", template, "--stack-name", place.name, "--no-progressbar", "--parameter-overrides",
-             *(f"{name}={value}" for name, value in parameters.items())],
+             *settings.overrides(parameters)],
             "sam deploy", env=settings.aws_environment(endpoint), cwd=settings.ROOT)
     stack = describe(place, endpoint)
     mend.mend(stack)
@@ -61,12 +61,12 @@ def describe(place: Place, endpoint: str) -> dict[str, Any]:
         answer = client("cloudformation", endpoint).describe_stacks(StackName=place.name)
     except ClientError as error:
         raise Failure(f"the stack {place.name} is not there after its deployment: {error}") from error
-    outputs = {item["OutputKey"]: item["OutputValue"] for item in answer["Stacks"][0]["Outputs"]}
+    (found,) = answer["Stacks"]
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in found["Outputs"]}
+    parameters = {item["ParameterKey"]: item["ParameterValue"] for item in found["Parameters"]}
     return {
         "endpoint": endpoint,
-        # The address that the stack reports, {id}.execute-api.localhost, is the same API; but most programs
-        # cannot look up a name below localhost, and everything can use this one.
-        "api_url": f"{endpoint}/_aws/execute-api/{outputs['ApiId']}",
+        "api_url": aws.api_url(outputs, parameters, endpoint),
         "api_host_url": outputs["ApiUrl"],
         "api_id": outputs["ApiId"],
         "region": REGION,

@@ -8,7 +8,6 @@ import email.utils
 import json
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local import alarms
 from infra.local.console import Console
-from infra.local.emulator import direct
+from infra.local.emulator import opener
 from infra.local.redrive import ALIAS
 from infra.local.target import Target
 
@@ -102,10 +101,10 @@ def stack(target: Target) -> Iterator[Finding]:
 
 def ask(target: Target, path: str) -> tuple[int, float, Any]:
     """Status, time and headers of an answer of the API; status 0 when there is none."""
-    opener = direct() if target.local else urllib.request.build_opener()
+    url = target.api_url + path
     started = time.monotonic()
     try:
-        with opener.open(target.api_url + path, timeout=ANSWER_SECONDS) as response:
+        with opener(url).open(url, timeout=ANSWER_SECONDS) as response:
             response.read()
             return response.status, time.monotonic() - started, response.headers
     except urllib.error.HTTPError as error:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,6 +77,12 @@ def answers(port: int, path: str = "/_ministack/ready") -> bool:
 def direct() -> urllib.request.OpenerDirector:
     """An HTTP client that uses no proxy: the emulator is on this machine."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def opener(url: str) -> urllib.request.OpenerDirector:
+    """An HTTP client for a stack's URL: what is on this machine is asked directly, AWS as the environment says."""
+    on_this_machine = urllib.parse.urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
+    return direct() if on_this_machine else urllib.request.build_opener()
 
 
 def port_is_taken(port: int) -> bool:

@@ -18,16 +18,18 @@ from infra.local.console import Console, Failure
 from infra.local.settings import ROOT
 
 ENVIRONMENTS = ("dev", "prod")
-STACKS = {"dev": "photodrop-dev", "prod": "photodrop"}
+CONFIG = ROOT / "samconfig.toml"
 LONGEST_NAME = 25
 
 
-def chosen(environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
-    """The table of samconfig.toml and the stack's name."""
+def chosen(environment: Mapping[str, str], tables: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
+    """The table of samconfig.toml, and the stack's name: SAM writes there what it was answered."""
     name = environment.get("ENV") or "dev"
     if name not in ENVIRONMENTS:
         raise Failure(f"ENV is {name!r}: {' or '.join(ENVIRONMENTS)} is expected, as in samconfig.toml")
-    stack = environment.get("STACK") or STACKS[name]
+    stack = environment.get("STACK") or tables[name].get("stack_name")
+    if not stack:
+        raise Failure(f"samconfig.toml names no stack in [{name}.deploy.parameters]: write one there, or give one (STACK=name)")
     if len(stack) > LONGEST_NAME:
         raise Failure(f"the stack name {stack} has {len(stack)} characters: its buckets' names leave room for {LONGEST_NAME}")
     return name, stack
@@ -52,11 +54,12 @@ def deployed(cloudformation: Any, stack: str) -> dict[str, str] | None:
     return {item["ParameterKey"]: item.get("ParameterValue", "") for item in found.get("Parameters", [])}
 
 
-def command(environment_name: str, stack: str, template: Path, deployment_id: str, *, first: bool, interactive: bool,
-            environment: Mapping[str, str] = os.environ) -> list[str]:
+def command(environment_name: str, stack: str, template: Path, parameters: Mapping[str, str], region: str, *, first: bool,
+            interactive: bool, environment: Mapping[str, str] = os.environ) -> list[str]:
     """The `sam deploy` to run: guided the first time, and without questions where nobody can answer."""
-    words = ["sam", "deploy", "--config-file", str(ROOT / "samconfig.toml"), "--config-env", environment_name,
-             "--template-file", str(template), "--stack-name", stack]
+    # The region is the one in which the stack was looked for, whatever SAM once wrote into the file.
+    words = ["sam", "deploy", "--config-file", str(CONFIG), "--config-env", environment_name,
+             "--template-file", str(template), "--stack-name", stack, "--region", region]
     if environment.get("CHANGE_ROLE"):
         words += ["--role-arn", environment["CHANGE_ROLE"]]
     if not interactive:
@@ -65,9 +68,7 @@ def command(environment_name: str, stack: str, template: Path, deployment_id: st
         words += ["--guided"]
     else:
         words += ["--confirm-changeset"]
-    # The option takes the place of what the file says, so what is in it is said again.
-    given = {**from_config(environment_name), **settings.extra_parameters(environment), "DeploymentId": deployment_id}
-    return [*words, "--parameter-overrides", *(f"{name}={value}" for name, value in given.items())]
+    return [*words, "--parameter-overrides", *settings.overrides(parameters)]
 
 
 def identity(packed: list[Path], parameters: Mapping[str, str]) -> str:
@@ -79,12 +80,27 @@ def identity(packed: list[Path], parameters: Mapping[str, str]) -> str:
     return digest.hexdigest()[:40]
 
 
-def from_config(environment_name: str) -> dict[str, str]:
-    """The parameters that samconfig.toml gives for an environment."""
+def table(environment_name: str, file: Path) -> dict[str, Any]:
+    """What samconfig.toml says of an environment's deployments."""
+    import click
     from samcli.lib.config.samconfig import SamConfig
 
-    table = SamConfig(str(ROOT), "samconfig.toml").get_all(["deploy"], "parameters", env=environment_name)
-    return dict(word.split("=", 1) for word in table.get("parameter_overrides", []))
+    try:
+        return SamConfig(str(file.parent), file.name).get_all(["deploy"], "parameters", env=environment_name)
+    except click.ClickException as error:
+        raise Failure(f"{file.name} cannot be read: {error.message}") from error
+
+
+def parameters_in(found: Mapping[str, Any]) -> dict[str, str]:
+    """The template's parameters in such a table: a list of `Name=value` in the one that comes with the project, and in one
+    text where SAM has written down what it was answered."""
+    import click
+    from samcli.cli.types import CfnParameterOverridesType
+
+    try:
+        return CfnParameterOverridesType().convert(found.get("parameter_overrides", ""), None, None)
+    except click.ClickException as error:
+        raise Failure(f"parameter_overrides in samconfig.toml cannot be read: {error.message}") from error
 
 
 def environment_has(name: str) -> bool:
@@ -92,12 +108,14 @@ def environment_has(name: str) -> bool:
 
 
 def deploy(console: Console) -> None:
-    name, stack = chosen()
+    tables = {name: table(name, CONFIG) for name in ENVIRONMENTS}
+    name, stack = chosen(os.environ, tables)
     session = aws.session_of_the_environment()
     before = deployed(session.client("cloudformation"), stack)
     first = before is None
     interactive = sys.stdin.isatty()
-    parameters = {**from_config(name), **settings.extra_parameters()}
+    # The option takes the place of what the file says, so what is in it is said again.
+    parameters = {**parameters_in(tables[name]), **settings.extra_parameters()}
     if first and parameters.get("GradualDeployment") == "true":
         raise Failure("GradualDeployment=true is for the second deployment on: there is no version to come from yet")
     architecture = parameters.get("Architecture", "arm64")
@@ -108,7 +126,8 @@ def deploy(console: Console) -> None:
         release.one(console, architecture)
     packed = [template, *(release.archive_of(function, architecture) for function in settings.FUNCTIONS)]
     deployment_id = identity(packed, {**(before or {}), **parameters})
-    words = command(name, stack, template, deployment_id, first=first, interactive=interactive)
+    words = command(name, stack, template, {**parameters, "DeploymentId": deployment_id}, session.region_name, first=first,
+                    interactive=interactive)
     console.say(f"{' '.join(words[:2])}: {stack} in {session.region_name}{' for the first time' if first else ''}")
     # SAM asks and shows what will change: it has the terminal.
     # It is written with boto3, which does not know AWS_REGION.
@@ -116,4 +135,6 @@ def deploy(console: Console) -> None:
     code = subprocess.call(words, cwd=ROOT, env={**os.environ, **region, "SAM_CLI_TELEMETRY": "0"})
     if code != 0:
         raise Failure(f"sam deploy failed (exit code {code}); what was there before is still there")
+    # The first time it may have been given another name.
+    _, stack = chosen(os.environ, {name: table(name, CONFIG)})
     console.say(f"deployed; make smoke STACK={stack} puts one photo through it, make doctor STACK={stack} asks the rest")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,14 +103,24 @@ def architecture() -> str:
 
 
 def extra_parameters(environment=os.environ) -> dict[str, str]:
-    """Template parameters from PHOTODROP_PARAMETERS (`Name=value Name=value`)."""
+    """Template parameters from PHOTODROP_PARAMETERS (`Name=value Name='a value'`)."""
     parameters = {}
-    for word in environment.get("PHOTODROP_PARAMETERS", "").split():
+    given = environment.get("PHOTODROP_PARAMETERS", "")
+    try:
+        words = shlex.split(given)
+    except ValueError as error:
+        raise Failure(f"PHOTODROP_PARAMETERS is {given!r}: {error}") from error
+    for word in words:
         name, separator, value = word.partition("=")
         if not separator or not name.isalnum():
             raise Failure(f"PHOTODROP_PARAMETERS has {word!r}: Name=value is expected")
         parameters[name] = value
     return parameters
+
+
+def overrides(parameters: Mapping[str, str]) -> list[str]:
+    """Parameters as `sam` takes them. Without quotes it would cut a value at its first space, and refuse an empty one."""
+    return ['{}="{}"'.format(name, value.replace('"', '\\"')) for name, value in parameters.items()]
 
 
 def shell_variables(stack: Mapping[str, str]) -> dict[str, str]:

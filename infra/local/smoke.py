@@ -15,7 +15,7 @@ from typing import Any
 
 from infra.local import demo
 from infra.local.console import Console, Failure
-from infra.local.emulator import direct
+from infra.local.emulator import opener
 from infra.local.target import Target
 
 READY_SECONDS = 120
@@ -48,7 +48,7 @@ def signed_in(target: Target) -> Iterator[str]:
 def status_of(method: str, url: str, headers: dict[str, str], data: bytes | None = None) -> int:
     """What a request is answered with, be it an error or not."""
     try:
-        with direct().open(urllib.request.Request(url, data=data, headers=headers, method=method), timeout=30) as answer:
+        with opener(url).open(urllib.request.Request(url, data=data, headers=headers, method=method), timeout=30) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code

@@ -23,6 +23,8 @@ class Target:
     """A deployed stack."""
 
     name: str
+    # Whether an emulator holds it, be it the one of `make up` or another that AWS_ENDPOINT_URL names: there is no TLS
+    # there, CloudWatch evaluates nothing by itself, and reading a whole table costs nothing.
     local: bool
     # What the template puts out, by its name there.
     outputs: Mapping[str, str]
@@ -65,11 +67,11 @@ def local(where: settings.Place) -> Target:
     if not stack:
         raise Failure("the local stack is not deployed: make up finishes it")
     client = functools.partial(aws.client, endpoint=stack["endpoint"])
-    return described(stack["stack_name"], client, local=True, api_url=stack["api_url"], token=stack.get("token"))
+    return described(stack["stack_name"], client, token=stack.get("token"))
 
 
 def on_aws(name: str) -> Target:
-    """A stack of the account and region that the AWS CLI would use."""
+    """A stack of the account and region that the AWS CLI would use; or of the emulator, where it would use one."""
     session = aws.session_of_the_environment()
     made: dict[str, Any] = {}
 
@@ -79,21 +81,23 @@ def on_aws(name: str) -> Target:
                                                                   retries={"max_attempts": 3}))
         return made[service]
 
-    return described(name, client, local=False, token=os.environ.get("TOKEN") or None)
+    return described(name, client, token=os.environ.get("TOKEN") or None)
 
 
-def described(name: str, client: Callable[[str], Any], *, local: bool, api_url: str | None = None,
-              token: str | None = None) -> Target:
+def described(name: str, client: Callable[[str], Any], *, token: str | None = None) -> Target:
     """A stack as CloudFormation describes it."""
-    where = "the local stack" if local else "AWS"
+    cloudformation = client("cloudformation")
+    endpoint = cloudformation.meta.endpoint_url
     try:
-        stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
-        raise Failure(f"{where} has no stack {name}, or may not be asked: {error}") from error
+        raise Failure(f"{endpoint} has no stack {name}, or may not be asked: {error}") from error
     except BotoCoreError as error:
-        raise Failure(f"{where} cannot be reached: {error}") from error
+        raise Failure(f"{endpoint} cannot be reached, or there are no credentials: {error}") from error
     outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
     if "ApiUrl" not in outputs:
         raise Failure(f"{name} is no stack of photodrop's, or was never deployed to its end ({stack['StackStatus']})")
     parameters = {item["ParameterKey"]: item.get("ParameterValue", "") for item in stack.get("Parameters", [])}
-    return Target(name, local, outputs, parameters, stack["StackStatus"], client, api_url or outputs["ApiUrl"], token)
+    # By its name, were it asked for by its ARN.
+    return Target(stack["StackName"], aws.in_emulator(parameters), outputs, parameters, stack["StackStatus"], client,
+                  aws.api_url(outputs, parameters, endpoint), token)

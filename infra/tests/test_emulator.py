@@ -8,7 +8,10 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+from unittest import mock
 
 from infra.local import emulator
 from infra.local.console import Console, Failure
@@ -88,6 +91,36 @@ class Processes(unittest.TestCase):
         self.assertEqual(environment["BIND_HOST"], "127.0.0.1")
         self.assertEqual(environment["AUTH"], "true")
         self.assertEqual({n for n in environment if n.startswith("AWS_")}, {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
+
+
+class TheWayToAnApi(unittest.TestCase):
+    def setUp(self):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                # A proxy is asked for whole URLs.
+                self.wfile.write(self.path.encode())
+
+            def log_message(self, *_):
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.url = f"http://127.0.0.1:{server.server_port}"
+
+    def asked_for(self, url: str, proxy: str) -> str:
+        with mock.patch.dict(os.environ, {"http_proxy": proxy}, clear=True), emulator.opener(url).open(url) as answer:
+            return answer.read().decode()
+
+    def test_a_proxy_is_used_for_aws_and_not_for_this_machine(self):
+        self.assertEqual(self.asked_for("http://photos.example/health", proxy=self.url), "http://photos.example/health")
+        for host in ("127.0.0.1", "localhost"):
+            near = f"http://{host}:{self.url.rpartition(':')[2]}/health"
+            with self.subTest(host):
+                self.assertEqual(self.asked_for(near, proxy="http://127.0.0.1:9"), "/health")
 
 
 if __name__ == "__main__":

@@ -97,9 +97,9 @@ class Status(unittest.TestCase):
 
 
 class Target(unittest.TestCase):
-    def described(self, outputs):
+    def described(self, outputs, endpoint=None, **parameters):
         cloudformation = boto3.client("cloudformation", region_name="eu-central-1", aws_access_key_id="x",
-                                      aws_secret_access_key="x")
+                                      aws_secret_access_key="x", endpoint_url=endpoint)
         stub = Stubber(cloudformation)
         stub.activate()
         if outputs is None:
@@ -107,18 +107,26 @@ class Target(unittest.TestCase):
         else:
             stub.add_response("describe_stacks", {"Stacks": [
                 {"StackName": "s", "CreationTime": "2026-11-24T12:00:00Z", "StackStatus": "CREATE_COMPLETE",
+                 "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
                  "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}]},
                 {"StackName": "s"})
-        return targets.described("s", lambda _: cloudformation, local=False)
+        return targets.described("s", lambda _: cloudformation)
 
     def test_a_stack_is_what_its_outputs_say(self):
         found = self.described({**OUTPUTS, "ReconcileFunctionName": "s-reconcile", "ReconcileLogGroupName": "/r"})
         self.assertEqual(found.functions["reconcile"], "s-reconcile")
         self.assertEqual(set(found.log_groups), {"upload", "thumbnail", "reconcile"})
         self.assertEqual(found.api_url, OUTPUTS["ApiUrl"])
+        self.assertFalse(found.local)
+
+    def test_a_stack_that_was_deployed_into_an_emulator_is_looked_at_as_a_local_one(self):
+        reported = {**OUTPUTS, "ApiUrl": "http://a1.execute-api.localhost:4566"}
+        found = self.described(reported, endpoint="http://localhost:4566", AwsEndpointUrl="http://localhost:4566")
+        self.assertTrue(found.local)
+        self.assertEqual(found.api_url, "http://localhost:4566/_aws/execute-api/a1")
 
     def test_a_stack_that_is_not_there_or_not_ours_is_one_sentence(self):
-        for outputs, sentence in ((None, "no stack s"), ({}, "no stack of photodrop's")):
+        for outputs, sentence in ((None, "https://cloudformation.eu-central-1.amazonaws.com has no stack s"), ({}, "no stack of photodrop's")):
             with self.assertRaisesRegex(Failure, sentence):
                 self.described(outputs)
 

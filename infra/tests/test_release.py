@@ -11,10 +11,13 @@ import zipfile
 from pathlib import Path
 
 from botocore.exceptions import ClientError
+from samcli.cli.types import CfnParameterOverridesType
+from samcli.commands.deploy.guided_config import GuidedConfig
 from samcli.commands.local.lib.swagger.integration_uri import LambdaUri
+from samcli.lib.config.samconfig import SamConfig
 from samcli.yamlhelper import yaml_parse
 
-from infra.local import build, relay, release, rollout, samlocal
+from infra.local import build, relay, release, rollout, samlocal, settings
 from infra.local.console import Failure
 from infra.local.settings import FUNCTIONS, ROOT, TEMPLATE
 from infra.tests.support import Recorder
@@ -130,11 +133,17 @@ class SamLocal(unittest.TestCase):
                     self.assertEqual(client.recv(1024), b"PHOTO")
 
 
+def as_sam_reads(words: list[str]) -> dict[str, str]:
+    """The parameters in a command, as SAM takes them from it."""
+    return CfnParameterOverridesType().convert(words[words.index("--parameter-overrides") + 1:], None, None)
+
+
 class Deployments(unittest.TestCase):
     def test_the_first_one_is_guided_and_a_later_one_shows_its_changes(self) -> None:
         def words(first, interactive, **environment):
-            return rollout.command("dev", "photodrop-dev", Path("t.yaml"), "abc", first=first, interactive=interactive,
-                                   environment=environment)
+            parameters = {"Architecture": "arm64", **settings.extra_parameters(environment), "DeploymentId": "abc"}
+            return rollout.command("dev", "photodrop-dev", Path("t.yaml"), parameters, "eu-central-1", first=first,
+                                   interactive=interactive, environment=environment)
 
         self.assertIn("--guided", words(True, True))
         self.assertIn("--confirm-changeset", words(False, True))
@@ -143,7 +152,38 @@ class Deployments(unittest.TestCase):
             self.assertNotIn("--guided", words(first, False))
         self.assertIn("arn:role", words(False, False, CHANGE_ROLE="arn:role"))
         given = words(False, False, PHOTODROP_PARAMETERS="LogLevel=warn")
-        self.assertEqual(given[given.index("--parameter-overrides") + 1:], ["Architecture=arm64", "LogLevel=warn", "DeploymentId=abc"])
+        self.assertEqual(as_sam_reads(given), {"Architecture": "arm64", "LogLevel": "warn", "DeploymentId": "abc"})
+        self.assertEqual(given[given.index("--region") + 1], "eu-central-1")
+
+    def test_what_was_answered_the_first_time_is_given_the_next_time(self) -> None:
+        answers = {"Architecture": "arm64", "JwtIssuer": "", "ReconcileSchedule": "rate(5 minutes)",
+                   "Variants": "small:160,medium:480"}
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "samconfig.toml"
+            file.write_text('version = 0.1\n[dev.deploy.parameters]\nstack_name = "photodrop-dev"\n'
+                            'parameter_overrides = ["Architecture=x86_64", "LogLevel=debug"]\n')
+            self.assertEqual(rollout.parameters_in(rollout.table("dev", file)), {"Architecture": "x86_64", "LogLevel": "debug"})
+            # As `sam deploy --guided` writes it down.
+            written = SamConfig(folder, file.name)
+            quoted = (f"{name}={GuidedConfig.quote_parameter_values(value)}" for name, value in answers.items())
+            written.put(["deploy"], "parameters", "parameter_overrides", " ".join(quoted), env="dev")
+            written.put(["deploy"], "parameters", "stack_name", "pics", env="dev")
+            written.flush()
+            table = rollout.table("dev", file)
+        self.assertEqual(rollout.parameters_in(table), answers)
+        self.assertEqual(rollout.chosen({}, {"dev": table}), ("dev", "pics"))
+        self.assertEqual(rollout.chosen({"STACK": "mine"}, {"dev": table}), ("dev", "mine"))
+        words = rollout.command("dev", "pics", Path("t.yaml"), {**answers, "DeploymentId": "abc"}, "eu-central-1",
+                                first=False, interactive=False, environment={})
+        self.assertEqual(as_sam_reads(words), {**answers, "DeploymentId": "abc"})
+
+    def test_a_samconfig_that_cannot_be_read_is_one_sentence(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "samconfig.toml"
+            for text in ("version = 0.1\n[dev.deploy", 'version = 0.1\n[dev.deploy.parameters]\nparameter_overrides = "LogLevel"\n'):
+                file.write_text(text)
+                with self.subTest(text), self.assertRaisesRegex(Failure, "cannot be read"):
+                    rollout.parameters_in(rollout.table("dev", file))
 
     def test_changed_code_or_a_changed_parameter_makes_another_version(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -170,11 +210,13 @@ class Deployments(unittest.TestCase):
         self.assertIsNone(rollout.deployed(Recorder(describe_stacks=missing), "photodrop"))
 
     def test_an_unknown_environment_or_a_long_name_is_refused(self) -> None:
-        self.assertEqual(rollout.chosen({}), ("dev", "photodrop-dev"))
-        self.assertEqual(rollout.chosen({"ENV": "prod", "STACK": "pics"}), ("prod", "pics"))
+        tables = {name: rollout.table(name, ROOT / "samconfig.toml") for name in rollout.ENVIRONMENTS}
+        self.assertEqual(rollout.chosen({"ENV": "prod", "STACK": "pics"}, tables), ("prod", "pics"))
+        with self.assertRaisesRegex(Failure, "names no stack"):
+            rollout.chosen({}, {"dev": {}})
         for environment in ({"ENV": "staging"}, {"STACK": "p" * 26}):
             with self.subTest(environment), self.assertRaises(Failure):
-                rollout.chosen(environment)
+                rollout.chosen(environment, tables)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,11 @@ class Settings(unittest.TestCase):
     def test_parameters_may_hold_equal_signs_and_commas(self):
         given = {"PHOTODROP_PARAMETERS": "Variants=a:1,b:2 Background=a=b,c"}
         self.assertEqual(settings.extra_parameters(given), {"Variants": "a:1,b:2", "Background": "a=b,c"})
-        for text in ("Variants", "=x", "a-b=c"):
+        # Quoted as for a shell, a value may hold spaces, or nothing.
+        given = {"PHOTODROP_PARAMETERS": "ReconcileSchedule='rate(10 minutes)' AlarmEmail= LogLevel=warn"}
+        self.assertEqual(settings.extra_parameters(given),
+                         {"ReconcileSchedule": "rate(10 minutes)", "AlarmEmail": "", "LogLevel": "warn"})
+        for text in ("Variants", "=x", "a-b=c", "ReconcileSchedule='rate(10 minutes)"):
             with self.assertRaises(Failure):
                 settings.extra_parameters({"PHOTODROP_PARAMETERS": text})
 
