@@ -81,8 +81,9 @@ fn fullest(blocks: &[Eight]) -> u32 {
 #[inline(always)]
 pub(crate) fn luma_rest(pixels: &[u8; 256], predicted: &Luma) -> [Eight; 2] {
     let rows = pixels.as_chunks::<16>().0;
-    [0, 8].map(|top| {
-        let mut block = [i16x8::splat(0); 16];
+    // In place: arrays as large as these would be copied on their way out of a closure.
+    let mut blocks = [[i16x8::splat(0); 16]; 2];
+    for (block, top) in blocks.iter_mut().zip([0, 8]) {
         for y in 0..4 {
             let rest = |y: usize| {
                 let [a, b] = widened(rows[y & 15]);
@@ -91,8 +92,8 @@ pub(crate) fn luma_rest(pixels: &[u8; 256], predicted: &Luma) -> [Eight; 2] {
             let ([a, b], [c, d]) = (rest(top + y), rest(top + 4 + y));
             block[4 * y..4 * y + 4].copy_from_slice(&lanes::to_blocks([a, b, c, d]));
         }
-        block
-    })
+    }
+    blocks
 }
 
 /// What is left of chroma after a prediction: four blocks of U, then four of V.

@@ -198,7 +198,8 @@ fn bytes_of(word: u128) -> u8x16 {
 /// The squared errors of predictions.
 #[inline(always)]
 pub(crate) fn errors(pixels: [i16x8; 2], predictions: &[u8x16; MODES]) -> [u32; MODES] {
-    predictions.map(|prediction| {
+    std::array::from_fn(|mode| {
+        let prediction = predictions[mode];
         let predicted = [i16x8::from_u8x16_low(prediction), i16x8::from_u8x16_high(prediction)];
         let sum: i32x4 = crate::predict::squares(pixels, predicted);
         sum.reduce_add().unsigned_abs()

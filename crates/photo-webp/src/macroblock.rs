@@ -24,6 +24,9 @@ const LUMA_WEIGHT: u64 = 106;
 const BLOCK_WEIGHT: u32 = 88;
 const CHROMA_WEIGHT: u64 = 120;
 
+/// Modes whose score is so many times the lowest are not tried: they are chosen too seldom for what it takes.
+const FAR: u32 = 3;
+
 /// How luma is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LumaMode {
@@ -139,6 +142,9 @@ impl Coded {
             let before = u8::from(filled_above[column]) + u8::from(filled_left[row]);
             let mut best = Tried::new();
             for candidate in candidates {
+                if candidate / FAR > candidates[0] {
+                    break;
+                }
                 // Four bits.
                 let mode = (candidate & 15) as u8;
                 let prediction = predictions[usize::from(mode) % 10];

@@ -13,7 +13,7 @@ use crate::raster::{Channels, Raster};
 /// least effort and gives what its usual one does. See docs/adr/021-own-webp-encoder.md.
 const LIBWEBP_METHOD: u8 = 4;
 /// Steps of quality that small, middle and large pictures get more than is asked for: see docs/adr/033-quality-by-size.md.
-const LIFTS: [f32; 3] = [1.5, 0.75, -0.5];
+const LIFTS: [f32; 3] = [3.5, 0.75, -0.25];
 
 /// Lossy WebP. `method` is the effort, 0 (fast) to 6 (small).
 pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
@@ -116,7 +116,7 @@ mod tests {
             let found = is_libwebps(pixels, method).then(|| tuned(pixels, 80, method).get_method());
             assert_eq!(found, expected, "{pixels} px, method {method}");
         }
-        for (pixels, quality, expected) in [(25_600, 80, 81.5), (25_600, 100, 100.0), (25_601, 80, 80.0)] {
+        for (pixels, quality, expected) in [(25_600, 80, 83.5), (25_600, 100, 100.0), (25_601, 80, 80.0)] {
             let config = tuned(pixels, quality, 4);
             assert!((config.get_quality() - expected).abs() < 1e-6, "{pixels} px, quality {quality}");
             assert!(config.validate().is_ok());
