@@ -129,6 +129,12 @@ def smoke(console: Console, place: settings.Place) -> None:
     one_photo.run(console, target.local(place))
 
 
+def guided(console: Console, stack: dict[str, Any]) -> None:
+    from infra.local import guided as first_time
+
+    first_time.check(console, stack["endpoint"], settings.architecture())
+
+
 def unit(_: Console) -> None:
     run(["cargo", "test", "--quiet", "--locked", "--workspace"], "the Rust unit tests", cwd=ROOT, show=True)
 

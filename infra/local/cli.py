@@ -309,6 +309,7 @@ def end_to_end(console: Console, place: Place, tests: Callable[[str], None] = ch
             check.startup(console, stack)
             check.containers(console, stack)
             check.smoke(console, place)
+            check.guided(console, stack)
         tests(str(place.stack_file))
     finally:
         stop_page(place)

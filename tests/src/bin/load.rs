@@ -245,10 +245,7 @@ impl Load {
     }
 
     async fn beside_hanging(&self, photo_ids: &[String]) -> Result<Phase> {
-        let function = &self.stack.thumbnail_function;
-        let holdup = Holdup::start(&self.stack.endpoint).await?;
-        let before = self.aws.set_environment(function, &[("AWS_ENDPOINT_URL_S3", &holdup.url)]).await?;
-        let uploaded = async {
+        let beside = async |holdup: &Holdup| {
             self.send_events(photo_ids).await?;
             let deadline = Instant::now() + LOG_PATIENCE;
             while holdup.held() < photo_ids.len() {
@@ -260,15 +257,30 @@ impl Load {
                 );
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            self.upload(UPLOADS_OF_ONE, 1).await
-        }
-        .await;
+            Ok((self.upload(UPLOADS_OF_ONE, 1).await?, photo_ids.to_vec()))
+        };
+        let uploaded = self.while_hanging(beside).await?;
+        self.logged("hang", uploaded).await
+    }
+
+    /// Does something while thumbnails hang, and waits until the photos that it names have got theirs.
+    async fn while_hanging<T>(
+        &self,
+        work: impl AsyncFnOnce(&Holdup) -> Result<(T, Vec<String>)>,
+    ) -> Result<T> {
+        let function = &self.stack.thumbnail_function;
+        let holdup = Holdup::start(&self.stack.endpoint).await?;
+        let before = self.aws.set_environment(function, &[("AWS_ENDPOINT_URL_S3", &holdup.url)]).await?;
+        let done = work(&holdup).await;
         holdup.release();
         // Before they are through, their processes would be used again with the environment that they were started in.
-        let through = self.settled("hang", photo_ids).await;
+        let through = match &done {
+            Ok((_, photo_ids)) => self.settled("hang", photo_ids).await,
+            Err(_) => Ok(()),
+        };
         self.aws.restore_environment(function, before).await?;
         through?;
-        self.logged("hang", uploaded?).await
+        Ok(done?.0)
     }
 
     /// As S3 would have.
@@ -298,20 +310,13 @@ impl Load {
     }
 
     async fn hung(&self) -> Result<Phase> {
-        let function = &self.stack.thumbnail_function;
-        let holdup = Holdup::start(&self.stack.endpoint).await?;
-        let before = self.aws.set_environment(function, &[("AWS_ENDPOINT_URL_S3", &holdup.url)]).await?;
-        let phase = self.phase("hang", self.uploads, self.clients).await;
-        let held = holdup.held();
-        holdup.release();
-        let through = match &phase {
-            Ok(phase) => self.settle(phase).await,
-            Err(_) => Ok(()),
-        };
-        self.aws.restore_environment(function, before).await?;
-        through?;
-        ensure!(held > 0, "no thumbnail was held up");
-        phase
+        self.while_hanging(async |holdup: &Holdup| {
+            let phase = self.phase("hang", self.uploads, self.clients).await?;
+            ensure!(holdup.held() > 0, "no thumbnail was held up");
+            let photo_ids = phase.photo_ids.clone();
+            Ok((phase, photo_ids))
+        })
+        .await
     }
 
     /// All photos of a phase get their thumbnails.
