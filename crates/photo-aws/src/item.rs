@@ -9,6 +9,7 @@
 //! | `owner#{owner}` | `quota#{day}` | what the owner has taken of a day |
 //! | `owner#{owner}` | `import#{photo_id}` | that a photo was taken over from another bucket once |
 //! | `system#reconcile` | `checkpoint#{bucket}` | how far a bucket's listing has come |
+//! | `system#reconcile` | `orphan#{key}` | since when an original is known to have no record |
 //!
 //! A photo for which something is still to be done has `due_at`, and with it a place in the sparse index `due`.
 

@@ -47,9 +47,9 @@ pub use events::EventBus;
 #[cfg(feature = "reconcile")]
 pub use invoke::ThumbnailFunction;
 pub use item::Tracked;
-#[cfg(feature = "reconcile")]
-pub use objects::Taken;
 pub use objects::{Bucket, FoundObject, Objects, OriginalTag, PresignedUpload, ReadError};
+#[cfg(feature = "reconcile")]
+pub use objects::{Peeked, Taken};
 #[cfg(feature = "reconcile")]
 pub use queues::{Message, Queue};
 pub use signer::{PartsRequest, SignedForm, SignedRequest, UploadSigner};

@@ -129,6 +129,8 @@ pub const CPU_UTILIZATION: Metric = Metric::of_function("CpuUtilization", Unit::
 pub const STUCK_PENDING: Metric = Metric::of_stack("StuckPending", Unit::Count);
 /// Runs of the reconcile function that came to their end.
 pub const RECONCILE_RUNS: Metric = Metric::of_stack("ReconcileRuns", Unit::Count);
+/// Runs of the reconcile function in which a step failed, or a bucket was left alone because too much of it had no record.
+pub const RECONCILE_RUNS_FAILED: Metric = Metric::of_stack("ReconcileRunsFailed", Unit::Count);
 /// Photos that a backfill had handed on and that have new variants.
 pub const PHOTOS_RENEWED: Metric = Metric::of_stack("PhotosRenewed", Unit::Count);
 /// Photos that a backfill had handed on and that could not be read: they are left as they were.
@@ -141,7 +143,7 @@ pub const BACKFILL_STARTED: Metric = Metric::of_stack("BackfillStarted", Unit::C
 pub const BACKFILL_FAILED: Metric = Metric::of_stack("BackfillFailed", Unit::Count);
 
 /// Every metric: what `docs/METRICS.md` has to tell of.
-pub const ALL: [Metric; 21] = [
+pub const ALL: [Metric; 22] = [
     UPLOADS_CREATED,
     QUOTA_REFUSALS,
     PHOTOS_READY,
@@ -158,6 +160,7 @@ pub const ALL: [Metric; 21] = [
     CPU_UTILIZATION,
     STUCK_PENDING,
     RECONCILE_RUNS,
+    RECONCILE_RUNS_FAILED,
     PHOTOS_RENEWED,
     RENEWALS_FAILED,
     BACKFILL_EXAMINED,

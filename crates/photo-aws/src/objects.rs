@@ -19,7 +19,7 @@ mod foreign;
 mod listing;
 
 #[cfg(feature = "reconcile")]
-pub use foreign::{ForeignBucket, Taken};
+pub use foreign::{ForeignBucket, Peeked, Taken};
 
 pub use listing::{Bucket, FoundObject, Page};
 

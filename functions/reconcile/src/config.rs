@@ -31,6 +31,8 @@ pub struct Config {
     pub max_listed: usize,
     /// `PHOTODROP_ORPHAN_GRACE_SECONDS`: nothing younger is ever taken for an orphan.
     pub orphan_grace: Duration,
+    /// `PHOTODROP_ORPHAN_RETENTION_DAYS`: so long an original has been seen without a record before it is marked to expire.
+    pub orphan_retention: Duration,
     /// `PHOTODROP_RECONCILE_MAX_ORPHANS`: more in one run are left to the next.
     pub max_orphans: usize,
     /// `PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT`: a larger share of what was listed is no litter but a mistake, such
@@ -89,8 +91,9 @@ impl Config {
         let thumbnail_function = env.text("PHOTODROP_THUMBNAIL_FUNCTION");
         let mode = env.parsed("PHOTODROP_RECONCILE_MODE");
         let max_records = env.number("PHOTODROP_RECONCILE_MAX_RECORDS", 1..=100_000);
-        let max_listed = env.number("PHOTODROP_RECONCILE_MAX_LISTED", 0..=1_000_000);
+        let max_listed = env.number("PHOTODROP_RECONCILE_MAX_LISTED", 0..=100_000);
         let orphan_grace = env.number("PHOTODROP_ORPHAN_GRACE_SECONDS", 1..=31_536_000);
+        let orphan_retention_days: Option<u64> = env.number("PHOTODROP_ORPHAN_RETENTION_DAYS", 0..=36_500);
         let max_orphans = env.number("PHOTODROP_RECONCILE_MAX_ORPHANS", 0..=100_000);
         let max_orphan_percent = env.number("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", 0..=100);
         let recipe = config::recipe(&mut env);
@@ -115,6 +118,7 @@ impl Config {
                 max_records: max_records?,
                 max_listed: max_listed?,
                 orphan_grace: Duration::from_secs(orphan_grace?),
+                orphan_retention: Duration::from_hours(24 * orphan_retention_days?),
                 max_orphans: max_orphans?,
                 max_orphan_percent: max_orphan_percent?,
                 recipe: recipe?,
@@ -133,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 28);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 29);
     }
 
     #[test]

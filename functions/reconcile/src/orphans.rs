@@ -5,8 +5,9 @@
 //! - nothing younger than the grace is looked at, and no answer of the table is never "no record";
 //! - an object is listed first and its record read after it: a record is there before its object can be;
 //! - if too large a share of a listing has no record, nothing of it is touched, and the run says so;
-//! - an original is only marked. S3's lifecycle rule removes it weeks later; until then it can be had back. Variants
-//!   are removed: they can be made again.
+//! - an original is noted when it is first seen without a record, and marked once it has been so for its retention: S3
+//!   counts a lifecycle rule's days from an object's creation and not from its mark, so an old one goes within a day of
+//!   it. Until then a table that is brought back knows it again. Variants are removed: they can be made again.
 
 use std::collections::{HashMap, HashSet};
 
@@ -66,14 +67,41 @@ impl Run<'_> {
         if !self.is_litter(Bucket::Originals, orphans.len(), listing.listed) {
             return Ok(());
         }
-        for key in orphans.iter().take(self.tools.config.max_orphans) {
-            if !self.is_dry() {
-                self.tools.objects.tag_original(key, OriginalTag::Orphaned).await?;
-            }
-            self.summary.originals_orphaned += 1;
-            tracing::warn!(photo_id = %key.photo_id, "an original without a record: marked to expire");
+        let taken = orphans.len().min(self.tools.config.max_orphans);
+        for key in &orphans[..taken] {
+            self.judge_orphan(key).await?;
         }
-        self.advance(Bucket::Originals, &listing, orphans.len()).await
+        // They stay where they are, noted or marked: the next run goes on behind the last of this one's.
+        let next = match orphans.get(taken.saturating_sub(1)) {
+            Some(last) if taken > 0 && taken < orphans.len() => Some(last.to_string()),
+            _ => listing.next,
+        };
+        self.advance(Bucket::Originals, next.as_deref()).await
+    }
+
+    async fn judge_orphan(&mut self, key: &OriginalKey) -> Result<(), AwsError> {
+        let tools = self.tools;
+        let photo_id = key.photo_id;
+        let since = match tools.store.orphan_since(key).await? {
+            Some(since) => since,
+            None => {
+                self.summary.originals_noted += 1;
+                tracing::warn!(%photo_id, "an original without a record: noted");
+                if !self.is_dry() {
+                    tools.store.note_orphan(key, self.now, tools.config.orphan_retention).await?;
+                }
+                self.now
+            }
+        };
+        if self.now < since + tools.config.orphan_retention {
+            return Ok(());
+        }
+        if !self.is_dry() {
+            tools.objects.tag_original(key, OriginalTag::Orphaned).await?;
+        }
+        self.summary.originals_orphaned += 1;
+        tracing::warn!(%photo_id, "an original without a record for all its retention: marked to expire");
+        Ok(())
     }
 
     async fn judge_variants(&mut self) -> Result<(), AwsError> {
@@ -107,7 +135,11 @@ impl Run<'_> {
             self.summary.variants_removed += 1;
             tracing::info!(key = object.key, "a variant that no record names: removed");
         }
-        self.advance(Bucket::Thumbnails, &listing, orphans.len()).await
+        // What is left is found again from the same place, for what was taken is gone.
+        if orphans.len() > self.tools.config.max_orphans {
+            return Ok(());
+        }
+        self.advance(Bucket::Thumbnails, listing.next.as_deref()).await
     }
 
     /// Lists on from the checkpoint, and then asks the table about what was found.
@@ -158,11 +190,11 @@ impl Run<'_> {
         false
     }
 
-    /// Moves the checkpoint on, unless some orphans are left for the next run.
-    async fn advance(&mut self, bucket: Bucket, listing: &Listing, orphans: usize) -> Result<(), AwsError> {
-        if self.is_dry() || orphans > self.tools.config.max_orphans {
+    /// Moves the checkpoint on; to the beginning, if nothing is behind it.
+    async fn advance(&mut self, bucket: Bucket, next: Option<&str>) -> Result<(), AwsError> {
+        if self.is_dry() {
             return Ok(());
         }
-        self.tools.store.save_checkpoint(bucket.as_str(), listing.next.as_deref(), self.now).await
+        self.tools.store.save_checkpoint(bucket.as_str(), next, self.now).await
     }
 }

@@ -28,7 +28,9 @@ pub struct Summary {
     pub originals_listed: u64,
     /// Originals whose record had nobody to look after it, and has again.
     pub hastened: u64,
-    /// Originals without a record, marked to expire.
+    /// Originals without a record, seen so for the first time: their retention begins.
+    pub originals_noted: u64,
+    /// Originals that have been without a record for their retention, marked to expire.
     pub originals_orphaned: u64,
     /// Variants that were listed.
     pub variants_listed: u64,
@@ -51,13 +53,19 @@ impl Summary {
         self.retried + self.gave_up
     }
 
-    /// What a run counts for in CloudWatch. A dry run mends nothing, so it does not count as one.
+    /// What a run counts for in CloudWatch. A dry run mends nothing, so it does not count as one. A run in which
+    /// something failed may not have seen the photos that are stuck: it says nothing of them, so that no alarm is over.
     pub fn metrics(&self) -> Document {
+        let failed = self.errors + self.refused > 0;
+        let document = Document::new()
+            .value(metrics::RECONCILE_RUNS, f64::from(u8::from(!self.dry_run)))
+            .value(metrics::RECONCILE_RUNS_FAILED, f64::from(u8::from(failed)));
+        if failed && self.stuck() == 0 {
+            return document;
+        }
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let stuck = self.stuck() as f64;
-        Document::new()
-            .value(metrics::RECONCILE_RUNS, f64::from(u8::from(!self.dry_run)))
-            .value(metrics::STUCK_PENDING, stuck)
+        document.value(metrics::STUCK_PENDING, stuck)
     }
 
     /// Writes the one line.
@@ -74,6 +82,7 @@ impl Summary {
             parked = self.parked,
             originals_listed = self.originals_listed,
             hastened = self.hastened,
+            originals_noted = self.originals_noted,
             originals_orphaned = self.originals_orphaned,
             variants_listed = self.variants_listed,
             variants_removed = self.variants_removed,

@@ -1,7 +1,7 @@
 //! Records that are due.
 
 use photo_aws::invoke::created_event;
-use photo_aws::{AwsError, Bucket, FoundObject, Settled, Tracked};
+use photo_aws::{AwsError, Bucket, FoundObject, OriginalTag, Settled, Tracked};
 use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, State};
 use photo_domain::{Announcement, CompletionEvent, FailureCode, OriginalKey, UploadMethod, upkeep};
@@ -146,7 +146,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Sends the event that whoever settled the record did not come to send.
+    /// Does what whoever settled the record did not come to do: marks the original of a failed photo to expire, and
+    /// sends the event.
     async fn announce(
         &mut self,
         key: &OriginalKey,
@@ -154,6 +155,9 @@ impl Run<'_> {
         unsent: Unsent,
     ) -> Result<(), AwsError> {
         if !self.is_dry() {
+            if unsent.what == Announcement::Failed {
+                self.tools.objects.tag_original(key, OriginalTag::Failed).await?;
+            }
             self.tools.bus.announce(&CompletionEvent::of(record, unsent)).await?;
             self.tools.store.announced(key, unsent.at).await?;
         }

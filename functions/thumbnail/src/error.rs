@@ -5,10 +5,15 @@
 //! - **Transient**: AWS did not do its part. The invocation fails, Lambda retries it, and after its last
 //!   attempt the event is in the failure queue. The record stays `pending`.
 
+use std::time::Duration;
+
 use lambda_runtime::Diagnostic;
 use photo_aws::{AwsError, ReadError, error_chain};
 use photo_domain::FailureCode;
 use photo_imaging::ImagingError;
+
+/// Longer than this S3 should not need for an original of any size that is taken; rendering has the rest of the time.
+const LONGEST_READ: Duration = Duration::from_secs(20);
 
 /// Why a photo has no thumbnails yet.
 #[derive(Debug)]
@@ -32,7 +37,23 @@ impl Failure {
     pub fn permanent(code: FailureCode, reason: impl Into<String>) -> Self {
         Self::Permanent { code, reason: reason.into() }
     }
+
+    /// A photo that had too little time because S3 took it is not to blame: a later try may succeed.
+    #[must_use]
+    pub fn after_reading(self, took: Duration) -> Self {
+        match self {
+            Self::Permanent { code: FailureCode::ProcessingTimeout, .. } if took > LONGEST_READ => {
+                Self::Transient(AwsError { operation: "s3:GetObject", source: SlowRead(took).into() })
+            }
+            other => other,
+        }
+    }
 }
+
+/// S3 took so long that no time was left for the photo.
+#[derive(Debug, thiserror::Error)]
+#[error("reading the original took {} ms, and no time was left to render it", .0.as_millis())]
+struct SlowRead(Duration);
 
 impl From<AwsError> for Failure {
     fn from(error: AwsError) -> Self {
@@ -75,5 +96,19 @@ pub struct InvocationError {
 impl From<InvocationError> for Diagnostic {
     fn from(error: InvocationError) -> Self {
         Self { error_type: "TransientFailure".to_owned(), error_message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_photo_whose_time_went_into_a_slow_read_is_tried_again() {
+        let late = || Failure::permanent(FailureCode::ProcessingTimeout, "the deadline passed before decode");
+        assert!(matches!(late().after_reading(Duration::from_secs(21)), Failure::Transient(_)));
+        assert!(matches!(late().after_reading(Duration::from_secs(19)), Failure::Permanent { .. }));
+        let corrupt = Failure::permanent(FailureCode::CorruptImage, "").after_reading(Duration::from_mins(1));
+        assert!(matches!(corrupt, Failure::Permanent { code: FailureCode::CorruptImage, .. }), "{corrupt:?}");
     }
 }

@@ -109,8 +109,6 @@ impl Pipeline {
                 self.settle(key, tracked.record, Outcome::Ready(processed), measured).await
             }
             Err(Failure::Permanent { code, reason }) => {
-                // Tagged before it is settled: once settled, a duplicate event does not come this far.
-                self.objects.tag_original(key, OriginalTag::Failed).await?;
                 tracing::warn!(code = code.as_str(), reason, "photo failed");
                 let measured = Document::new().count(metrics::FAILURES_BY_CODE).code(code.as_str());
                 self.settle(key, tracked.record, Outcome::Failed { code, reason }, measured).await
@@ -139,7 +137,10 @@ impl Pipeline {
 
         as_announced(&original.bytes, &record.request)?;
         let declared = record.request.content_type;
-        let rendering = render::render(original.bytes, declared, &self.config, deadline).await?;
+        let reading = started.elapsed();
+        let rendering = render::render(original.bytes, declared, &self.config, deadline)
+            .await
+            .map_err(|failure| failure.after_reading(reading))?;
         let rendered_ms = milliseconds(started);
 
         let timings = rendering.timings;
@@ -212,15 +213,11 @@ impl Pipeline {
         }
     }
 
-    /// Announces a settled photo. The record has noted that it is to be announced, so whatever fails here, the
-    /// reconcile function makes good: the photo itself is done.
+    /// Marks the original of a failed photo to expire, and announces a settled photo. The record has noted that it is
+    /// to be announced, so whatever fails here, the reconcile function makes good: the photo itself is done.
     async fn announce(&self, key: &OriginalKey, record: &PhotoRecord, unsent: Unsent) {
         let event = CompletionEvent::of(record, unsent);
-        let told = match self.bus.announce(&event).await {
-            Ok(()) => self.store.announced(key, unsent.at).await,
-            Err(error) => Err(error),
-        };
-        match told {
+        match self.tell(key, &event, unsent).await {
             Ok(()) => tracing::info!(event_id = event.event_id, "photo announced"),
             Err(error) => tracing::warn!(
                 operation = error.operation,
@@ -229,6 +226,16 @@ impl Pipeline {
                 "not announced: left to the reconcile function"
             ),
         }
+    }
+
+    /// Only a record that says `failed` lets an original expire: one that was marked first would be lost with its mark,
+    /// should a later try make the photo ready.
+    async fn tell(&self, key: &OriginalKey, event: &CompletionEvent, unsent: Unsent) -> Result<(), AwsError> {
+        if unsent.what == Announcement::Failed {
+            self.objects.tag_original(key, OriginalTag::Failed).await?;
+        }
+        self.bus.announce(event).await?;
+        self.store.announced(key, unsent.at).await
     }
 
     /// An original without a record: nobody can see it, so it may expire.

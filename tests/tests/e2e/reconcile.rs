@@ -122,7 +122,11 @@ async fn orphans_are_marked_or_removed_once_they_are_old_enough_and_nothing_else
     assert_eq!(state().await, untouched);
 
     let function = &world.stack.reconcile_function;
-    let soon = [("PHOTODROP_ORPHAN_GRACE_SECONDS", "1"), ("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", "100")];
+    let soon = [
+        ("PHOTODROP_ORPHAN_GRACE_SECONDS", "1"),
+        ("PHOTODROP_ORPHAN_RETENTION_DAYS", "0"),
+        ("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", "100"),
+    ];
     let before = world.aws.set_environment(function, &soon).await.unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
     let dry = world.reconcile_as(&json!({ "dry_run": true, "parts": ["originals", "variants"] })).await;

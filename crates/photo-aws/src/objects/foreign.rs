@@ -20,6 +20,17 @@ pub struct ForeignBucket<'a> {
     name: &'a str,
 }
 
+/// What looking into an object found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peeked {
+    /// Its first bytes.
+    Bytes(Vec<u8>),
+    /// It is gone, or another one: it was written since it was listed.
+    Changed,
+    /// It is in an archive (S3 Glacier) and cannot be read before it is restored.
+    Archived,
+}
+
 /// How taking an object over ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -43,8 +54,8 @@ impl ForeignBucket<'_> {
         self.objects.list(self.name, prefix, after, limit).await
     }
 
-    /// An object's first bytes, as many as tell its type; none if it is no longer the one that was listed.
-    pub async fn first_bytes(&self, object: &FoundObject) -> Result<Option<Vec<u8>>, AwsError> {
+    /// An object's first bytes, as many as tell its type.
+    pub async fn first_bytes(&self, object: &FoundObject) -> Result<Peeked, AwsError> {
         const OPERATION: &str = "s3:GetObject";
         let result = self
             .objects
@@ -66,9 +77,10 @@ impl ForeignBucket<'_> {
                 {
                     bytes.extend_from_slice(&chunk);
                 }
-                Ok(Some(bytes))
+                Ok(Peeked::Bytes(bytes))
             }
-            Err(error) if is_changed(&error) => Ok(None),
+            Err(error) if is_changed(&error) => Ok(Peeked::Changed),
+            Err(error) if error.code() == Some("InvalidObjectState") => Ok(Peeked::Archived),
             Err(error) => Err(AwsError::new(OPERATION, error)),
         }
     }

@@ -278,6 +278,42 @@ impl PhotoStore {
     }
 }
 
+/// How long after the end of its retention the note of an orphan goes: S3's lifecycle has removed the object by then.
+const NOTE_OUTLIVES_RETENTION: Duration = Duration::from_hours(14 * 24);
+
+impl PhotoStore {
+    /// Since when an original is known to have no record.
+    pub async fn orphan_since(&self, key: &OriginalKey) -> Result<Option<OffsetDateTime>, AwsError> {
+        const OPERATION: &str = "dynamodb:GetItem";
+        let get = self.client.get_item().table_name(&self.table_name).set_key(Some(orphan_key(key)));
+        let output =
+            get.consistent_read(true).send().await.map_err(|error| AwsError::new(OPERATION, error))?;
+        let since =
+            output.item.and_then(|item| item.get("since").and_then(|value| value.as_n().ok()).cloned());
+        since
+            .map(|seconds| {
+                let seconds = seconds.parse().map_err(|error| AwsError::new(OPERATION, error))?;
+                OffsetDateTime::from_unix_timestamp(seconds).map_err(|error| AwsError::new(OPERATION, error))
+            })
+            .transpose()
+    }
+
+    /// Notes that an original has no record; the note goes by itself some time after `retention`.
+    pub async fn note_orphan(
+        &self,
+        key: &OriginalKey,
+        at: OffsetDateTime,
+        retention: Duration,
+    ) -> Result<(), AwsError> {
+        let mut item = orphan_key(key);
+        let number = |at: OffsetDateTime| AttributeValue::N(at.unix_timestamp().to_string());
+        item.insert("since".to_owned(), number(at));
+        item.insert("expires_at".to_owned(), number(at + retention + NOTE_OUTLIVES_RETENTION));
+        let put = self.client.put_item().table_name(&self.table_name).set_item(Some(item));
+        put.send().await.map(drop).map_err(|error| AwsError::new("dynamodb:PutItem", error))
+    }
+}
+
 impl Known {
     fn of(tracked: &Tracked) -> Self {
         let processed = match tracked.record.outcome() {
@@ -292,6 +328,13 @@ impl Known {
             recipe: processed.and_then(|processed| processed.recipe.clone()),
         }
     }
+}
+
+fn orphan_key(key: &OriginalKey) -> Item {
+    HashMap::from([
+        ("pk".to_owned(), text(SYSTEM_PARTITION)),
+        ("sk".to_owned(), text(format!("orphan#{key}"))),
+    ])
 }
 
 fn checkpoint_key(name: &str) -> Item {

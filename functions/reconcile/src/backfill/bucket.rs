@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use photo_aws::{AwsError, FoundObject, Imported, Known, Taken};
+use photo_aws::{AwsError, FoundObject, Imported, Known, Peeked, Taken};
 use photo_domain::record::{PhotoRecord, State, Status};
 use photo_domain::{ContentType, FileName, Metadata, OriginalKey, OwnerId, PhotoId, UploadRequest, upkeep};
 use tracing::Instrument as _;
@@ -71,8 +71,10 @@ impl Backfill<'_> {
             Some(_) => return Ok(Looked::Done),
         }
         let source = tools.objects.foreign(bucket);
-        let Some(first_bytes) = source.first_bytes(object).await? else {
-            return Ok(Looked::Unfit(CHANGED));
+        let first_bytes = match source.first_bytes(object).await? {
+            Peeked::Bytes(bytes) => bytes,
+            Peeked::Changed => return Ok(Looked::Unfit(CHANGED)),
+            Peeked::Archived => return Ok(Looked::Unfit("it is archived: restore it first")),
         };
         let Some(content_type) = ContentType::of_bytes(&first_bytes) else {
             return Ok(Looked::Unfit("its first bytes are of no photo that can be read"));

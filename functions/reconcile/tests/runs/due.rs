@@ -68,7 +68,8 @@ async fn of_two_runs_at_once_one_invokes() {
 #[tokio::test]
 async fn after_the_last_attempt_the_event_is_kept_aside_and_the_photo_fails() {
     let table = due(&[ID], vec![found(ID, &json!({ "attempts": { "N": "5" } })), ok(), ok()]);
-    let (summary, calls) = run("due", Answers { table, buckets: there(), ..Answers::default() }).await;
+    let buckets = [there(), vec![(200, String::new())]].concat();
+    let (summary, calls) = run("due", Answers { table, buckets, ..Answers::default() }).await;
     assert_eq!((summary.gave_up, summary.parked, summary.retried, summary.errors), (1, 1, 0, 0));
     let parked: Value =
         serde_json::from_str(body(&calls.parking.all()[0])["MessageBody"].as_str().unwrap()).unwrap();
@@ -76,6 +77,26 @@ async fn after_the_last_attempt_the_event_is_kept_aside_and_the_photo_fails() {
     let [(name, detail)] = announced(&calls.bus).try_into().unwrap();
     assert_eq!((name.as_str(), &detail["failure"]["code"]), ("PhotoFailed", &json!("RETRIES_EXHAUSTED")));
     assert!(calls.thumbnails.all().is_empty());
+    assert_eq!(changes(&calls.buckets), [format!("PUT originals photos/auth0%257C7/{ID}/original")]);
+}
+
+#[tokio::test]
+async fn a_failed_photo_is_tagged_before_it_is_announced_and_due_again_if_it_cannot_be() {
+    let failed = json!({
+        "status": { "S": "failed" },
+        "failure_code": { "S": "CORRUPT_IMAGE" },
+        "failure_reason": { "S": "its data ends early" },
+        "unsent_event": { "S": "PhotoFailed" },
+        "unsent_event_at": { "S": "2026-11-24T12:00:05Z" },
+    });
+    for (status, told) in [(200, 1), (500, 0)] {
+        let table = due(&[ID], vec![found(ID, &failed), ok()]);
+        let buckets = vec![(status, String::new()); 1];
+        let (summary, calls) = run("due", Answers { table, buckets, ..Answers::default() }).await;
+        assert_eq!((summary.announced, summary.errors), (told, 1 - told), "{status}");
+        assert_eq!(announced(&calls.bus).len() as u64, told, "{status}");
+        assert_eq!(changes(&calls.buckets)[0], format!("PUT originals photos/auth0%257C7/{ID}/original"));
+    }
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::support::{
-    Answers, ID, OLD, OTHER_ID, body, changes, item, listing, ok, original, ready, run, run_with, variant,
-    writes,
+    Answers, ID, OLD, OTHER_ID, batch, body, changes, item, listing, ok, original, ready, run, run_with,
+    variant, writes,
 };
 
 /// The table's answers: no checkpoint, then these records.
@@ -24,16 +24,44 @@ async fn originals(objects: Answer, table: Vec<Answer>) -> (reconcile::Summary, 
     run("originals", Answers { table, buckets, ..Answers::default() }).await
 }
 
+/// The table's answer to the question since when an original has no record.
+fn noted(days_ago: i64) -> Answer {
+    let since = OffsetDateTime::now_utc().unix_timestamp() - days_ago * 86_400;
+    (200, json!({ "Item": { "since": { "N": since.to_string() } } }).to_string())
+}
+
+/// The table's answers where one original has no record: checkpoint, records, its note, and what is written.
+fn one_orphan(note: Answer) -> Vec<Answer> {
+    vec![ok(), batch(&[item(ID, &ready())]), note, ok(), ok()]
+}
+
 #[tokio::test]
-async fn an_old_original_without_a_record_is_marked_and_nothing_else_is() {
-    let settled = item(ID, &ready());
+async fn an_old_original_without_a_record_is_noted_when_it_is_first_seen() {
     let keys = [original(ID), original(OTHER_ID), "photos/holiday photos/1.jpg".to_owned()];
-    let (summary, calls) = originals(listing(&keys, OLD, false), records(&[settled])).await;
-    assert_eq!((summary.originals_listed, summary.originals_orphaned, summary.errors), (3, 1, 0));
-    assert_eq!(changes(&calls.buckets), [format!("PUT originals photos/auth0%257C7/{OTHER_ID}/original")]);
-    assert!(
-        String::from_utf8(calls.buckets.all()[1].body.clone()).unwrap().contains("<Value>orphaned</Value>")
-    );
+    let (summary, calls) = originals(listing(&keys, OLD, false), one_orphan(ok())).await;
+    let counts = (summary.originals_listed, summary.originals_noted, summary.originals_orphaned);
+    assert_eq!((counts, summary.errors), ((3, 1, 0), 0));
+    assert!(changes(&calls.buckets).is_empty(), "S3 would count its days from its creation");
+    let note = &body(&calls.table.all()[3])["Item"];
+    assert_eq!(note["pk"]["S"], "system#reconcile");
+    assert_eq!(note["sk"]["S"], format!("orphan#{}", original(OTHER_ID)));
+    let number = |name: &str| note[name]["N"].as_str().unwrap().parse::<i64>().unwrap();
+    assert_eq!(number("expires_at") - number("since"), 44 * 86_400);
+}
+
+#[tokio::test]
+async fn an_original_that_has_had_no_record_for_its_retention_is_marked_and_nothing_else_is() {
+    let keys = [original(ID), original(OTHER_ID), "photos/holiday photos/1.jpg".to_owned()];
+    for (days_ago, marked) in [(29, 0), (30, 1)] {
+        let (summary, calls) = originals(listing(&keys, OLD, false), one_orphan(noted(days_ago))).await;
+        let counts = (summary.originals_listed, summary.originals_noted, summary.originals_orphaned);
+        assert_eq!((counts, summary.errors), ((3, 0, marked), 0));
+        let tagged = format!("PUT originals photos/auth0%257C7/{OTHER_ID}/original");
+        assert_eq!(changes(&calls.buckets), vec![tagged; marked as usize], "{days_ago}");
+        if let Some(call) = calls.buckets.all().get(1) {
+            assert!(String::from_utf8(call.body.clone()).unwrap().contains("<Value>orphaned</Value>"));
+        }
+    }
 }
 
 #[tokio::test]
@@ -106,14 +134,18 @@ async fn a_listing_goes_on_where_the_last_one_stopped() {
 async fn no_run_marks_more_than_its_number_and_the_rest_is_the_next_run_s() {
     let keys = &many()[..10];
     let answers = Answers {
-        table: records(&[]),
+        table: vec![ok(), batch(&[]), noted(30), noted(30), noted(30), ok()],
         buckets: [vec![listing(keys, OLD, false)], tagged()].concat(),
         ..Answers::default()
     };
     let settings = [("PHOTODROP_RECONCILE_MAX_ORPHANS", "3")];
     let (summary, calls) = run_with(&json!({ "parts": ["originals"] }), &settings, answers).await;
     assert_eq!((summary.originals_orphaned, changes(&calls.buckets).len()), (3, 3));
-    assert!(writes(&calls.table).is_empty());
+    let put = body(calls.table.all().last().unwrap());
+    assert_eq!(
+        put["Item"]["after"]["S"], keys[2],
+        "they stay in the bucket: the next run begins behind them"
+    );
 }
 
 #[tokio::test]
@@ -170,7 +202,7 @@ async fn a_dry_run_marks_and_removes_nothing() {
         let buckets = vec![listing(&keys, OLD, false)];
         let answers = Answers { table: records(&[]), buckets, ..Answers::default() };
         let (summary, calls) = run_with(&json!({ "dry_run": true, "parts": [part] }), &[], answers).await;
-        assert_eq!(summary.originals_orphaned + summary.variants_removed, 1, "{part}");
+        assert_eq!(summary.originals_noted + summary.variants_removed, 1, "{part}");
         assert!(changes(&calls.buckets).is_empty() && writes(&calls.table).is_empty());
     }
 }

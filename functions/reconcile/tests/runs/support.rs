@@ -64,6 +64,7 @@ pub(crate) fn reconciler(settings: &[(&str, &str)], answers: Answers) -> (Reconc
             "PHOTODROP_RECONCILE_MAX_RECORDS" | "PHOTODROP_RECONCILE_MAX_ORPHANS" => "100",
             "PHOTODROP_RECONCILE_MAX_LISTED" | "PHOTODROP_MAX_UPLOAD_BYTES" => "1000",
             "PHOTODROP_ORPHAN_GRACE_SECONDS" => "86400",
+            "PHOTODROP_ORPHAN_RETENTION_DAYS" => "30",
             "PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT" => "10",
             "PHOTODROP_BACKFILL_BUCKET" => "",
             "PHOTODROP_ALLOWED_CONTENT_TYPES" => "image/jpeg,image/png",

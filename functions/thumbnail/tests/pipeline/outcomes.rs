@@ -38,7 +38,7 @@ async fn a_photo_becomes_ready_after_its_variants_are_written() {
 }
 
 #[tokio::test]
-async fn each_bad_photo_fails_with_its_code_and_is_tagged_first() {
+async fn each_bad_photo_fails_with_its_code_and_is_tagged_then() {
     for (name, declared, code) in [
         ("not-an-image.jpg", "image/jpeg", "NOT_AN_IMAGE"),
         ("empty.jpg", "image/jpeg", "NOT_AN_IMAGE"),
@@ -54,7 +54,7 @@ async fn each_bad_photo_fails_with_its_code_and_is_tagged_first() {
         ("frame-bomb.webp", "image/webp", "TOO_MANY_FRAMES"),
     ] {
         let (pipeline, table, buckets) =
-            pipeline(photo(name), vec![found("pending", declared), ok()], written(1));
+            pipeline(photo(name), vec![found("pending", declared), ok(), ok()], written(1));
         pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
         let record = settled(&table);
         assert_eq!(record["failure_code"]["S"], code, "{name}: {record}");
@@ -63,6 +63,31 @@ async fn each_bad_photo_fails_with_its_code_and_is_tagged_first() {
         assert_eq!(calls.len(), 2, "{calls:?}");
         assert!(calls[1].contains("/original?tagging"), "{calls:?}");
     }
+}
+
+#[tokio::test]
+async fn a_photo_that_another_delivery_made_ready_meanwhile_keeps_its_original() {
+    let refused =
+        json!({ "__type": "ConditionalCheckFailedException", "Item": { "status": { "S": "ready" } } });
+    let (pipeline, _, buckets) = pipeline(
+        photo("truncated.jpg"),
+        vec![found("pending", "image/jpeg"), (400, refused.to_string())],
+        written(1),
+    );
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    assert_eq!(calls(&buckets).len(), 1, "read, and not tagged: {:?}", calls(&buckets));
+}
+
+#[tokio::test]
+async fn a_failed_photo_that_cannot_be_tagged_is_left_to_the_reconcile_function() {
+    let (pipeline, table, _) = pipeline(
+        photo("truncated.jpg"),
+        vec![found("pending", "image/jpeg"), ok(), ok()],
+        vec![(500, String::new())],
+    );
+    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
+    assert_eq!(settled(&table)["status"]["S"], "failed");
+    assert_eq!(table.all().len(), 2, "it is not noted as announced, so it stays due");
 }
 
 #[tokio::test]

@@ -20,7 +20,6 @@ async fn every_call_that_aws_does_not_answer_fails_the_invocation() {
         ("reading the original", pipeline_without_original(vec![pending()], vec![down()])),
         ("writing a variant", pipeline(good(), vec![pending()], [written(3), vec![down()]].concat())),
         ("settling", pipeline(good(), vec![pending(), down()], written(4))),
-        ("tagging a failed original", pipeline(bad(), vec![pending()], vec![down()])),
         ("settling a failure", pipeline(bad(), vec![pending(), down()], written(1))),
         ("tagging an orphan", pipeline(good(), vec![ok()], vec![down()])),
     ];
