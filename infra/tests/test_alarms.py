@@ -84,10 +84,22 @@ class EveryAlarm(unittest.TestCase):
         self.assertFalse(any(part["ReturnData"] for part in parts))
         self.assertEqual({metric["MetricName"] for metric in metrics}, {ALARMS["TableErrorsAlarm"]["MetricName"]})
         self.assertEqual({dimensions(metric)["Operation"] for metric in metrics},
-                         {"GetItem", "PutItem", "UpdateItem", "TransactWriteItems", "Query"})
+                         {"GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "Query"})
         # On AWS none of what the local one has: a metric and a sum exclude each other.
         for key in ("Namespace", "MetricName", "Dimensions", "Statistic", "Period"):
             self.assertEqual(alarm[key]["Fn::If"][:2], ["OnAws", {"Ref": "AWS::NoValue"}], key)
+
+    def test_throttles_of_the_index_count_as_the_table_s_on_aws(self) -> None:
+        """The table's own count has none of its index's: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html"""
+        for name in ("TableReadThrottlesAlarm", "TableWriteThrottlesAlarm"):
+            condition, (total, *parts), _ = resources("AWS::CloudWatch::Alarm")[name]["Metrics"]["Fn::If"]
+            self.assertEqual((condition, total["Expression"]), ("OnAws", "SUM(METRICS())"))
+            metrics = [part["MetricStat"]["Metric"] for part in parts]
+            self.assertEqual({metric["MetricName"] for metric in metrics}, {ALARMS[name]["MetricName"]})
+            table = {"TableName": {"Ref": "PhotosTable"}}
+            index = resources("AWS::DynamoDB::Table")["PhotosTable"]["GlobalSecondaryIndexes"][0]["IndexName"]
+            self.assertEqual([dimensions(metric) for metric in metrics],
+                             [table, table | {"GlobalSecondaryIndexName": index}])
 
     def test_what_missing_data_means_is_decided(self) -> None:
         for name, alarm in ALARMS.items():
@@ -96,10 +108,13 @@ class EveryAlarm(unittest.TestCase):
                 self.assertEqual(alarm["TreatMissingData"], wanted)
                 self.assertLessEqual(int(alarm["DatapointsToAlarm"]), int(alarm["EvaluationPeriods"]))
 
-    def test_a_percentile_of_a_few_requests_rings_for_nobody(self) -> None:
+    def test_a_percentile_of_a_few_samples_counts(self) -> None:
+        """With `ignore` a p99 of fewer than 1,000 samples changes nothing: a quiet stack's alarm would never ring, and one
+        that rings at night's beginning would never end."""
         for name, alarm in ALARMS.items():
             if "ExtendedStatistic" in alarm:
-                self.assertEqual(alarm["EvaluateLowSampleCountPercentile"], "ignore", name)
+                self.assertEqual(alarm["EvaluateLowSampleCountPercentile"], "evaluate", name)
+                self.assertGreaterEqual(int(alarm["DatapointsToAlarm"]), 2, "one slow request rings for nobody")
 
     def test_a_metric_of_ours_is_asked_for_as_it_is_written(self) -> None:
         """A dimension too many or too few and an alarm never sees any data."""
