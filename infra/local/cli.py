@@ -397,6 +397,12 @@ def guarded(name: str, command: Callable[[Console], int]) -> int:
         # The reader of our output has gone (`make logs | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        # Not imported: before the tools are installed there is no botocore, and nothing of it can fail.
+        if not type(error).__module__.startswith("botocore"):
+            raise
+        console.fail(f"AWS: {error}")
+        return 1
 
 
 def interrupt(number: int, _: object) -> None:

@@ -105,12 +105,18 @@ def check_port(console: Console, place: Place) -> None:
 def ensure_running(console: Console, place: Place) -> Process:
     """The place's emulator, started if it does not run."""
     process = recorded(place)
-    if process and answers(process.port):
-        return process
-    if process:
-        console.say("MiniStack runs but does not answer: it is started again")
-        stop(console, place)
-    return start(console, place)
+    if not process:
+        return start(console, place)
+    # A machine that was asleep or is busy needs a while. What the emulator holds is in its memory: it is never ended from here.
+    deadline = time.monotonic() + START_SECONDS
+    while not answers(process.port):
+        if not process.is_alive():
+            return start(console, place)
+        if time.monotonic() > deadline:
+            raise Failure(f"MiniStack runs (process {process.pid}) but does not answer, see {shown(place.log_file)}: "
+                          "make down ends it, with all that it holds, and make up starts anew")
+        time.sleep(0.2)
+    return process
 
 
 def start(console: Console, place: Place) -> Process:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from infra.local.console import Console, Failure
 from infra.local.target import Target
 
@@ -21,12 +23,18 @@ def redrive(console: Console, target: Target, *, most: int, drop_unreadable: boo
     done = dropped = 0
     # Each is taken once: one that fails stays invisible until this run is over.
     kept: list[str] = []
+    seen: set[str] = set()
     while done + len(kept) + dropped < most:
         taken = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1, VisibilityTimeout=TAKEN_SECONDS)
         messages = taken.get("Messages", [])
         if not messages:
             break
         message = messages[0]
+        if message["MessageId"] in seen:
+            # A long run: what failed first comes up again. It had its turn.
+            kept.append(message["ReceiptHandle"])
+            break
+        seen.add(message["MessageId"])
         event = event_of(message["Body"])
         if event is None and drop_unreadable:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -42,8 +50,9 @@ def redrive(console: Console, target: Target, *, most: int, drop_unreadable: boo
             console.plain(f"failed again {message['MessageId']}: {problem}")
     for handle in kept:
         sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
-    console.say(f"{done} processed, {dropped} dropped, {len(kept)} failed again and wait in the queue")
-    return len(kept)
+    failed = len(seen) - done - dropped
+    console.say(f"{done} processed, {dropped} dropped, {failed} failed again and wait in the queue")
+    return failed
 
 
 def event_of(body: str) -> dict[str, Any] | None:
@@ -59,7 +68,10 @@ def process(target: Target, event: dict[str, Any]) -> str | None:
     """Runs the function on an event and waits; what went wrong, if anything did."""
     name = target.functions["thumbnail"]
     # The version that serves, as it would have had the event.
-    answer = target.client("lambda").invoke(FunctionName=name, Qualifier=ALIAS, Payload=json.dumps(event).encode())
+    try:
+        answer = target.client("lambda").invoke(FunctionName=name, Qualifier=ALIAS, Payload=json.dumps(event).encode())
+    except (BotoCoreError, ClientError) as error:
+        return str(error)
     if not answer.get("FunctionError"):
         return None
     try:

@@ -130,6 +130,8 @@ def shell_variables(stack: Mapping[str, str]) -> dict[str, str]:
            if name.startswith("AWS_") or name.lower() == "no_proxy"}
     return {**aws, "API": stack["api_url"], "TOKEN": stack.get("token", ""), "TABLE": stack["table_name"],
             "ORIGINALS": stack["originals_bucket"], "THUMBNAILS": stack["thumbnails_bucket"],
+            "UPLOAD_FUNCTION": stack["upload_function"], "THUMBNAIL_FUNCTION": stack["thumbnail_function"],
+            "RECONCILE_FUNCTION": stack["reconcile_function"],
             "FAILURE_QUEUE": stack["failure_queue_url"], "PARKING_QUEUE": stack["parking_queue_url"]}
 
 

@@ -77,7 +77,9 @@ def on_aws(name: str) -> Target:
 
     def client(service: str) -> Any:
         if service not in made:
-            made[service] = session.client(service, config=Config(connect_timeout=5, read_timeout=20,
+            # A function that is invoked answers when it is done, a minute later at most: asked again, it would run twice.
+            seconds = 90 if service == "lambda" else 20
+            made[service] = session.client(service, config=Config(connect_timeout=5, read_timeout=seconds,
                                                                   retries={"max_attempts": 3}))
         return made[service]
 
