@@ -10,6 +10,7 @@ export function photodrop(uppy, api, token) {
     // UPLOAD_CLOSED is the API's word for S3's 412: nothing is left to put.
     throw Object.assign(new Error(found.detail ?? `photodrop answered ${answer.status}`), { status: found.code === "UPLOAD_CLOSED" ? 412 : answer.status });
   };
+  uppy.on("file-removed", (file) => idempotencyKeys.delete(file.id)); // chosen again it is another photo
   uppy.on("upload-error", (file, error) => error.status === 412 && arrived.add(file.id));
   // An answer was lost and the bytes had arrived. The photo is looked up, and that is a success.
   uppy.addPostProcessor(async (ids) => {

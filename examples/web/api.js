@@ -29,6 +29,8 @@ export async function signIn({ endpoint, client_id: clientId }, flow) {
   });
   const body = await answer.json().catch(() => ({}));
   const result = body.AuthenticationResult;
+  const busy = answer.status >= 429 || /TooManyRequests|LimitExceeded/.test(body.__type);
+  if (busy) throw new Problem("UNAVAILABLE", body.message || "Signing in is not possible now.");
   if (!answer.ok || !result) throw new Problem("SIGN_IN", body.message || "The user name or the password is wrong.");
   return { token: result.AccessToken, refreshToken: result.RefreshToken || flow.refreshToken };
 }

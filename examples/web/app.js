@@ -85,7 +85,6 @@ class Card {
       const percent = this.step === "sending" ? ` ${Math.round(share * 100)} %` : " …";
       this.state(STEPS[this.step] + percent, { progress: share });
     });
-    preview(file).then((url) => url && !this.$placeholder.src && (this.$placeholder.src = url));
     this.enqueue();
   }
 
@@ -98,6 +97,8 @@ class Card {
   }
 
   async run() {
+    // Here and not when it is chosen: as many are decoded at once as are sent at once.
+    preview(this.file).then((url) => url && !this.$placeholder.src && (this.$placeholder.src = url));
     try {
       this.show(await this.job.run());
       say(this.failed ? `${this.name} failed: ${this.$state.textContent}` : `${this.name} is ready.`);
@@ -112,7 +113,8 @@ class Card {
     this.$delete.hidden = false;
     this.removable();
     if (problem.code === "NETWORK") waitingForNetwork.add(this);
-    if (problem.code === "UNAUTHENTICATED") welcome(explain(problem));
+    // Of one who has signed out meanwhile it is nobody's business any more.
+    if (problem.code === "UNAUTHENTICATED" && this.job.api === api) welcome(explain(problem));
     say(`${this.name}: ${explain(problem)}`);
   }
 
@@ -208,6 +210,9 @@ function add(files) {
 
 function welcome(message = "") {
   session = undefined;
+  // What has not begun is not sent for whoever signs in next.
+  queue.length = 0;
+  waitingForNetwork.clear();
   sessionStorage.removeItem("photodrop");
   $("photos").hidden = $("who").hidden = true;
   $("welcome").hidden = false;
@@ -219,14 +224,20 @@ function welcome(message = "") {
 }
 
 async function enter(given) {
-  session = given;
+  let own = (session = given);
   // For this tab alone, and gone with it.
   sessionStorage.setItem("photodrop", JSON.stringify(session));
   api = new Api(config.api, session.token, async () => {
-    if (!session?.refreshToken) return undefined;
-    const fresh = await signIn(config.cognito, session).catch(() => undefined);
-    if (fresh) sessionStorage.setItem("photodrop", JSON.stringify((session = { ...session, ...fresh })));
-    return fresh?.token;
+    // Never by the session of somebody who has signed in since.
+    if (session !== own || !own.refreshToken) return undefined;
+    const fresh = await signIn(config.cognito, own).catch((problem) => {
+      // A lost connection or a busy service is no reason to sign out.
+      if (problem.code !== "SIGN_IN") throw problem;
+    });
+    if (!fresh || session !== own) return undefined;
+    session = own = { ...own, ...fresh };
+    sessionStorage.setItem("photodrop", JSON.stringify(session));
+    return fresh.token;
   });
   $("welcome").hidden = true;
   $("photos").hidden = $("who").hidden = false;

@@ -29,11 +29,13 @@ async function checksum(file) {
   return btoa(String.fromCharCode(...digest));
 }
 
+const freshKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+
 export class Upload {
   /** `on` is told `progress` (0 to 1) and `step` ("preparing", "sending", "thumbnails"). */
   constructor(api, file, on) {
     Object.assign(this, { api, file, on });
-    this.key = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+    this.key = freshKey();
   }
 
   /** The photo, ready or failed. */
@@ -48,6 +50,11 @@ export class Upload {
     for (let attempt = 1; ; attempt++) {
       const created = await this.created();
       this.id = created.photo_id;
+      if (created.status === "expired" && !created.upload && attempt < 3) {
+        // Nothing came in time: the key stands for a photo that will never be.
+        this.key = freshKey();
+        continue;
+      }
       if (!created.upload || (await this.arrived(created.upload))) break;
       if (attempt === 3) throw new Problem("STORAGE", "The upload's address expired before everything was sent.");
     }

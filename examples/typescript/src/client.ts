@@ -28,6 +28,7 @@ export function photodrop(baseUrl: string, token: string) {
       body: request,
     });
     if (!data) throw problem(error, response);
+    if (data.status === "expired") throw new PhotodropError("EXPIRED", "nothing came in time: upload it with another key");
     // Nothing to bring: the bytes came with an earlier request of the same key.
     if (!data.upload) return data.photo_id;
     if (!("headers" in data.upload)) throw new PhotodropError("UNEXPECTED", `upload_method ${data.upload.method}`);

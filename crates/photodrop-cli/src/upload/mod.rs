@@ -160,6 +160,15 @@ impl Uploader {
             };
             let Some(how) = created.upload else {
                 // Only when the key is one of an earlier run.
+                match created.status.as_str() {
+                    // Whose bytes never came: what stands for it is of no use any more.
+                    "expired" => {
+                        key = fresh_key();
+                        continue;
+                    }
+                    "failed" => return Err(self.failed(created.photo_id).await?),
+                    _ => {}
+                }
                 return self.wait(created.photo_id, &created.status, source, bar, true, 0).await;
             };
             let sent = if how.method == "multipart" {
@@ -250,6 +259,12 @@ impl Uploader {
             StatusCode::FORBIDDEN if is_expired(&reply.bytes) => Ok(Sent::Expired),
             _ => Err(reply.storage_error()),
         }
+    }
+
+    /// Why an earlier run's photo has no thumbnails.
+    async fn failed(&self, photo_id: String) -> Result<CliError, CliError> {
+        let code = Photo::get(&self.api, &photo_id).await?.failure().unwrap_or_default().to_owned();
+        Ok(CliError::PhotoFailed { photo_id, code })
     }
 
     async fn wait(

@@ -178,6 +178,9 @@ fn one_bad_file_fails_alone_and_the_exit_code_tells() {
     let insisted = cli.run(&["upload", "--wait", "--content-type", "image/jpeg", &shown(&text)]);
     assert_eq!((insisted.code, insisted.lines[0]["status"].as_str()), (1, Some("failed")));
     assert_eq!(insisted.lines[0]["error"]["code"], "NOT_AN_IMAGE");
+    // The same bytes are the same photo, which has failed: that is not done, whether or not anybody waits.
+    let again = cli.run(&["upload", "--content-type", "image/jpeg", &shown(&text)]);
+    assert_eq!((again.code, again.lines[0]["status"].as_str()), (1, Some("failed")));
     let heic = cli.photo("unsupported.heic", 0);
     assert_eq!(cli.run(&["upload", &heic]).lines[0]["error"]["code"], "UNSUPPORTED_TYPE");
 }
