@@ -82,16 +82,15 @@ impl Run<'_> {
     async fn judge_orphan(&mut self, key: &OriginalKey) -> Result<(), AwsError> {
         let tools = self.tools;
         let photo_id = key.photo_id;
-        let since = match tools.store.orphan_since(key).await? {
-            Some(since) => since,
-            None => {
-                self.summary.originals_noted += 1;
-                tracing::warn!(%photo_id, "an original without a record: noted");
-                if !self.is_dry() {
-                    tools.store.note_orphan(key, self.now, tools.config.orphan_retention).await?;
-                }
-                self.now
+        let since = if let Some(since) = tools.store.orphan_since(key).await? {
+            since
+        } else {
+            self.summary.originals_noted += 1;
+            tracing::warn!(%photo_id, "an original without a record: noted");
+            if !self.is_dry() {
+                tools.store.note_orphan(key, self.now, tools.config.orphan_retention).await?;
             }
+            self.now
         };
         if self.now < since + tools.config.orphan_retention {
             return Ok(());

@@ -57,7 +57,8 @@ async fn an_original_that_has_had_no_record_for_its_retention_is_marked_and_noth
         let counts = (summary.originals_listed, summary.originals_noted, summary.originals_orphaned);
         assert_eq!((counts, summary.errors), ((3, 0, marked), 0));
         let tagged = format!("PUT originals photos/auth0%257C7/{OTHER_ID}/original");
-        assert_eq!(changes(&calls.buckets), vec![tagged; marked as usize], "{days_ago}");
+        let wanted = if marked == 1 { vec![tagged] } else { vec![] };
+        assert_eq!(changes(&calls.buckets), wanted, "{days_ago}");
         if let Some(call) = calls.buckets.all().get(1) {
             assert!(String::from_utf8(call.body.clone()).unwrap().contains("<Value>orphaned</Value>"));
         }
