@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aws_credential_types::Credentials;
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, InvocationType};
 use aws_sdk_s3::types::NotificationConfiguration;
@@ -13,6 +12,8 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use serde_json::{Value, json};
 
 use crate::stack::Stack;
+
+pub use aws_sdk_dynamodb::types::AttributeValue;
 
 /// Clients of the services that the stack is made of.
 #[derive(Clone, Debug)]

@@ -19,6 +19,7 @@ pub(crate) struct Change {
     condition_values: Vec<(String, AttributeValue)>,
     sets: Vec<(String, AttributeValue)>,
     removes: Vec<&'static str>,
+    adds: Vec<(&'static str, AttributeValue)>,
 }
 
 impl Change {
@@ -40,6 +41,7 @@ impl Change {
             condition_values: values.collect(),
             sets: Vec::new(),
             removes: Vec::new(),
+            adds: Vec::new(),
         }
     }
 
@@ -65,6 +67,12 @@ impl Change {
         self
     }
 
+    /// Adds to a number or to a set.
+    pub(crate) fn add(mut self, name: &'static str, value: AttributeValue) -> Self {
+        self.adds.push((name, value));
+        self
+    }
+
     /// Puts the record into the index of due records.
     pub(crate) fn due(self, photo_id: PhotoId, at: OffsetDateTime) -> Self {
         self.set("due_shard", text(item::shard(photo_id))).set("due_at", seconds(at))
@@ -80,14 +88,18 @@ impl Change {
             names.insert(format!("#a{number}"), name);
             values.insert(format!(":a{number}"), value);
         }
-        let mut expression = String::new();
-        if !assignments.is_empty() {
-            expression = format!("SET {}", assignments.join(", "));
+        let mut additions = Vec::with_capacity(self.adds.len());
+        for (name, value) in self.adds {
+            additions.push(format!("{name} :add_{name}"));
+            values.insert(format!(":add_{name}"), value);
         }
-        if !self.removes.is_empty() {
-            let space = if expression.is_empty() { "" } else { " " };
-            expression = format!("{expression}{space}REMOVE {}", self.removes.join(", "));
-        }
+        let clauses = [
+            ("SET", assignments.join(", ")),
+            ("REMOVE", self.removes.join(", ")),
+            ("ADD", additions.join(", ")),
+        ];
+        let clauses = clauses.iter().filter(|(_, what)| !what.is_empty());
+        let expression = clauses.map(|(word, what)| format!("{word} {what}")).collect::<Vec<_>>().join(" ");
         Written { expression, condition: self.conditions.join(" AND "), names, values }
     }
 }

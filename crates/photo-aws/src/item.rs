@@ -130,6 +130,8 @@ pub struct Tracked {
     pub deleted_at: Option<OffsetDateTime>,
     /// The last write.
     pub updated_at: OffsetDateTime,
+    /// S3's ids of the multipart uploads that parts were signed for.
+    pub upload_ids: Vec<String>,
 }
 
 /// What settling a photo adds to its item.
@@ -311,6 +313,7 @@ pub(crate) fn to_tracked(item: Item) -> Result<Tracked, BadItem> {
             }
         }
     };
+    let upload_ids = item.method.upload_ids.clone().unwrap_or_default();
     let record = PhotoRecord {
         photo_id: parsed("photo_id", &item.photo_id)?,
         owner: OwnerId::from_subject(&item.owner).map_err(|error| bad("owner", &error))?,
@@ -325,7 +328,7 @@ pub(crate) fn to_tracked(item: Item) -> Result<Tracked, BadItem> {
                 .checksum_sha256
                 .map(|text| Checksum::parse(&text).map_err(|error| bad("checksum_sha256", &error)))
                 .transpose()?,
-            metadata: Metadata::new(item.metadata).map_err(|error| bad("metadata", &error))?,
+            metadata: Metadata::stored(item.metadata),
             method: item.method.into_method()?,
         },
         created_at: moment("created_at", &item.created_at)?,
@@ -338,6 +341,7 @@ pub(crate) fn to_tracked(item: Item) -> Result<Tracked, BadItem> {
         unsent,
         deleted_at: upkeep.deleted_at.map(|at| moment("deleted_at", &at)).transpose()?,
         updated_at: moment("updated_at", &item.updated_at)?,
+        upload_ids,
     })
 }
 

@@ -6,9 +6,13 @@
 //!
 //! The counter goes down in the transaction that takes the record out of `pending`, under the same condition: an event
 //! that comes twice finds the record settled and gives nothing back. A record says by `quota_day` that it holds a slot,
-//! and that write removes the attribute; one that has none, such as one from before quotas were turned on or an expired
-//! one that arrives after all, is changed without a transaction. A delete is one write in the request path: the slot of
-//! a photo that was pending is given back when the reconcile function removes the record.
+//! and that write removes the attribute; one that has none, such as one from before quotas were turned on, is changed
+//! without a transaction. An expired one says by `quota_returned` what it gave back; should its bytes arrive after all,
+//! they are counted again, room or not: otherwise an owner could ask, wait for the expiry and upload, without end. A
+//! delete is one write in the request path: the slot of a photo that was pending is given back when the reconcile
+//! function removes the record.
+
+mod release;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -17,24 +21,25 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update,
+    AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use photo_domain::quota::{Counter, Exceeded, Quotas, Release, day};
+use photo_domain::OwnerId;
+use photo_domain::quota::{Counter, Exceeded, Quotas, day};
 use photo_domain::record::PhotoRecord;
-use photo_domain::{OriginalKey, OwnerId};
 use time::{Date, OffsetDateTime, Time};
 
 use crate::AwsError;
-use crate::change::Change;
 use crate::config::Environment;
 use crate::item::{self, Item};
-use crate::store::{Changed, Created, IdempotentRequest, PhotoStore, photo_key, replayed};
+use crate::store::{Created, IdempotentRequest, PhotoStore, replayed};
 
 const OPERATION: &str = "dynamodb:TransactWriteItems";
 
 /// The attribute by which a record says for which day it was counted.
 const QUOTA_DAY: &str = "quota_day";
+
+/// The attribute by which an expired record says how many bytes it has given back: what comes after all counts again.
+const QUOTA_RETURNED: &str = "quota_returned";
 
 /// How long a day's counter is kept after it: longer than an event can wait in the failure queue (14 days), so that a
 /// late end still finds it.
@@ -76,9 +81,11 @@ impl PhotoStore {
         };
         let photos = records.len() as u64;
         let bytes = records.iter().fold(0_u64, |sum, record| sum.saturating_add(record.request.size_bytes));
-        // What is larger than a whole day's quota does not fit into an empty day either.
-        if let Some(exceeded) = self.quotas.refusal(Counter::default(), photos, bytes) {
-            return Ok(Created::QuotaExceeded(exceeded));
+        // What is larger than a whole day's quota does not fit into an empty day either. An idempotency key still stands
+        // for what it stood for before the limit was lowered.
+        let beyond = self.quotas.refusal(Counter::default(), photos, bytes);
+        if let (Some(exceeded), None) = (beyond, idempotent) {
+            return Ok(Created::BeyondQuota(exceeded));
         }
         let counted_for = (!self.quotas.are_off()).then(|| day(first.photo_id));
         // In this order: the counter, the photos, the key.
@@ -122,6 +129,9 @@ impl PhotoStore {
                 Err(AwsError::new(OPERATION, "the photo's id is taken"))
             };
         }
+        if let Some(exceeded) = beyond {
+            return Ok(Created::BeyondQuota(exceeded));
+        }
         if let (Some(_), Some(found)) = (counted_for, refused(&reasons, 0)) {
             let used = met(found).as_ref().map_or_else(Counter::default, counter);
             // The item comes with the refusal. Should it not, a day is the safe thing to say.
@@ -130,108 +140,6 @@ impl PhotoStore {
             ));
         }
         Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons))))
-    }
-
-    /// Makes a change by which a record is pending no more, and gives back what it held, in one transaction. What a
-    /// record that holds nothing needs is the change alone.
-    pub(crate) async fn change_and_release(
-        &self,
-        key: &OriginalKey,
-        change: Change,
-        release: Release,
-    ) -> Result<Changed, AwsError> {
-        if !self.gives_back(release) {
-            return self.change(key, change).await;
-        }
-        let written = if_held(change.clone(), key).remove(&[QUOTA_DAY]).written();
-        let update = Update::builder()
-            .table_name(&self.table_name)
-            .set_key(Some(photo_key(key)))
-            .update_expression(written.expression)
-            .condition_expression(written.condition)
-            .set_expression_attribute_names(Some(written.names))
-            .set_expression_attribute_values(Some(written.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|error| AwsError::new(OPERATION, error))?;
-        let write = TransactWriteItem::builder().update(update).build();
-        if self.release_with(key, write, release).await? {
-            return Ok(Changed::Applied);
-        }
-        self.change(key, change).await
-    }
-
-    /// Removes a record by a transaction that gives back what it still holds; false if it holds nothing.
-    pub(crate) async fn remove_and_release(
-        &self,
-        key: &OriginalKey,
-        change: &Change,
-    ) -> Result<bool, AwsError> {
-        if !self.gives_back(Release::Slot) {
-            return Ok(false);
-        }
-        let written = if_held(change.clone(), key).written();
-        let delete = Delete::builder()
-            .table_name(&self.table_name)
-            .set_key(Some(photo_key(key)))
-            .condition_expression(written.condition)
-            .set_expression_attribute_names(Some(written.names))
-            .set_expression_attribute_values(Some(written.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|error| AwsError::new(OPERATION, error))?;
-        self.release_with(key, TransactWriteItem::builder().delete(delete).build(), Release::Slot).await
-    }
-
-    fn gives_back(&self, release: Release) -> bool {
-        match release {
-            Release::Slot => self.quotas.pending != 0,
-            Release::Everything { .. } => !self.quotas.are_off(),
-        }
-    }
-
-    /// Whether both were written. If not, nothing was: the record holds nothing, or is not in a status for it; the write
-    /// alone says which.
-    async fn release_with(
-        &self,
-        key: &OriginalKey,
-        write: TransactWriteItem,
-        release: Release,
-    ) -> Result<bool, AwsError> {
-        let release = TransactWriteItem::builder().update(self.release(key, release)?).build();
-        match self.transact(vec![write, release]).await? {
-            None => Ok(true),
-            Some(reasons) if refused(&reasons, 0).is_some() => Ok(false),
-            Some(reasons) => Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons)))),
-        }
-    }
-
-    /// What gives back to an owner's day; for the transaction that takes a record out of `pending`, and only there.
-    pub fn release(&self, key: &OriginalKey, release: Release) -> Result<Update, AwsError> {
-        let mut takes = Vec::new();
-        // While slots are not limited nobody counts them. A limit that comes or goes in the middle of a day leaves
-        // that day's count off by the photos in flight; below nothing is read as nothing, and the next day is right.
-        if self.quotas.pending != 0 {
-            takes.push(("pending", 1));
-        }
-        if let Release::Everything { size_bytes } = release {
-            takes.extend([("photos", 1), ("bytes", size_bytes)]);
-        }
-        let sums: Vec<_> = takes.iter().map(|(name, _)| format!("#{name} :{name}")).collect();
-        // A counter that has expired comes back with what expires it again.
-        let expires = "SET expires_at = if_not_exists(expires_at, :expires)";
-        let expression =
-            if sums.is_empty() { expires.to_owned() } else { format!("{expires} ADD {}", sums.join(", ")) };
-        takes
-            .into_iter()
-            .fold(self.count(&key.owner, day(key.photo_id)), |update, (name, amount)| {
-                update
-                    .expression_attribute_names(format!("#{name}"), name)
-                    .expression_attribute_values(format!(":{name}"), AttributeValue::N(format!("-{amount}")))
-            })
-            .update_expression(expression)
-            .build()
-            .map_err(|error| AwsError::new(OPERATION, error))
     }
 
     /// What counts so many more photos, if there is room.
@@ -258,7 +166,10 @@ impl PhotoStore {
                     .expression_attribute_names(format!("#{name}"), name)
                     .expression_attribute_values(format!(":{name}"), AttributeValue::N(added.to_string()));
             }
-            if limit != 0 {
+            if limit != 0 && added > limit {
+                // No count has room for it, and none at all has none either.
+                conditions.push("(attribute_exists(pk) AND attribute_not_exists(pk))".to_owned());
+            } else if limit != 0 {
                 conditions.push(format!("(attribute_not_exists(#{name}) OR #{name} <= :most_{name})"));
                 let room = limit.saturating_sub(added);
                 update = update.expression_attribute_values(
@@ -309,12 +220,6 @@ impl PhotoStore {
             tokio::time::sleep(jittered(*wait)).await;
         }
     }
-}
-
-/// The change of a record that still holds what it was counted for; the write that gives it back removes the attribute.
-fn if_held(change: Change, key: &OriginalKey) -> Change {
-    let counted_for = AttributeValue::S(day(key.photo_id).to_string());
-    change.only_if("quota_day = :quota_day", &[(":quota_day", counted_for)])
 }
 
 fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure};
 use photo_domain::event::Unsent;
-use photo_domain::quota::{Exceeded, Quotas, Release};
+use photo_domain::quota::{Exceeded, Quotas};
 use photo_domain::record::{Outcome, PhotoRecord, Status};
 use photo_domain::{IdempotencyKey, OriginalKey, Step, upkeep};
 use time::OffsetDateTime;
@@ -19,10 +19,12 @@ use crate::change::{Change, text};
 use crate::item::{self, IdempotencyItem, Item};
 
 mod backfill_calls;
+mod bind_upload;
 mod list;
 mod upkeep_calls;
 
 pub use backfill_calls::Imported;
+pub use bind_upload::Bound;
 pub use list::PhotoPage;
 pub use upkeep_calls::{DUE_INDEX, Known};
 
@@ -53,6 +55,8 @@ pub enum Created {
     New,
     /// Nothing was written: the owner has taken all that one may.
     QuotaExceeded(Exceeded),
+    /// Nothing was written, nor will be tomorrow: an empty day has no room for it either.
+    BeyondQuota(Exceeded),
     /// The idempotency key has been used before.
     Replay {
         /// The photos that it stands for, in order: one, unless they were asked for together.
@@ -216,7 +220,7 @@ impl PhotoStore {
                 .due(key.photo_id, at + upkeep::ANNOUNCE_GRACE);
         }
         // A settled photo is kept: the TTL is for abandoned uploads.
-        match self.change_and_release(key, change.remove(&["expires_at"]), Release::Slot).await? {
+        match self.change_of_arrived(key, change.remove(&["expires_at"])).await? {
             Changed::Applied => Ok(Settled::Now),
             Changed::Refused(None) => Ok(Settled::NoRecord),
             Changed::Refused(Some(status)) => Ok(Settled::Before(status)),

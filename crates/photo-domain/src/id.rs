@@ -125,6 +125,10 @@ impl<'de> Deserialize<'de> for PhotoId {
 /// [OIDC Core 1.0, section 2]: https://openid.net/specs/openid-connect-core-1_0.html#IDToken
 pub const MAX_OWNER_CHARS: usize = 255;
 
+/// The longest owner in a key, in bytes: what the longest `sub` in ASCII, as the specification wants it, comes to. With
+/// the rest of an object's key it stays below S3's 1,024 bytes.
+pub const MAX_ENCODED_OWNER_BYTES: usize = 3 * MAX_OWNER_CHARS;
+
 /// Who owns a photo: the `sub` claim of the caller's token, as the issuer wrote it.
 ///
 /// Issuers use `|`, `:`, `@` and `/` in it, so wherever it becomes part of a key it is percent-encoded
@@ -138,8 +142,10 @@ pub enum InvalidOwnerId {
     /// A token without a subject.
     #[error("the subject is empty")]
     Empty,
-    /// Longer than OpenID Connect allows.
-    #[error("the subject has more than {MAX_OWNER_CHARS} characters")]
+    /// Longer than OpenID Connect allows, or than a key can hold.
+    #[error(
+        "the subject has more than {MAX_OWNER_CHARS} characters, or {MAX_ENCODED_OWNER_BYTES} bytes encoded"
+    )]
     TooLong,
     /// Not the form that [`OwnerId::encoded`] writes.
     #[error("the owner is not percent-encoded as photodrop does it")]
@@ -155,7 +161,11 @@ impl OwnerId {
         if subject.chars().count() > MAX_OWNER_CHARS {
             return Err(InvalidOwnerId::TooLong);
         }
-        Ok(Self(subject.to_owned()))
+        let owner = Self(subject.to_owned());
+        if owner.encoded().len() > MAX_ENCODED_OWNER_BYTES {
+            return Err(InvalidOwnerId::TooLong);
+        }
+        Ok(owner)
     }
 
     /// Reads back what [`OwnerId::encoded`] wrote, and nothing else.
@@ -253,6 +263,9 @@ mod tests {
         assert_eq!(OwnerId::from_subject(""), Err(InvalidOwnerId::Empty));
         assert_eq!(OwnerId::from_subject(&"x".repeat(256)), Err(InvalidOwnerId::TooLong));
         assert!(OwnerId::from_subject(&"x".repeat(255)).is_ok());
+        assert!(OwnerId::from_subject(&"|".repeat(255)).is_ok());
+        assert_eq!(OwnerId::from_subject(&"é".repeat(128)), Err(InvalidOwnerId::TooLong));
+        assert!(OwnerId::from_subject(&"é".repeat(127)).is_ok());
     }
 
     #[test]

@@ -9,6 +9,10 @@ pub const MIN_PART_BYTES: u64 = 5 << 20;
 /// The most parts of one upload (the same page).
 pub const MAX_PARTS: u64 = 10_000;
 
+/// The most multipart uploads of one photo that parts are signed for. Each holds all of the photo's bytes until it is
+/// completed, aborted or, after a day, ended by the bucket; a client needs a second one only where it has lost the first.
+pub const MAX_MULTIPART_UPLOADS: usize = 5;
+
 /// The way that a client brings a photo's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UploadMethod {

@@ -50,7 +50,7 @@ pub enum Exceeded {
 pub enum Release {
     /// It is ready or failed: it was uploaded and worked on, so it counts, but is not pending any more.
     Slot,
-    /// Nothing was ever uploaded: it counts as if it had not been asked for.
+    /// Nothing was uploaded in time: it counts as if it had not been asked for, until the bytes come after all.
     Everything {
         /// What was announced.
         size_bytes: u64,

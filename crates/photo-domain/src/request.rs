@@ -143,13 +143,17 @@ pub enum InvalidMetadata {
     /// A name that is empty or longer than [`MAX_METADATA_NAME_BYTES`].
     #[error("a metadata name has 1 to {MAX_METADATA_NAME_BYTES} bytes")]
     Name,
+    /// A control character, of which JSON makes six bytes: a page of photos could be more than a function may answer. Tabs
+    /// and line ends may be in values.
+    #[error("metadata has no control characters but tabs and line ends in values")]
+    Control,
     /// A value longer than [`MAX_METADATA_VALUE_BYTES`].
     #[error("a metadata value has at most {MAX_METADATA_VALUE_BYTES} bytes")]
     Value,
 }
 
 impl Metadata {
-    /// Takes the entries of a request or a record.
+    /// Takes the entries of a request.
     pub fn new(entries: BTreeMap<String, String>) -> Result<Self, InvalidMetadata> {
         if entries.len() > MAX_METADATA_ENTRIES {
             return Err(InvalidMetadata::TooMany);
@@ -161,8 +165,20 @@ impl Metadata {
             if value.len() > MAX_METADATA_VALUE_BYTES {
                 return Err(InvalidMetadata::Value);
             }
+            let line_ends = ['\t', '\n', '\r'];
+            if name.chars().any(char::is_control)
+                || value.chars().any(|c| c.is_control() && !line_ends.contains(&c))
+            {
+                return Err(InvalidMetadata::Control);
+            }
         }
         Ok(Self(entries))
+    }
+
+    /// Takes the entries of a record as they are: an earlier version may have let more through.
+    #[must_use]
+    pub const fn stored(entries: BTreeMap<String, String>) -> Self {
+        Self(entries)
     }
 
     /// The entries, by name.
@@ -306,6 +322,10 @@ mod tests {
         assert_eq!(metadata(&[("", "x")]), Err(InvalidMetadata::Name));
         assert_eq!(metadata(&[(&"n".repeat(65), "x")]), Err(InvalidMetadata::Name));
         assert_eq!(metadata(&[("n", &"v".repeat(513))]), Err(InvalidMetadata::Value));
+        assert!(metadata(&[("note", "two\r\nlines,\ta tab, \"quotes\" and ümläute")]).is_ok());
+        for (name, value) in [("a\nb", "x"), ("n", "\0"), ("n", "\u{1}"), ("n", "\u{7f}"), ("n", "\u{85}")] {
+            assert_eq!(metadata(&[(name, value)]), Err(InvalidMetadata::Control), "{name:?}: {value:?}");
+        }
         let many = (0..17).map(|i| (i.to_string(), String::new())).collect();
         assert_eq!(Metadata::new(many), Err(InvalidMetadata::TooMany));
     }

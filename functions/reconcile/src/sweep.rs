@@ -198,11 +198,10 @@ impl Run<'_> {
         (self.now < ends_at).then(|| ends_at.min(self.now + upkeep::MULTIPART_LOOK))
     }
 
-    /// When to remove a photo that was deleted while parts of it were coming: what was signed just before may still
-    /// be used, and would leave an object that nobody knows.
+    /// When to remove a photo that was deleted before its bytes had been looked at: what was signed just before may
+    /// still be used, and would leave an object that nobody knows.
     fn may_come_after_delete(&self, tracked: &Tracked) -> Option<OffsetDateTime> {
-        let record = &tracked.record;
-        if record.outcome().is_some() || !matches!(record.request.method, UploadMethod::Multipart(_)) {
+        if tracked.record.outcome().is_some() {
             return None;
         }
         let ends_at = tracked.deleted_at? + upkeep::UPLOAD_WINDOW;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::{HeaderValue, Response, StatusCode, header};
 use lambda_http::Body;
 use photo_aws::AwsError;
-use photo_domain::ContentType;
 use photo_domain::quota::Exceeded;
+use photo_domain::{ContentType, MAX_MULTIPART_UPLOADS, MAX_OWNER_CHARS};
 use serde::Serialize;
 
 /// A request that was not served.
@@ -16,9 +16,12 @@ use serde::Serialize;
 pub enum ApiError {
     /// No file was announced.
     #[error(
-        "The body is empty: send JSON with content_type and size_bytes. The photo's bytes go to upload.url afterwards."
+        "The body is empty: send JSON with {expected}. The bytes go to S3 afterwards, as the answer says."
     )]
-    MissingFile,
+    MissingFile {
+        /// What this path wants.
+        expected: &'static str,
+    },
     /// The body or a header is not as documented.
     #[error("The request is not as documented; errors lists what is wrong.")]
     InvalidRequest(Vec<FieldError>),
@@ -47,7 +50,7 @@ pub enum ApiError {
         pointer: String,
     },
     /// No caller: API Gateway's authorizer lets no such request through, so this one came past it.
-    #[error("A bearer token with a subject is needed.")]
+    #[error("A bearer token with a subject of at most {MAX_OWNER_CHARS} characters is needed.")]
     Unauthenticated,
     /// No such photo of this caller, or no such path.
     #[error("There is nothing at this path for you.")]
@@ -66,6 +69,11 @@ pub enum ApiError {
         "This photo's upload takes no request any more, or was not asked for as multipart: look at the photo's status."
     )]
     UploadClosed,
+    /// The photo's upload was begun anew too often.
+    #[error(
+        "This photo has {MAX_MULTIPART_UPLOADS} multipart uploads already: go on with one of them, or ask for a new photo."
+    )]
+    TooManyUploads,
     /// The owner has taken all that one may take.
     #[error("{}", quota(*.exceeded))]
     QuotaExceeded {
@@ -74,6 +82,9 @@ pub enum ApiError {
         /// When it is worth asking again.
         retry_after: Duration,
     },
+    /// One request for more than a whole day's quota: to wait for tomorrow does not help.
+    #[error("{} Ask for less.", quota(*.0))]
+    BeyondQuota(Exceeded),
     /// AWS did not do its part.
     #[error("The service cannot do this now. Try again.")]
     Unavailable(#[from] AwsError),
@@ -113,7 +124,7 @@ impl ApiError {
     /// The stable code, status and title; the one table of them.
     fn kind(&self) -> (&'static str, StatusCode, &'static str) {
         match self {
-            Self::MissingFile => ("MISSING_FILE", StatusCode::BAD_REQUEST, "No file was announced"),
+            Self::MissingFile { .. } => ("MISSING_FILE", StatusCode::BAD_REQUEST, "No file was announced"),
             Self::InvalidRequest(_) => {
                 ("INVALID_REQUEST", StatusCode::BAD_REQUEST, "The request is not valid")
             }
@@ -123,7 +134,9 @@ impl ApiError {
             Self::UnsupportedType { .. } => {
                 ("UNSUPPORTED_TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type is not supported")
             }
-            Self::TooLarge { .. } => ("TOO_LARGE", StatusCode::PAYLOAD_TOO_LARGE, "The photo is too large"),
+            Self::TooLarge { .. } | Self::BeyondQuota(_) => {
+                ("TOO_LARGE", StatusCode::PAYLOAD_TOO_LARGE, "The request is for too much")
+            }
             Self::Unauthenticated => ("UNAUTHENTICATED", StatusCode::UNAUTHORIZED, "The caller is not known"),
             Self::NotFound => ("NOT_FOUND", StatusCode::NOT_FOUND, "Not found"),
             Self::MethodNotAllowed { .. } => {
@@ -133,6 +146,9 @@ impl ApiError {
                 ("IDEMPOTENCY_CONFLICT", StatusCode::CONFLICT, "The idempotency key is taken")
             }
             Self::UploadClosed => ("UPLOAD_CLOSED", StatusCode::CONFLICT, "The upload is closed"),
+            Self::TooManyUploads => {
+                ("TOO_MANY_UPLOADS", StatusCode::CONFLICT, "The upload was begun too often")
+            }
             Self::QuotaExceeded { .. } => {
                 ("QUOTA_EXCEEDED", StatusCode::TOO_MANY_REQUESTS, "The quota is used up")
             }
@@ -246,7 +262,7 @@ mod tests {
     fn every_error_is_a_problem_document_with_its_code() {
         let cause = AwsError { operation: "dynamodb:PutItem", source: "secret detail".into() };
         let errors = [
-            ApiError::MissingFile,
+            ApiError::MissingFile { expected: "content_type and size_bytes" },
             ApiError::InvalidRequest(vec![FieldError::new("/size_bytes", "is missing")]),
             ApiError::InvalidChecksum {
                 problem: photo_domain::request::InvalidChecksum,
@@ -262,7 +278,9 @@ mod tests {
             ApiError::MethodNotAllowed { allow: "GET" },
             ApiError::IdempotencyConflict,
             ApiError::UploadClosed,
+            ApiError::TooManyUploads,
             ApiError::QuotaExceeded { exceeded: Exceeded::Photos, retry_after: Duration::from_mins(1) },
+            ApiError::BeyondQuota(Exceeded::Bytes),
             ApiError::Unavailable(cause),
         ];
         let mut documents = Vec::new();

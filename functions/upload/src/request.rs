@@ -62,23 +62,22 @@ pub fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, ApiE
 
 /// The upload that the body asks for.
 pub fn upload_request(body: &Body, config: &Config) -> Result<UploadRequest, ApiError> {
-    let fields = object(body, MAX_BODY_BYTES)?;
-    if fields.is_empty() {
-        return Err(ApiError::MissingFile);
-    }
+    let missing = || ApiError::MissingFile { expected: "content_type and size_bytes" };
+    let fields = object(body, MAX_BODY_BYTES)?.filter(|fields| !fields.is_empty()).ok_or_else(missing)?;
     Fields::new(fields).into_upload(config)
 }
 
 /// The uploads that the body asks for together, in order: one to [`MAX_BATCH`]. Everything that is wrong with any of
 /// them is named at once.
 pub fn upload_requests(body: &Body, config: &Config) -> Result<Vec<UploadRequest>, ApiError> {
-    let mut fields = object(body, MAX_BODY_BYTES * MAX_BATCH)?;
-    let Some(uploads) = fields.remove("uploads") else { return Err(ApiError::MissingFile) };
+    let missing = || ApiError::MissingFile { expected: "uploads, a list of content_type and size_bytes" };
+    let mut fields = object(body, MAX_BODY_BYTES * MAX_BATCH)?.ok_or_else(missing)?;
+    let uploads = fields.remove("uploads").ok_or_else(missing)?;
     let Value::Array(uploads) = uploads else {
         return Err(invalid("/uploads", "a list of uploads is expected"));
     };
     if uploads.is_empty() {
-        return Err(ApiError::MissingFile);
+        return Err(missing());
     }
     if uploads.len() > MAX_BATCH {
         return Err(invalid("/uploads", format!("has more than {MAX_BATCH} uploads")));
@@ -131,10 +130,10 @@ pub fn has_already(request: &Request, etag: &str) -> bool {
         .any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag))
 }
 
-/// The body as a JSON object.
-fn object(body: &Body, limit: usize) -> Result<Map<String, Value>, ApiError> {
+/// The body as a JSON object; none if it is empty.
+fn object(body: &Body, limit: usize) -> Result<Option<Map<String, Value>>, ApiError> {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(ApiError::MissingFile);
+        return Ok(None);
     }
     if body.len() > limit {
         return Err(invalid(
@@ -143,6 +142,7 @@ fn object(body: &Body, limit: usize) -> Result<Map<String, Value>, ApiError> {
         ));
     }
     serde_json::from_slice(body)
+        .map(Some)
         .map_err(|error| invalid("", format!("a JSON object is expected ({})", position(&error))))
 }
 
@@ -270,10 +270,21 @@ mod tests {
             // Known, but not allowed by this configuration.
             (r#"{"content_type":"image/gif","size_bytes":1}"#, "UNSUPPORTED_TYPE"),
             (r#"{"content_type":"image/jpeg","size_bytes":1000001}"#, "TOO_LARGE"),
+            (r#"{"content_type":"image/jpeg","size_bytes":1000001.0}"#, "TOO_LARGE"),
+            (r#"{"content_type":"image/jpeg","size_bytes":99999999999999999999}"#, "TOO_LARGE"),
+            (r#"{"content_type":"image/jpeg","size_bytes":1e999}"#, "INVALID_REQUEST"),
             (&too_long, "INVALID_REQUEST"),
         ];
         for (body, code) in cases {
             assert_eq!(parse(body).unwrap_err().code(), code, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_as_json_allows() {
+        for size in ["1000", "1000.0", "1e3", "10.0E+2"] {
+            let request = parse(&format!(r#"{{"content_type":"image/png","size_bytes":{size}}}"#));
+            assert_eq!(request.unwrap().size_bytes, 1000, "{size}");
         }
     }
 

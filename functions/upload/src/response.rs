@@ -17,7 +17,7 @@ pub struct CreatedUpload {
     pub photo_id: PhotoId,
     /// Its status; `pending` unless an idempotency key was replayed.
     pub status: &'static str,
-    /// How to bring the bytes; `null` once they have come and been looked at.
+    /// How to bring the bytes; `null` once they have come and been looked at, or have not come in time.
     pub upload: Option<Upload>,
 }
 

@@ -52,7 +52,12 @@ async fn an_upload_into_a_deleted_photo_makes_nothing_and_is_removed() {
     world.aws.invoke(&world.stack.thumbnail_function, &event).await.unwrap();
     assert!(world.thumbnails(&created.photo_id).await.is_empty());
 
+    // The URL, signed before the delete, may be used for minutes yet.
     world.make_due(&created.photo_id).await;
+    world.reconcile(&["due"]).await;
+    assert_eq!(world.originals(&created.photo_id).await.len(), 1);
+
+    world.make_delete_due(&created.photo_id).await;
     world.reconcile(&["due"]).await;
     nothing_is_left(&world, &created.photo_id).await;
 }
@@ -75,7 +80,7 @@ async fn photos_deleted_while_they_are_processed_leave_nothing() {
     }
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     for photo_id in &photo_ids {
-        world.make_due(photo_id).await;
+        world.make_delete_due(photo_id).await;
     }
     world.reconcile(&["due"]).await;
     for photo_id in &photo_ids {

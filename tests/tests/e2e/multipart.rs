@@ -165,3 +165,33 @@ async fn an_upload_in_parts_whose_time_has_not_come_is_not_expired_and_a_deleted
     world.reconcile(&["due"]).await;
     assert!(due(&world.item(&upload.photo_id).await) > now + 600, "removed when nothing signed can come");
 }
+
+#[tokio::test]
+async fn a_photo_takes_parts_of_five_multipart_uploads_and_of_no_more() {
+    let world = World::new().await;
+    let bytes = large();
+    let upload = Upload::begin(&world, &body(&bytes, &checksum(&bytes))).await;
+    // One signature, used as often as its holder likes.
+    let mut anew = Upload { s3_id: String::new(), photo_id: upload.photo_id.clone(), ..upload };
+    let create = anew.sign(json!({ "operation": "CreateMultipartUpload" })).await;
+    let mut ids = vec![upload.s3_id.clone()];
+    for _ in 0..5 {
+        let begun = world.api.send_signed(&create, Vec::new()).await.unwrap();
+        ids.push(between(&begun.text(), "<UploadId>", "</UploadId>").to_owned());
+    }
+    let path = format!("{}/sign", upload.photo_id);
+    let part = |id: &String| json!({ "operation": "UploadPart", "part_number": 1, "upload_id": id });
+    for id in &ids[..5] {
+        world.api.post_to(&path, &part(id), 200).await.unwrap();
+    }
+    assert_eq!(world.api.post_to(&path, &part(&ids[5]), 409).await.unwrap()["code"], "TOO_MANY_UPLOADS");
+    // Each that is known goes on.
+    anew.s3_id.clone_from(&ids[4]);
+    assert_eq!(anew.put(2, &bytes[anew.part_size..]).await.status, 200);
+    for id in &ids {
+        let abort = json!({ "operation": "AbortMultipartUpload", "upload_id": id });
+        let signed = world.api.post_to(&path, &abort, 200).await.unwrap();
+        assert_eq!(world.api.send_signed(&signed, vec![]).await.unwrap().status, 204);
+    }
+    assert_eq!(world.api.delete(&upload.photo_id).await.unwrap().status, 204);
+}

@@ -144,3 +144,42 @@ async fn slots(busy: &Busy) -> anyhow::Result<((u16, String), u64, u64)> {
     let wait = refused.header("retry-after").to_owned();
     Ok(((refused.status.as_u16(), wait), after_end, busy.counted("pending").await))
 }
+
+#[tokio::test]
+async fn what_comes_after_it_expired_counts_after_all() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    let bytes = photo("orientation-1.jpg").unwrap();
+    let size = bytes.len() as u64;
+    let busy = Busy::new("quota-late", &[("photos", 1), ("bytes", 0), ("pending", 0)]).await;
+    let created = busy.api.create("image/jpeg", bytes.len()).await.unwrap();
+    assert_eq!((busy.counted("photos").await, busy.counted("bytes").await), (2, size));
+    let due = [("due_at", AttributeValue::N("1".to_owned()))];
+    world.aws.set_attributes(&busy.owner, &created.photo_id, &due).await.unwrap();
+    world.reconcile(&["due"]).await;
+    assert_eq!(busy.api.photo(&created.photo_id).await.unwrap().json()["status"], "expired");
+    assert_eq!((busy.counted("photos").await, busy.counted("bytes").await), (1, 0));
+    // Its URL still works, and what comes is never thrown away.
+    assert_eq!(busy.api.put(created.upload().unwrap(), bytes).await.unwrap().status, 200);
+    let mut status = String::new();
+    for _ in 0..300 {
+        status =
+            busy.api.photo(&created.photo_id).await.unwrap().json()["status"].as_str().unwrap().to_owned();
+        if status != "expired" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(status, "ready");
+    let event = event_for(
+        &world.stack.originals_bucket,
+        &format!("photos/{}/{}/original", busy.owner, created.photo_id),
+        None,
+    );
+    world.aws.invoke(&world.stack.thumbnail_function, &event).await.unwrap();
+    assert_eq!(
+        (busy.counted("photos").await, busy.counted("bytes").await),
+        (2, size),
+        "once, and once alone"
+    );
+}

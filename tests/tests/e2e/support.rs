@@ -65,6 +65,15 @@ impl World {
         self.aws.set_attributes(&self.owner, photo_id, &due).await.unwrap();
     }
 
+    /// Makes a deleted photo due whose owner deleted it so long ago that nothing signed before can still be used.
+    pub(crate) async fn make_delete_due(&self, photo_id: &str) {
+        let long_ago = [
+            ("due_at", AttributeValue::N("1".to_owned())),
+            ("deleted_at", AttributeValue::S("2026-11-01T12:00:00Z".to_owned())),
+        ];
+        self.aws.set_attributes(&self.owner, photo_id, &long_ago).await.unwrap();
+    }
+
     /// A photo whose bytes are there and whose event was lost. Nobody else may need S3's events meanwhile.
     pub(crate) async fn upload_unheard(&self, bytes: &[u8]) -> String {
         let notifications = self.aws.silence(&self.stack.originals_bucket).await.unwrap();

@@ -14,11 +14,14 @@ pub(super) struct MethodAttributes {
     upload_method: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part_size_bytes: Option<u64>,
+    /// S3's ids of the multipart uploads that parts were signed for: a string set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) upload_ids: Option<Vec<String>>,
 }
 
 impl MethodAttributes {
     pub(super) fn of(method: UploadMethod) -> Self {
-        let named = Self { upload_method: Some(method.as_str().to_owned()), part_size_bytes: None };
+        let named = Self { upload_method: Some(method.as_str().to_owned()), ..Self::default() };
         match method {
             UploadMethod::Put => Self::default(),
             UploadMethod::Post => named,

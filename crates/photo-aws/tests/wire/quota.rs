@@ -96,7 +96,26 @@ async fn each_limit_that_is_reached_is_told_apart() {
 async fn what_no_day_has_room_for_is_refused_without_a_call() {
     let (store, sent) = counting(Quotas { bytes_per_day: 999, ..ALL }, vec![]);
     let created = store.create(&record(), None).await.unwrap();
-    assert_eq!((created, sent.all().len()), (Created::QuotaExceeded(Exceeded::Bytes), 0));
+    assert_eq!((created, sent.all().len()), (Created::BeyondQuota(Exceeded::Bytes), 0));
+}
+
+#[tokio::test]
+async fn what_was_made_before_the_limit_was_lowered_is_still_found_by_its_key() {
+    let key = IdempotencyKey::parse("k").unwrap();
+    let request = IdempotentRequest { key: &key, fingerprint: "f" };
+    let (_, text) = taken(OTHER_ID, "f");
+    let item = serde_json::from_str::<Value>(&text).unwrap()["CancellationReasons"][1]["Item"].clone();
+    let lowered = Quotas { bytes_per_day: 999, ..ALL };
+    let refused = |key| refused_for(&[failed(counter(1, 1000, 0)), none(), key]);
+    let (store, sent) = counting(lowered, vec![refused(failed(item)), refused(none())]);
+    let photo_id = OTHER_ID.parse().unwrap();
+    let found = store.create(&record(), Some(request)).await.unwrap();
+    assert_eq!(found, Created::Replay { photo_ids: vec![photo_id], same_request: true });
+    let made = store.create(&record(), Some(request)).await.unwrap();
+    assert_eq!(made, Created::BeyondQuota(Exceeded::Bytes));
+    // Where there is no counter yet, nothing may be written either.
+    let condition = &body(&sent.all()[1])["TransactItems"][0]["Update"]["ConditionExpression"];
+    assert!(condition.as_str().unwrap().contains("attribute_exists(pk) AND attribute_not_exists(pk)"));
 }
 
 #[tokio::test]
@@ -154,7 +173,7 @@ async fn a_photo_s_end_gives_its_slot_back_in_the_same_transaction() {
     };
     assert_eq!(
         record["Update"]["ConditionExpression"],
-        "#status IN (:from0, :from1) AND quota_day = :quota_day"
+        "#status IN (:from0, :from1) AND attribute_not_exists(quota_returned) AND quota_day = :quota_day"
     );
     // Once only: whatever comes later finds no slot.
     assert!(record["Update"]["UpdateExpression"].as_str().unwrap().ends_with("REMOVE expires_at, quota_day"));
@@ -202,4 +221,71 @@ async fn an_upload_that_expires_gives_back_all_that_it_took() {
     for (name, expected) in [(":photos", "-1"), (":bytes", "-1000"), (":pending", "-1")] {
         assert_eq!(values[name].as_n().unwrap(), expected);
     }
+}
+
+#[tokio::test]
+async fn an_expired_record_says_what_it_gave_back() {
+    let (store, sent) = counting(ALL, vec![ok()]);
+    assert!(store.expire(&key(), 1000, datetime!(2026-11-24 12:20:00 UTC)).await.unwrap());
+    let update = &body(&sent.all()[0])["TransactItems"][0]["Update"];
+    let names = update["ExpressionAttributeNames"].as_object().unwrap();
+    let (place, _) = names.iter().find(|(_, name)| *name == "quota_returned").unwrap();
+    assert_eq!(update["ExpressionAttributeValues"][place.replace('#', ":")]["N"], "1000");
+}
+
+#[tokio::test]
+async fn what_arrives_after_it_expired_is_counted_again_with_its_end() {
+    let expired =
+        json!({ "__type": "ConditionalCheckFailedException", "Item": { "status": { "S": "expired" } } });
+    let found = json!({ "Item": { "status": { "S": "expired" }, "quota_returned": { "N": "1000" } } });
+    let at = datetime!(2026-11-24 12:21:00 UTC);
+    for quotas in [ALL, Quotas { pending: 0, ..ALL }] {
+        let mut answers = vec![(400, expired.to_string()), (200, found.to_string()), ok()];
+        if quotas.pending != 0 {
+            answers.insert(0, refused_for(&[failed(Value::Null), none()]));
+        }
+        let (store, sent) = counting(quotas, answers);
+        assert_eq!(store.settle(&key(), &failure(), at).await.unwrap(), Settled::Now);
+        let sent = sent.all();
+        let refused = body(&sent[sent.len() - 3]);
+        assert!(
+            refused["ConditionExpression"]
+                .as_str()
+                .unwrap()
+                .ends_with("attribute_not_exists(quota_returned)")
+        );
+        let request = body(sent.last().unwrap());
+        let [record, counter] = request["TransactItems"].as_array().unwrap().as_slice() else {
+            panic!("two writes are expected")
+        };
+        let record = &record["Update"];
+        assert!(record["ConditionExpression"].as_str().unwrap().ends_with("AND quota_returned = :returned"));
+        assert!(
+            record["UpdateExpression"].as_str().unwrap().ends_with("REMOVE expires_at, quota_returned"),
+            "it counts once"
+        );
+        let counter = &counter["Update"];
+        assert_eq!(counter["Key"]["sk"]["S"], "quota#2024-11-24");
+        assert_eq!(counter["ExpressionAttributeValues"][":photos"]["N"], "1");
+        assert_eq!(counter["ExpressionAttributeValues"][":bytes"]["N"], "1000");
+        assert!(counter["ConditionExpression"].is_null(), "what has come is worked on, room or not");
+    }
+}
+
+#[tokio::test]
+async fn a_late_arrival_that_another_call_has_ended_counts_nothing() {
+    let expired =
+        json!({ "__type": "ConditionalCheckFailedException", "Item": { "status": { "S": "expired" } } });
+    let ended =
+        json!({ "__type": "ConditionalCheckFailedException", "Item": { "status": { "S": "ready" } } });
+    let found = json!({ "Item": { "status": { "S": "expired" }, "quota_returned": { "N": "1000" } } });
+    let answers = vec![
+        (400, expired.to_string()),
+        (200, found.to_string()),
+        refused_for(&[failed(Value::Null), none()]),
+        (400, ended.to_string()),
+    ];
+    let (store, _) = counting(Quotas { pending: 0, ..ALL }, answers);
+    let settled = store.settle(&key(), &failure(), datetime!(2026-11-24 12:21:00 UTC)).await.unwrap();
+    assert_eq!(settled, Settled::Before(Status::Ready));
 }

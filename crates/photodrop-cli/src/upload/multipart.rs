@@ -83,8 +83,10 @@ pub(super) async fn send(
     Err(CliError::Answer(format!("S3 forgot {MAX_BEGINNINGS} multipart uploads of {photo_id}")))
 }
 
+/// Whether the photo takes no more of this: what is left is to look at it, or to begin with another one.
 fn is_closed(error: &CliError) -> bool {
-    matches!(error, CliError::Api(problem) if problem.code == "UPLOAD_CLOSED")
+    let codes = ["UPLOAD_CLOSED", "TOO_MANY_UPLOADS"];
+    matches!(error, CliError::Api(problem) if codes.contains(&problem.code.as_str()))
 }
 
 impl Session<'_> {

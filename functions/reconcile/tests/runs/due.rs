@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use reconcile::Request;
 use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use crate::support::{
     Answers, ID, OTHER_ID, announced, body, changes, due, found, listing, ok, original, ready, reconciler,
@@ -151,6 +153,22 @@ async fn a_deleted_photo_loses_variants_original_and_at_last_its_record() {
         body(&calls.table.all()[2])["ExpressionAttributeValues"],
         json!({ ":from0": { "S": "deleting" } })
     );
+}
+
+#[tokio::test]
+async fn a_photo_that_was_deleted_while_it_was_pending_waits_until_nothing_signed_can_come() {
+    for (ago_minutes, deleted) in [(1, 0), (14, 0), (16, 1)] {
+        let at = OffsetDateTime::now_utc() - Duration::minutes(ago_minutes);
+        let deleting = json!({
+            "status": { "S": "deleting" }, "due_at": { "N": "1795521900" },
+            "deleted_at": { "S": at.format(&Rfc3339).unwrap() },
+        });
+        let table = due(&[ID], vec![found(ID, &deleting), ok()]);
+        let buckets = if deleted == 0 { vec![] } else { vec![versions(&[]), versions(&[])] };
+        let (summary, calls) = run("due", Answers { table, buckets, ..Answers::default() }).await;
+        assert_eq!((summary.deleted, summary.errors), (deleted, 0), "{ago_minutes}");
+        assert_eq!(writes(&calls.table), [if deleted == 0 { "UpdateItem" } else { "DeleteItem" }]);
+    }
 }
 
 #[tokio::test]

@@ -83,6 +83,10 @@ impl App {
                 Document::new().count(QUOTA_REFUSALS).emit();
                 Err(ApiError::QuotaExceeded { exceeded, retry_after: exceeded.retry_after(now) })
             }
+            Created::BeyondQuota(exceeded) => {
+                Document::new().count(QUOTA_REFUSALS).emit();
+                Err(ApiError::BeyondQuota(exceeded))
+            }
             Created::New => {
                 tell(&records);
                 Ok(Made { records, replayed: false })
@@ -118,6 +122,7 @@ impl App {
         record: &PhotoRecord,
         now: OffsetDateTime,
     ) -> Result<Option<Upload>, AwsError> {
+        // As long as it is pending, late or not: if the bytes are there, S3's 412 tells the client so.
         if !matches!(record.state, State::Pending { .. }) {
             return Ok(None);
         }

@@ -1,8 +1,9 @@
-//! The requests of an upload in parts, signed one by one: a read, no write, and no call to S3.
+//! The requests of an upload in parts, signed one by one: a read, one write for the first part of each multipart upload,
+//! and no call to S3.
 
 use http::{Response, StatusCode};
 use lambda_http::{Body, Request};
-use photo_aws::{SignedRequest, telemetry};
+use photo_aws::{Bound, SignedRequest, telemetry};
 use photo_domain::record::{PhotoRecord, State};
 use photo_domain::{OriginalKey, PhotoId, UploadMethod, upkeep};
 use time::OffsetDateTime;
@@ -30,8 +31,21 @@ impl App {
         key: &OriginalKey,
         asked: &Asked,
     ) -> Result<SignedRequest, ApiError> {
-        let record = self.visible(key).await?.ok_or(ApiError::NotFound)?;
-        self.sign_for(&record, asked, now()).await
+        let tracked = self.store.track(key).await?.ok_or(ApiError::NotFound)?;
+        if matches!(tracked.record.state, State::Deleting(_)) {
+            return Err(ApiError::NotFound);
+        }
+        let signed = self.sign_for(&tracked.record, asked, now()).await?;
+        if let Asked::Part { upload_id, .. } = asked
+            && !tracked.upload_ids.contains(upload_id)
+        {
+            match self.store.bind_upload(key, upload_id).await? {
+                Bound::Yes => {}
+                Bound::TooMany => return Err(ApiError::TooManyUploads),
+                Bound::Closed => return Err(ApiError::UploadClosed),
+            }
+        }
+        Ok(signed)
     }
 
     /// Signs a request for a photo whose bytes have not come, while there is time for them.

@@ -8,6 +8,18 @@ use serde_json::{Map, Value};
 use crate::config::Config;
 use crate::error::{ApiError, FieldError};
 
+/// A whole number that is not negative, however it is written: JSON and its schemas know `1000.0` as an integer too. One
+/// that no `u64` holds is as good as the largest, and then over every limit.
+pub(super) fn whole_number(value: &Value) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number, and it saturates"
+    )]
+    let rounded = |number: f64| (number >= 0.0 && number.fract() == 0.0).then_some(number as u64);
+    value.as_u64().or_else(|| value.as_f64().and_then(rounded))
+}
+
 /// The fields that are left to look at, and the mistakes so far.
 pub(super) struct Fields {
     fields: Map<String, Value>,
@@ -22,7 +34,7 @@ impl Fields {
     pub(super) fn into_upload(mut self, config: &Config) -> Result<UploadRequest, ApiError> {
         let content_type =
             self.required("content_type", |value| value.as_str().map(str::to_owned), "a string");
-        let size_bytes = self.required("size_bytes", Value::as_u64, "a whole number of bytes");
+        let size_bytes = self.required("size_bytes", whole_number, "a whole number of bytes");
         if size_bytes == Some(0) {
             self.error("size_bytes", "must be at least 1");
         }

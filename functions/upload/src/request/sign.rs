@@ -4,6 +4,7 @@ use lambda_http::Body;
 use photo_aws::PartsRequest;
 use photo_domain::{PartedUpload, UploadRequest};
 
+use super::fields::whole_number;
 use super::{Fields, MAX_BODY_BYTES, invalid, object};
 use crate::error::ApiError;
 
@@ -47,7 +48,7 @@ impl Asked {
 
 /// Reads `{operation, upload_id?, part_number?}`.
 pub fn asked(body: &Body) -> Result<Asked, ApiError> {
-    let mut fields = Fields::new(object(body, MAX_BODY_BYTES)?);
+    let mut fields = Fields::new(object(body, MAX_BODY_BYTES)?.unwrap_or_default());
     let Some(operation) = fields.required("operation", |value| value.as_str().map(str::to_owned), "a string")
     else {
         return fields.finish(None);
@@ -56,7 +57,7 @@ pub fn asked(body: &Body) -> Result<Asked, ApiError> {
         "CreateMultipartUpload" => Some(Asked::Whole(PartsRequest::Create)),
         "UploadPart" => {
             let upload_id = upload_id(&mut fields, "upload_id");
-            let number = fields.required("part_number", serde_json::Value::as_u64, "a whole number");
+            let number = fields.required("part_number", whole_number, "a whole number");
             upload_id.zip(number).map(|(upload_id, number)| Asked::Part {
                 upload_id,
                 number,
@@ -127,7 +128,8 @@ mod tests {
     fn what_is_wrong_is_named() {
         let long = format!(r#"{{"operation":"ListParts","upload_id":"{}"}}"#, "x".repeat(1025));
         for (body, pointers) in [
-            ("{}", &["/operation"][..]),
+            ("", &["/operation"][..]),
+            ("{}", &["/operation"]),
             (r#"{"operation":"DeleteObject"}"#, &["/operation"]),
             (r#"{"operation":"UploadPart"}"#, &["/upload_id", "/part_number"]),
             (r#"{"operation":"UploadPart","upload_id":"u","part_number":1.5}"#, &["/part_number"]),

@@ -5,6 +5,7 @@ use photo_aws::PartsRequest;
 use photo_domain::{IdempotencyKey, OriginalKey, OwnerId, UploadRequest};
 use serde_json::{Map, Value};
 
+use super::fields::whole_number;
 use super::sign::{Asked, upload_id};
 use super::{Fields, MAX_BODY_BYTES, object};
 use crate::config::Config;
@@ -31,10 +32,13 @@ pub enum UppyRequest {
 
 /// Reads Uppy's request: which of S3's it stands for follows from what it has.
 pub fn request(body: &Body, owner: &OwnerId, config: &Config) -> Result<UppyRequest, ApiError> {
-    let mut sent = object(body, MAX_BODY_BYTES)?;
+    let mut sent = object(body, MAX_BODY_BYTES)?.unwrap_or_default();
+    let is_part = sent.get("partNumber").is_some_and(|value| !value.is_null());
     let begins = sent.get("uploadId").is_none_or(Value::is_null);
     let method = sent.get("method").and_then(Value::as_str).map(str::to_owned);
     match (method.as_deref(), begins) {
+        // A part of nothing: no new photo is meant.
+        (Some("PUT"), true) if is_part => go_on(Fields::new(sent), Some("PUT"), owner),
         (Some("PUT"), true) => begin(&mut sent, "PUT", config),
         (Some("POST"), true) => begin(&mut sent, "multipart", config),
         (_, true) => {
@@ -94,7 +98,7 @@ fn go_on(mut fields: Fields, method: Option<&str>, owner: &OwnerId) -> Result<Up
     let upload_id = upload_id(&mut fields, "uploadId");
     let asked = upload_id.and_then(|upload_id| match method {
         Some("PUT") => fields
-            .required("partNumber", Value::as_u64, "a whole number")
+            .required("partNumber", whole_number, "a whole number")
             .map(|number| Asked::Part { upload_id, number, field: "partNumber" }),
         Some("GET") => Some(Asked::Whole(PartsRequest::List { upload_id })),
         Some("POST") => Some(Asked::Whole(PartsRequest::Complete { upload_id })),

@@ -153,6 +153,15 @@ async fn an_owner_who_has_taken_enough_is_told_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_photo_that_no_day_has_room_for_is_too_large_and_nobody_is_told_to_come_again() {
+    let (mut app, table, _) = app(vec![], vec![]);
+    app.store = app.store.with_quotas(Quotas { photos_per_day: 0, bytes_per_day: 123_455, pending: 0 });
+    let reply = post(BODY).to(&app).await;
+    assert_eq!((reply.status, &reply.body["code"]), (413, &json!("TOO_LARGE")));
+    assert_eq!((reply.header("retry-after"), table.all().len()), (None, 0));
+}
+
+#[tokio::test]
 async fn a_counted_upload_is_still_one_write_call() {
     let (mut app, table, buckets) = app(vec![ok()], vec![]);
     app.store = app.store.with_quotas(Quotas { photos_per_day: 5, bytes_per_day: 10_000_000, pending: 2 });

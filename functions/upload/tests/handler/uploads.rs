@@ -98,7 +98,8 @@ async fn every_request_of_an_upload_in_parts_is_signed_by_one_read() {
         ),
         (json!({ "operation": "AbortMultipartUpload", "upload_id": "u" }), "DELETE", None),
     ] {
-        let (app, table, buckets) = app(vec![parted(&json!({}))], vec![]);
+        let known = json!({ "upload_ids": { "SS": ["u"] } });
+        let (app, table, buckets) = app(vec![parted(&known)], vec![]);
         let reply = post(&format!("{ID}/sign"), &body).to(&app).await;
         assert_eq!((reply.status, &reply.body["method"]), (200, &json!(method)), "{}", reply.body);
         if let Some((name, value)) = header {
@@ -107,6 +108,30 @@ async fn every_request_of_an_upload_in_parts_is_signed_by_one_read() {
         assert!(reply.body["url"].as_str().unwrap().contains("X-Amz-Expires=300"));
         assert_eq!((table.all().len(), buckets.all().len()), (1, 0));
         assert!(table.all()[0].target.ends_with("GetItem"), "a read, no write");
+    }
+}
+
+#[tokio::test]
+async fn parts_are_signed_for_a_few_multipart_uploads_of_a_photo_alone() {
+    let part = json!({ "operation": "UploadPart", "upload_id": "new", "part_number": 1 });
+    let refused = |status: &str| {
+        let item = json!({ "status": { "S": status } });
+        (400, json!({ "__type": "ConditionalCheckFailedException", "Item": item }).to_string())
+    };
+    let others = json!({ "upload_ids": { "SS": ["a", "b"] } });
+    for (bound, status, code) in [
+        (ok(), 200, None),
+        (refused("pending"), 409, Some("TOO_MANY_UPLOADS")),
+        (refused("ready"), 409, Some("UPLOAD_CLOSED")),
+    ] {
+        let (app, table, _) = app(vec![parted(&others), bound], vec![]);
+        let reply = post(&format!("{ID}/sign"), &part).to(&app).await;
+        assert_eq!((reply.status, reply.body["code"].as_str()), (status, code), "{}", reply.body);
+        assert_eq!(reply.body.get("url").is_some(), code.is_none());
+        let write: Value = serde_json::from_slice(&table.all()[1].body).unwrap();
+        assert_eq!(write["UpdateExpression"], "ADD upload_ids :add_upload_ids");
+        assert_eq!(write["ExpressionAttributeValues"][":add_upload_ids"], json!({ "SS": ["new"] }));
+        assert_eq!(write["ExpressionAttributeValues"][":most"]["N"], "5");
     }
 }
 
@@ -159,7 +184,7 @@ async fn uppy_gets_a_photo_of_its_own_key_and_no_header_that_a_browser_refuses()
 #[tokio::test]
 async fn uppy_goes_on_with_the_caller_s_own_photo_alone() {
     let go_on = |key: String| json!({ "method": "PUT", "key": key, "uploadId": "u", "partNumber": 1 });
-    let (app, ..) = app(vec![parted(&json!({}))], vec![]);
+    let (app, ..) = app(vec![parted(&json!({})), ok()], vec![]);
     let reply = post("uppy/sign", &go_on(format!("photos/auth0%7C7/{ID}/original"))).to(&app).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert!(reply.body["url"].as_str().unwrap().contains("partNumber=1&uploadId=u"));
@@ -178,6 +203,10 @@ async fn what_uppy_s_adapter_forgot_is_named_as_it_calls_it() {
         (json!({ "method": "POST", "key": "k", "size": 5, "contentType": "image/jpeg" }), "/method"),
         (json!({ "method": "DELETE", "key": "k" }), "/method"),
         (json!({ "method": "PUT", "key": "k", "uploadId": "u" }), "/partNumber"),
+        (
+            json!({ "method": "PUT", "key": "k", "partNumber": 1, "contentType": "image/jpeg", "size": 5 }),
+            "/uploadId",
+        ),
         (json!({ "method": "PUT", "uploadId": "u", "partNumber": 1 }), "/key"),
     ] {
         let (app, table, _) = app(vec![], vec![]);
