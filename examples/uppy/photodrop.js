@@ -8,7 +8,7 @@ export function photodrop(uppy, api, token) {
     const found = await answer.json();
     if (answer.ok) return found;
     // UPLOAD_CLOSED is the API's word for S3's 412: nothing is left to put.
-    throw Object.assign(new Error(found.detail ?? `photodrop answered ${answer.status}`), { status: found.code === "UPLOAD_CLOSED" ? 412 : answer.status });
+    throw Object.assign(new Error(found.detail ?? `photodrop answered ${answer.status}`), { code: found.code, status: found.code === "UPLOAD_CLOSED" ? 412 : answer.status });
   };
   uppy.on("file-removed", (file) => idempotencyKeys.delete(file.id)); // chosen again it is another photo
   uppy.on("upload-error", (file, error) => error.status === 412 && arrived.add(file.id));
@@ -33,7 +33,12 @@ export function photodrop(uppy, api, token) {
       if (!file) return call("POST", "uppy/sign", request);
       const { id, size, name: fileName, type: contentType } = file;
       if (!idempotencyKeys.has(id)) idempotencyKeys.set(id, crypto.randomUUID());
-      const signed = await call("POST", "uppy/sign", { ...request, size, fileName, contentType, idempotencyKey: idempotencyKeys.get(id) });
+      const begin = () => call("POST", "uppy/sign", { ...request, size, fileName, contentType, idempotencyKey: idempotencyKeys.get(id) });
+      const signed = await begin().catch((error) => {
+        if (error.code !== "IDEMPOTENCY_CONFLICT") throw error;
+        idempotencyKeys.set(id, crypto.randomUUID()); // its photo was deleted meanwhile: this is to be another one
+        return begin();
+      });
       uppy.setFileMeta(id, { photoId: signed.photo_id });
       return signed;
     },

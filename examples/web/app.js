@@ -35,6 +35,8 @@ const waitingForNetwork = new Set();
 let active = 0;
 let config;
 let session;
+/** Whose page it was until the session ended by itself. */
+let before;
 let api;
 let cursor;
 /** The cards by their elements. */
@@ -97,6 +99,7 @@ class Card {
   }
 
   async run() {
+    this.running = true;
     // Here and not when it is chosen: as many are decoded at once as are sent at once.
     preview(this.file).then((url) => url && !this.$placeholder.src && (this.$placeholder.src = url));
     try {
@@ -104,17 +107,25 @@ class Card {
       say(this.failed ? `${this.name} failed: ${this.$state.textContent}` : `${this.name} is ready.`);
     } catch (problem) {
       this.fail(problem);
+    } finally {
+      this.running = false;
     }
+  }
+
+  /** Goes on with what was under way when the session ended: the same photo, asked for with the new token. */
+  resume(api) {
+    this.job.api = api;
+    if (!this.running && !queue.includes(this)) this.enqueue();
   }
 
   fail(problem) {
     this.state(explain(problem), { bad: true });
-    this.$retry.hidden = FINAL.has(problem.code);
+    this.$retry.hidden = !this.job || FINAL.has(problem.code);
     this.$delete.hidden = false;
     this.removable();
     if (problem.code === "NETWORK") waitingForNetwork.add(this);
     // Of one who has signed out meanwhile it is nobody's business any more.
-    if (problem.code === "UNAUTHENTICATED" && this.job.api === api) welcome(explain(problem));
+    if (problem.code === "UNAUTHENTICATED" && (this.job?.api ?? api) === api) ended(problem);
     say(`${this.name}: ${explain(problem)}`);
   }
 
@@ -209,7 +220,7 @@ function add(files) {
 // ---- signing in -----------------------------------------------------------------------------------------
 
 function welcome(message = "") {
-  session = undefined;
+  session = before = undefined;
   // What has not begun is not sent for whoever signs in next.
   queue.length = 0;
   waitingForNetwork.clear();
@@ -223,8 +234,27 @@ function welcome(message = "") {
   (config.cognito ? $("user") : $("token")).focus();
 }
 
+/** The session has ended by itself: whoever signs in again as the same user goes on. */
+function ended(problem) {
+  const whose = session ? subject(session.token) : before;
+  welcome(explain(problem));
+  before = whose;
+}
+
+/** Whose token it is. */
+function subject(token) {
+  try {
+    return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).sub;
+  } catch {
+    return undefined;
+  }
+}
+
 async function enter(given) {
   let own = (session = given);
+  const whose = subject(given.token);
+  const unfinished = whose && whose === before ? [...$("list").children].map((element) => cards.get(element)).filter((card) => card.job && !card.id) : [];
+  before = undefined;
   // For this tab alone, and gone with it.
   sessionStorage.setItem("photodrop", JSON.stringify(session));
   api = new Api(config.api, session.token, async () => {
@@ -242,7 +272,8 @@ async function enter(given) {
   $("welcome").hidden = true;
   $("photos").hidden = $("who").hidden = false;
   $("who-name").textContent = session.user ?? "";
-  $("list").replaceChildren();
+  $("list").replaceChildren(...unfinished.map((card) => card.element));
+  for (const card of unfinished) card.resume(api);
   cursor = undefined;
   await more();
 }
@@ -266,7 +297,9 @@ async function more() {
   try {
     const page = await api.list(cursor);
     cursor = page.next_cursor;
-    const first = page.photos.map((photo) => {
+    // What goes on has its card.
+    const known = new Set([...$("list").children].map((element) => cards.get(element).job?.id).filter(Boolean));
+    const first = page.photos.filter((photo) => !known.has(photo.photo_id)).map((photo) => {
       const card = new Card(photo.file_name ?? "Photo");
       card.show(photo);
       return card;
@@ -274,7 +307,7 @@ async function more() {
     if (byButton) first?.$delete.focus({ preventScroll: true });
     $("more").hidden = !cursor;
   } catch (problem) {
-    if (problem.code === "UNAUTHENTICATED") welcome(explain(problem));
+    if (problem.code === "UNAUTHENTICATED") ended(problem);
     else $("notice").textContent = explain(problem);
   } finally {
     $("more").disabled = false;

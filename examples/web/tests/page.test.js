@@ -116,6 +116,42 @@ test("an upload that goes offline half-way is finished by itself when the networ
   await page.context().close();
 });
 
+test("what the session's end has stopped goes on when the same user signs in again", async () => {
+  const page = await signedIn(browser);
+  const name = `session-${Date.now()}.png`; // no other run's
+  const refuse = (status, body) => (route) => route.fulfill({ status, headers: { "access-control-allow-origin": "*" }, json: body });
+  // The token is good no more, and no other is to be had for the refresh token.
+  await page.route((url) => url.pathname.includes("/api/v4/photo"), refuse(401, { message: "Unauthorized" }));
+  await page.route("**/*", (route) => {
+    const renews = route.request().postData()?.includes("REFRESH_TOKEN_AUTH");
+    return renews ? refuse(400, { __type: "NotAuthorizedException", message: "Refresh Token has been revoked" })(route) : route.fallback();
+  });
+  await choose(page, { name, mimeType: "image/png", buffer: readFileSync(photo("rgb.png")) });
+  await page.locator("#sign-in-error", { hasText: "You are signed out" }).waitFor();
+  await page.unrouteAll();
+  await page.getByRole("button", { name: "Continue as the demo user" }).click();
+  await ready(page, name);
+  assert.equal(await page.locator(".card .name", { hasText: name }).count(), 1);
+  assert.deepEqual(page.errors, []);
+  await page.context().close();
+});
+
+test("a photo whose bytes did not come in time is sent as another one", async () => {
+  const page = await signedIn(browser);
+  const keys = [];
+  await page.route((url) => url.pathname.endsWith("/photo/upload"), async (route) => {
+    keys.push(route.request().headers()["idempotency-key"]);
+    if (keys.length > 1) return route.continue();
+    const answer = await route.fetch();
+    return route.fulfill({ response: answer, json: { ...(await answer.json()), status: "expired", upload: null } });
+  });
+  const name = `late-${Date.now()}.png`; // no other run's
+  await choose(page, { name, mimeType: "image/png", buffer: readFileSync(photo("rgb.png")) });
+  await ready(page, name);
+  assert.deepEqual([keys.length, new Set(keys).size], [2, 2]);
+  await page.context().close();
+});
+
 test("everything works by keyboard alone, and a deleted photo stays gone", { timeout: 60_000 }, async () => {
   const page = await open(browser);
   const choosers = [];

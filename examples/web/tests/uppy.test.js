@@ -122,6 +122,23 @@ test("a retry by hand goes on with the same photo, whether its bytes had come or
   }
 });
 
+test("a photo that was deleted meanwhile is sent as another one", async () => {
+  const tab = await page();
+  const made = photosMade(tab);
+  const puts = await lose(tab, (request) => request.method() === "PUT", 4, async (route) => {
+    if (puts() === 4) {
+      const answer = await fetch(`${stack.api_url}/api/v4/photo/${[...made][0]}`, { method: "DELETE", headers: { authorization: `Bearer ${stack.token}` } });
+      assert.equal(answer.status, 204);
+    }
+    await route.abort("connectionreset");
+  });
+  const { successful, failed, attempts } = await upload(tab, photo("rgb.png"), "image/png", 1);
+  assert.deepEqual([failed, attempts, made.size], [[], 2, 2]);
+  assert.equal(successful[0], [...made][1]);
+  assert.equal((await settled(successful[0])).status, "ready");
+  await tab.context().close();
+});
+
 test("a large photo goes on with the parts that arrived", async () => {
   const tab = await page();
   const made = photosMade(tab);

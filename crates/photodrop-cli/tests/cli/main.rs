@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use photodrop_tests::aws::AttributeValue;
 use photodrop_tests::photos::photo;
 use photodrop_tests::stack::root;
 use photodrop_tests::{Aws, Stack, aws};
@@ -183,6 +184,23 @@ fn one_bad_file_fails_alone_and_the_exit_code_tells() {
     assert_eq!((again.code, again.lines[0]["status"].as_str()), (1, Some("failed")));
     let heic = cli.photo("unsupported.heic", 0);
     assert_eq!(cli.run(&["upload", &heic]).lines[0]["error"]["code"], "UNSUPPORTED_TYPE");
+}
+
+#[tokio::test]
+async fn a_photo_whose_bytes_never_came_is_sent_as_another_one() {
+    let cli = Cli::new();
+    let jpeg = cli.photo("orientation-1.jpg", 0);
+    let before = cli.run(&["upload", "--wait", &jpeg]).lines[0]["photo_id"].as_str().unwrap().to_owned();
+    let stack = Stack::load().unwrap();
+    let expired = [
+        ("status", AttributeValue::S("expired".to_owned())),
+        ("expires_at", AttributeValue::N("4000000000".to_owned())),
+    ];
+    Aws::new(&stack).await.set_attributes(&owner(), &before, &expired).await.unwrap();
+    let sent = cli.run(&["upload", "--wait", &jpeg]);
+    assert_eq!(sent.code, 0, "{}", sent.stderr);
+    assert_eq!((&sent.lines[0]["status"], &sent.lines[0]["already"]), (&"ready".into(), &false.into()));
+    assert_ne!(sent.lines[0]["photo_id"], before.as_str());
 }
 
 #[test]
