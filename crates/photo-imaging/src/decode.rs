@@ -17,7 +17,7 @@ use crate::color;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
-use crate::probe::{Header, Probed, png_color, webp};
+use crate::probe::{Header, Probed, gif, png_color, webp};
 use crate::raster::{Channels, Raster};
 pub(crate) use planes::Planes;
 
@@ -60,12 +60,14 @@ impl Probed<'_> {
                 decode_by_image(header, decoder, png_color::profile(bytes, gray))?
             }
             Format::WebP => {
-                let mended = webp::without_false_alpha(bytes);
-                let bytes = mended.as_deref().unwrap_or(bytes);
+                let put_right = webp::put_right(bytes);
+                let bytes = put_right.as_deref().unwrap_or(bytes);
                 let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(header, &e))?;
                 decode_by_image(header, decoder, None)?
             }
             Format::Gif => {
+                let put_right = gif::put_right(bytes);
+                let bytes = put_right.as_deref().unwrap_or(bytes);
                 let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(header, &e))?;
                 decode_by_image(header, decoder, None)?
             }

@@ -118,11 +118,16 @@ fn unsupported_name(bytes: &[u8]) -> Option<&'static str> {
             b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" => Some("HEIC"),
             b"crx " => Some("CR3"),
             b"jxl " => Some("JPEG XL"),
+            b"jp2 " | b"jpx " => Some("JPEG 2000"),
             _ => None,
         },
         [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => Some("TIFF"),
+        [b'I', b'I', b'+', 0, 8, 0, 0, 0, ..] | [b'M', b'M', 0, b'+', 0, 8, 0, 0, ..] => Some("BigTIFF"),
+        [b'I', b'I', 0xbc, ..] => Some("JPEG XR"),
+        [b'I', b'I', b'R', b'O' | b'S', ..] | [b'M', b'M', b'O', b'R', ..] => Some("ORF"),
+        [b'I', b'I', b'U', 0, ..] => Some("RW2"),
         [0xff, 0x0a, ..] | [0, 0, 0, 0x0c, b'J', b'X', b'L', b' ', ..] => Some("JPEG XL"),
-        [0, 0, 0, 0x0c, b'j', b'P', b' ', b' ', ..] => Some("JPEG 2000"),
+        [0xff, 0x4f, 0xff, 0x51, ..] | [0, 0, 0, 0x0c, b'j', b'P', b' ', b' ', ..] => Some("JPEG 2000"),
         // "BM" alone begins many a text; the size of the second header does not.
         [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, 12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0, ..] => {
             Some("BMP")
@@ -130,14 +135,18 @@ fn unsupported_name(bytes: &[u8]) -> Option<&'static str> {
         [b'8', b'B', b'P', b'S', ..] => Some("PSD"),
         [b'%', b'P', b'D', b'F', b'-', ..] => Some("PDF"),
         [0, 0, 1, 0, ..] => Some("ICO"),
+        _ if bytes.starts_with(b"FUJIFILMCCD-RAW") => Some("RAF"),
         _ => is_svg(bytes).then_some("SVG"),
     }
 }
 
+/// An SVG's element may come after an XML declaration, comments and a document type.
 fn is_svg(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-    let head = &text[..text.len().min(1024)];
-    head.starts_with(b"<svg") || (head.starts_with(b"<?xml") && head.windows(4).any(|w| w == b"<svg"))
+    let head = &text[..text.len().min(4096)];
+    let before_it: [&[u8]; 3] = [b"<?xml", b"<!--", b"<!DOCTYPE svg"];
+    head.starts_with(b"<svg")
+        || (before_it.iter().any(|start| head.starts_with(start)) && head.windows(4).any(|w| w == b"<svg"))
 }
 
 #[cfg(test)]
@@ -146,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_type_is_told_by_its_first_bytes() {
-        let table: [(&[u8], Result<Format, &str>); 12] = [
+        let table: [(&[u8], Result<Format, &str>); 26] = [
             (b"\xff\xd8\xff\xe0", Ok(Format::Jpeg)),
             (b"\x89PNG\r\n\x1a\n", Ok(Format::Png)),
             (b"RIFF\0\0\0\0WEBP", Ok(Format::WebP)),
@@ -159,6 +168,20 @@ mod tests {
             (b"\0\0\0\x18ftypmp42", Err("NOT_AN_IMAGE")),
             (b"BM is how this text begins, you see", Err("NOT_AN_IMAGE")),
             (b"\xef\xbb\xbf <?xml version='1.0'?><!-- --><svg/>", Err("UNSUPPORTED_TYPE")),
+            (b"<!-- by hand --><svg/>", Err("UNSUPPORTED_TYPE")),
+            (b"\n<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN' ''><svg/>", Err("UNSUPPORTED_TYPE")),
+            (b"<!-- a page --><html></html>", Err("NOT_AN_IMAGE")),
+            (b"<!DOCTYPE html><svg/>", Err("NOT_AN_IMAGE")),
+            (b"II+\0\x08\0\0\0", Err("UNSUPPORTED_TYPE")),
+            (b"MM\0+\0\x08\0\0", Err("UNSUPPORTED_TYPE")),
+            (b"II\xbc\x01", Err("UNSUPPORTED_TYPE")),
+            (b"IIRO\x08", Err("UNSUPPORTED_TYPE")),
+            (b"IIRS\x08", Err("UNSUPPORTED_TYPE")),
+            (b"MMOR\0", Err("UNSUPPORTED_TYPE")),
+            (b"IIU\0\x18", Err("UNSUPPORTED_TYPE")),
+            (b"FUJIFILMCCD-RAW 0201", Err("UNSUPPORTED_TYPE")),
+            (b"\xff\x4f\xff\x51\0\x29", Err("UNSUPPORTED_TYPE")),
+            (b"\0\0\0\x18ftypjp2 ", Err("UNSUPPORTED_TYPE")),
         ];
         for (bytes, expected) in table {
             assert_eq!(Format::sniff(bytes).map_err(|e| e.code()), expected, "{bytes:?}");

@@ -7,6 +7,7 @@ use image::metadata::Orientation;
 
 use crate::error::ImagingError;
 use crate::format::Format;
+use crate::probe::gif::put_right;
 use crate::probe::webp::{chunk, put_chunk};
 use crate::probe::{Cursor, Probed};
 
@@ -23,7 +24,10 @@ impl Probed<'_> {
             Format::Jpeg => jpeg(self.bytes, orientation, &mut out),
             Format::Png => png(self.bytes, orientation, &mut out),
             Format::WebP => webp(self.bytes, orientation, &mut out),
-            Format::Gif => gif(self.bytes, &mut out),
+            Format::Gif => {
+                let put_right = put_right(self.bytes);
+                gif(put_right.as_deref().unwrap_or(self.bytes), &mut out)
+            }
         };
         done.ok_or_else(|| ImagingError::corrupt(self.header.format, "the file ends too early"))?;
         Ok(out)

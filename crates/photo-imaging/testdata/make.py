@@ -18,6 +18,8 @@ from skimage import data
 from containers import ADOBE_RGB, DISPLAY_P3, SRGB, cmyk_profile, gif, gif_frame, gray_profile, png, png_chunk, riff
 from containers import rgb_profile, vp8x, webp_frame
 
+import odd
+
 HERE = Path(__file__).parent
 COFFEE = Image.fromarray(data.coffee())
 CAT = Image.fromarray(data.chelsea())
@@ -348,5 +350,6 @@ if __name__ == "__main__":
     hostile()
     recognised_but_unsupported()
     regressions()
+    odd.write(save)
     files = [p for p in HERE.iterdir() if p.suffix not in {".py", ".md", ".txt"}]
     print(f"{len(files)} files, {sum(p.stat().st_size for p in files):,} bytes")

@@ -94,12 +94,13 @@ impl Frame {
         })
     }
 
-    /// `transform` is that of the Adobe marker, if there is one.
+    /// As libjpeg-turbo decides, and with it browsers (`default_decompress_parms`): a JFIF marker says that colour is YCbCr,
+    /// whatever Adobe's marker says. `transform` is that of the Adobe marker, if there is one.
     pub(crate) fn color(&self, transform: Option<u8>, jfif: bool) -> Color {
         let ids: Vec<u8> = self.components.iter().map(|c| c.id).collect();
         match (self.components.len(), transform) {
             (1, _) => Color::Gray,
-            (3, Some(0)) => Color::Rgb,
+            (3, Some(0)) if !jfif => Color::Rgb,
             (3, None) if !jfif && ids == *b"RGB" => Color::Rgb,
             (3, _) => Color::YCbCr,
             (_, None | Some(0)) => Color::Cmyk,

@@ -62,7 +62,6 @@ pub struct Jpeg<'a> {
     bytes: &'a [u8],
     frame: Frame,
     color: Color,
-    adobe: bool,
     exif: Option<&'a [u8]>,
     /// Number, count and bytes.
     icc: Vec<(u8, u8, &'a [u8])>,
@@ -78,7 +77,7 @@ impl<'a> Jpeg<'a> {
     /// [`Jpeg::damage`], so that a caller may hold the size against limits first.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut markers = Markers::new(bytes)?;
-        let (mut frame, mut adobe, mut jfif) = (None, None, false);
+        let (mut frame, mut transform, mut jfif) = (None, None, false);
         let (mut exif, mut icc, mut scans) = (None, Vec::new(), 0);
         let damage = loop {
             let segment = match markers.next() {
@@ -90,6 +89,7 @@ impl<'a> Jpeg<'a> {
                 0xc0..=0xc2 if frame.is_some() => return Err(Error::Corrupt("a second frame header")),
                 marker @ 0xc0..=0xc2 => frame = Some(Frame::parse(marker, body)?),
                 0xc3 | 0xc5..=0xc7 | 0xde => return Err(Error::Unsupported("lossless or hierarchical JPEG")),
+                0xf7 => return Err(Error::Unsupported("JPEG-LS")),
                 0xc8..=0xcb | 0xcd..=0xcf => return Err(Error::Unsupported("arithmetic-coded JPEG")),
                 0xda => {
                     scans += 1;
@@ -99,7 +99,8 @@ impl<'a> Jpeg<'a> {
                 }
                 0xd9 if scans == 0 => break Some(Error::Corrupt("no scan")),
                 0xd9 => break None,
-                0xe0 => jfif |= body.starts_with(b"JFIF\0"),
+                // A shorter one is none to libjpeg either.
+                0xe0 => jfif |= body.starts_with(b"JFIF\0") && body.len() >= 14,
                 0xe1 if exif.is_none() && body.starts_with(b"Exif\0") => exif = Some(body),
                 0xe2 => {
                     if let Some([number, count, chunk @ ..]) = body.strip_prefix(b"ICC_PROFILE\0")
@@ -108,7 +109,7 @@ impl<'a> Jpeg<'a> {
                         icc.push((*number, *count, chunk));
                     }
                 }
-                0xee if body.starts_with(b"Adobe") => adobe = Some(body.get(11).copied()),
+                0xee if body.starts_with(b"Adobe") => transform = body.get(11).copied(),
                 _ => {}
             }
         };
@@ -117,8 +118,8 @@ impl<'a> Jpeg<'a> {
             _ => Error::Corrupt("no frame header"),
         })?;
         let damage = damage.or((scans > MAX_SCANS).then_some(Error::Corrupt("too many scans")));
-        let color = frame.color(adobe.flatten(), jfif);
-        Ok(Self { bytes, color, adobe: adobe.is_some(), exif, icc, scans, damage, frame })
+        let color = frame.color(transform, jfif);
+        Ok(Self { bytes, frame, color, exif, icc, scans, damage })
     }
 
     /// Width in px, 1 to 65,535.
@@ -143,12 +144,6 @@ impl<'a> Jpeg<'a> {
     #[must_use]
     pub fn is_progressive(&self) -> bool {
         self.frame.progressive
-    }
-
-    /// Whether there is an Adobe marker, which means that four-component files store their inks inverted.
-    #[must_use]
-    pub fn adobe(&self) -> bool {
-        self.adobe
     }
 
     /// Number of scans.

@@ -1,5 +1,6 @@
 //! Frames as they are seen: composed on the whole canvas, RGBA.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::codecs::{gif::GifDecoder, webp::WebPDecoder};
@@ -7,7 +8,7 @@ use image::{AnimationDecoder, ImageDecoder, ImageError};
 
 use crate::error::ImagingError;
 use crate::format::Format;
-use crate::probe::{Header, webp};
+use crate::probe::{Header, gif, webp};
 use crate::raster::{Channels, Raster};
 
 /// One picture of an animation.
@@ -25,6 +26,7 @@ pub(super) struct Source<'a> {
 pub(super) fn open<'a>(header: &Header, bytes: &'a [u8]) -> Result<Source<'a>, ImagingError> {
     match header.format {
         Format::Gif => {
+            let bytes = gif::put_right(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned);
             let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(Format::Gif, &e))?;
             let frames = decoder.into_frames().map(|frame| {
                 let frame = frame.map_err(|e| damaged(Format::Gif, &e))?;

@@ -13,14 +13,12 @@ use crate::resize::{Crop, PlaneRef, resize_plane};
 
 pub(crate) struct Planes {
     pub(super) picture: Picture,
-    /// Four components: 255 stands for no ink.
-    pub(super) inks_inverted: bool,
 }
 
 impl Planes {
     /// Pixels of this size: gray, RGB, or inks of which 255 is full.
     pub(crate) fn into_raster(self, width: u32, height: u32) -> Result<Raster, ImagingError> {
-        let Self { picture, inks_inverted } = self;
+        let Self { picture } = self;
         let color = picture.color;
         let channels = match color {
             Color::Gray => Channels::Gray,
@@ -38,8 +36,9 @@ impl Planes {
         };
         match color {
             Color::Ycck => ycck_to_cmyk(&mut data),
-            // Adobe's programs store 255 for no ink, and everybody followed.
-            Color::Cmyk if inks_inverted => {
+            // Adobe's programs store 255 for no ink, and everybody followed: browsers, Pillow and ImageMagick take CMYK so with
+            // and without Adobe's marker. libvips goes by the marker and shows such a file as its negative.
+            Color::Cmyk => {
                 for ink in &mut data {
                     *ink = 255 - *ink;
                 }

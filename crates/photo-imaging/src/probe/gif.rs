@@ -10,102 +10,151 @@ use crate::format::Format;
 
 /// Walks all blocks and counts the frames.
 pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
-    let mut cursor = Cursor::new(bytes);
-    let (width, height) = screen(&mut cursor).ok_or_else(|| corrupt("no screen descriptor"))?;
-    let canvas = u64::from(width) * u64::from(height);
-    let mut frames = 0;
-    let mut first_frame = 0;
-    let mut damage = None;
-    loop {
-        let whole = match cursor.u8() {
-            // Some writers leave the trailer out; what came before is whole.
-            None | Some(0x3b) => break,
-            Some(0x21) => cursor.u8().and_then(|_| skip_sub_blocks(&mut cursor)),
-            Some(0x2c) => {
-                frames += 1;
-                frame(&mut cursor).map(|pixels| {
-                    if frames == 1 {
-                        first_frame = pixels;
-                    }
-                })
-            }
-            // Padding between blocks is seen in the wild.
-            Some(0x00) => Some(()),
-            Some(_) => {
-                damage = Some("unknown block");
-                break;
-            }
-        };
-        if whole.is_none() {
-            damage = Some("the file ends inside a block");
-            break;
-        }
-    }
-    if frames == 0 {
-        damage = damage.or(Some("no frame"));
-    }
+    let file = walk(bytes).ok_or_else(|| corrupt("no screen descriptor"))?;
+    let (width, height) = file.canvas;
     Ok(Header {
         format: Format::Gif,
         width,
         height,
-        frames: frames.max(1),
+        frames: file.frames.max(1),
         orientation: Orientation::NoTransforms,
         has_icc: false,
         // Canvas and first frame, both as RGBA.
-        decoder_bytes: (canvas + first_frame) * 4,
-        damage,
+        decoder_bytes: (file.pixels() + file.first) * 4,
+        damage: file.damage.or((file.frames == 0).then_some("no frame")),
     })
 }
 
 /// What all frames take, and how often they are shown. `None` if the file is damaged.
 pub(crate) fn survey(bytes: &[u8]) -> Option<Survey> {
+    let file = walk(bytes).filter(|file| file.damage.is_none())?;
+    // What was before, what is shown, its copy for the resizer and what comes back; the frame itself.
+    Some(Survey { loops: file.loops, decoder_bytes: (file.pixels() * 4 + file.largest) * 4 })
+}
+
+/// The file as every decoder reads it, if it has to be put right: a screen that the first frame does not fit is as large
+/// as that asks for, and what comes after the last whole block and is none ends the file. Browsers show both.
+pub(crate) fn put_right(bytes: &[u8]) -> Option<Vec<u8>> {
+    let file = walk(bytes)?;
+    if file.canvas == file.screen && file.junk_at.is_none() {
+        return None;
+    }
+    let mut put_right = bytes.get(..file.junk_at.unwrap_or(bytes.len()))?.to_vec();
+    let side = |side: u32| u16::try_from(side).ok().map(u16::to_le_bytes);
+    let screen = [side(file.canvas.0)?, side(file.canvas.1)?].concat();
+    put_right.get_mut(SIGNATURE..SIGNATURE + 4)?.copy_from_slice(&screen);
+    if file.junk_at.is_some() {
+        put_right.push(TRAILER);
+    }
+    Some(put_right)
+}
+
+/// Bytes of `GIF89a`.
+const SIGNATURE: usize = 6;
+const TRAILER: u8 = 0x3b;
+
+/// What a walk over all blocks finds.
+struct Walk {
+    /// As the screen descriptor has it.
+    screen: (u32, u32),
+    /// Large enough for the first frame. Later ones that do not fit are cropped.
+    canvas: (u32, u32),
+    frames: u32,
+    /// Pixels of the first frame, which may exceed the canvas's.
+    first: u64,
+    /// Pixels of the largest.
+    largest: u64,
+    loops: u16,
+    /// Where something begins that is no block.
+    junk_at: Option<usize>,
+    damage: Option<&'static str>,
+}
+
+impl Walk {
+    fn pixels(&self) -> u64 {
+        u64::from(self.canvas.0) * u64::from(self.canvas.1)
+    }
+
+    fn count(&mut self, frame: &Frame) {
+        if self.frames == 0 {
+            let (width, height) = self.canvas;
+            self.canvas = (width.max(frame.right), height.max(frame.bottom));
+            self.first = frame.pixels;
+        }
+        self.frames += 1;
+        self.largest = self.largest.max(frame.pixels);
+    }
+}
+
+fn walk(bytes: &[u8]) -> Option<Walk> {
     let mut cursor = Cursor::new(bytes);
-    let (width, height) = screen(&mut cursor)?;
-    let canvas = u64::from(width) * u64::from(height);
-    // Without the extension it is shown once.
-    let mut loops = 1;
-    let mut largest = 0;
+    let screen = screen(&mut cursor)?;
+    // Without the extension that says how often, it is shown once.
+    let (canvas, loops) = (screen, 1);
+    let mut file =
+        Walk { screen, canvas, frames: 0, first: 0, largest: 0, loops, junk_at: None, damage: None };
     loop {
-        match cursor.u8() {
-            None | Some(0x3b) => break,
+        let at = bytes.len() - cursor.rest().len();
+        let whole = match cursor.u8() {
+            // Some writers leave the trailer out; what came before is whole.
+            None | Some(TRAILER) => break,
             Some(0x21) => {
-                let rest = cursor.rest();
-                // Application extension; the loop count is that of the repetitions after the first time.
-                if let [0xff, 11, name @ ..] = rest
-                    && let Some([3, 1, low, high, ..]) = name.strip_prefix(b"NETSCAPE2.0")
-                {
-                    let repeats = u16::from_le_bytes([*low, *high]);
-                    loops = if repeats == 0 { 0 } else { repeats.saturating_add(1) };
-                }
-                cursor.u8()?;
-                skip_sub_blocks(&mut cursor)?;
+                file.loops = loops_of(cursor.rest()).unwrap_or(file.loops);
+                cursor.u8().and_then(|_| skip_sub_blocks(&mut cursor))
             }
-            Some(0x2c) => largest = frame(&mut cursor)?.max(largest),
-            Some(0x00) => {}
-            Some(_) => return None,
+            Some(0x2c) => frame(&mut cursor).map(|frame| file.count(&frame)),
+            // Padding between blocks is seen in the wild.
+            Some(0x00) => Some(()),
+            Some(_) if file.frames > 0 => {
+                file.junk_at = Some(at);
+                break;
+            }
+            Some(_) => {
+                file.damage = Some("unknown block");
+                break;
+            }
+        };
+        if whole.is_none() {
+            file.damage = Some("the file ends inside a block");
+            break;
         }
     }
-    // What was before, what is shown, its copy for the resizer and what comes back; the frame itself.
-    Some(Survey { loops, decoder_bytes: (canvas * 4 + largest) * 4 })
+    Some(file)
+}
+
+/// How often the pictures are shown, if an application extension says so; it counts the times after the first.
+fn loops_of(extension: &[u8]) -> Option<u16> {
+    let [0xff, 11, name @ ..] = extension else { return None };
+    let [3, 1, low, high, ..] = name.strip_prefix(b"NETSCAPE2.0")? else { return None };
+    let repeats = u16::from_le_bytes([*low, *high]);
+    Some(if repeats == 0 { 0 } else { repeats.saturating_add(1) })
 }
 
 fn screen(cursor: &mut Cursor<'_>) -> Option<(u32, u32)> {
-    cursor.take(6)?;
+    cursor.take(SIGNATURE)?;
     let (width, height) = (cursor.u16_le()?, cursor.u16_le()?);
     let [flags, _, _] = cursor.array()?;
     skip_palette(cursor, flags)?;
     Some((width.into(), height.into()))
 }
 
-/// Skips a frame and gives its number of pixels, which may exceed the canvas's.
-fn frame(cursor: &mut Cursor<'_>) -> Option<u64> {
-    cursor.take(4)?;
-    let (width, height) = (cursor.u16_le()?, cursor.u16_le()?);
+/// A frame's place and size.
+struct Frame {
+    right: u32,
+    bottom: u32,
+    pixels: u64,
+}
+
+/// Skips a frame.
+fn frame(cursor: &mut Cursor<'_>) -> Option<Frame> {
+    let (left, top) = (u32::from(cursor.u16_le()?), u32::from(cursor.u16_le()?));
+    let (width, height) = (u32::from(cursor.u16_le()?), u32::from(cursor.u16_le()?));
     let flags = cursor.u8()?;
     skip_palette(cursor, flags)?;
     cursor.u8()?;
     skip_sub_blocks(cursor)?;
-    Some(u64::from(width) * u64::from(height))
+    let pixels = u64::from(width) * u64::from(height);
+    Some(Frame { right: left + width, bottom: top + height, pixels })
 }
 
 fn skip_palette(cursor: &mut Cursor<'_>, flags: u8) -> Option<()> {

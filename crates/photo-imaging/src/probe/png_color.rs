@@ -31,7 +31,7 @@ struct Chunks {
 pub(crate) fn profile(bytes: &[u8], gray: bool) -> Option<Vec<u8>> {
     let chunks = read(bytes)?;
     if let Some(cicp) = chunks.cicp
-        && let Some(profile) = by_cicp(cicp).filter(|_| !gray)
+        && let Some(profile) = by_cicp(cicp)
     {
         return profile.encode().ok();
     }
@@ -54,35 +54,52 @@ pub(crate) fn profile(bytes: &[u8], gray: bool) -> Option<Vec<u8>> {
 }
 
 fn by_cicp([primaries, transfer, matrix, full_range]: [u8; 4]) -> Option<ColorProfile> {
-    // RGB in full range is all that PNG can hold; the curves are those of displays.
-    if matrix != 0 || full_range != 1 || !matches!(transfer, 1 | 4..=8 | 13..=15) {
+    /// The curve of a display that shows what cameras by BT.709 and its kin have recorded (ITU-R BT.1886, as in browsers):
+    /// theirs is made for it, and is not its inverse.
+    const DISPLAY_GAMMA: f32 = 2.4;
+    // RGB in full range is all that PNG can hold.
+    if matrix != 0 || full_range != 1 || !matches!(transfer, 1 | 4..=8 | 11 | 13..=15) {
         return None;
     }
-    let profile = ColorProfile::new_from_cicp(CicpProfile {
+    let mut profile = ColorProfile::new_from_cicp(CicpProfile {
         color_primaries: CicpColorPrimaries::try_from(primaries).ok()?,
         transfer_characteristics: TransferCharacteristics::try_from(transfer).ok()?,
         matrix_coefficients: MatrixCoefficients::Identity,
         full_range: true,
     });
-    (profile.color_space == DataColorSpace::Rgb && profile.red_trc.is_some()).then_some(profile)
+    if profile.color_space != DataColorSpace::Rgb || profile.red_trc.is_none() {
+        return None;
+    }
+    if matches!(transfer, 1 | 6 | 11 | 14 | 15) {
+        set_curve(&mut profile, ToneReprCurve::Parametric(vec![DISPLAY_GAMMA]));
+    }
+    Some(profile)
+}
+
+fn set_curve(profile: &mut ColorProfile, curve: ToneReprCurve) {
+    // It would count for more than the curves.
+    profile.cicp = None;
+    profile.red_trc = Some(curve.clone());
+    profile.green_trc = Some(curve.clone());
+    profile.blue_trc = Some(curve);
 }
 
 fn by_gamma(exponent: f32, chromaticities: [u32; 8]) -> Option<ColorProfile> {
     let [wx, wy, rx, ry, gx, gy, bx, by] = chromaticities.map(|n| f64::from(n) / 100_000.0);
-    // A y of zero is no colour.
-    if [wy, ry, gy, by].iter().any(|&y| y < 0.001) || chromaticities.iter().any(|&n| n > 100_000) {
+    // A y of zero is no colour, and three on one line make no others. ProPhoto's blue has the least y there is.
+    let area = (gx - rx) * (by - ry) - (bx - rx) * (gy - ry);
+    if [wy, ry, gy, by].iter().any(|&y| y <= 0.0)
+        || chromaticities.iter().any(|&n| n > 100_000)
+        || area.abs() < 0.001
+    {
         return None;
     }
     #[expect(clippy::cast_possible_truncation)]
     let at = |x: f64, y: f64| Chromaticity::new(x as f32, y as f32);
     let primaries = ColorPrimaries { red: at(rx, ry), green: at(gx, gy), blue: at(bx, by) };
     let mut profile = ColorProfile::new_srgb();
-    profile.cicp = None;
     profile.update_rgb_colorimetry(XyY { x: wx, y: wy, yb: 1.0 }, primaries);
-    let curve = ToneReprCurve::Parametric(vec![exponent]);
-    profile.red_trc = Some(curve.clone());
-    profile.green_trc = Some(curve.clone());
-    profile.blue_trc = Some(curve);
+    set_curve(&mut profile, ToneReprCurve::Parametric(vec![exponent]));
     Some(profile)
 }
 

@@ -112,31 +112,42 @@ fn bitstream_size(kind: [u8; 4], data: &[u8]) -> Result<(u32, u32), ImagingError
     Ok(size)
 }
 
-/// The same still without its alpha flag, if it has the flag and no alpha: `image-webp` 0.2.4 calls it damaged, libwebp
-/// and browsers show it.
-pub(crate) fn without_false_alpha(bytes: &[u8]) -> Option<Vec<u8>> {
+/// The same file with an alpha flag that is true, if it has to be put right; `image-webp` 0.2.4 goes by it alone.
+///
+/// As libwebp and browsers show them: a lossy still without alpha is opaque whatever the flag says (`image-webp` calls it
+/// damaged), a lossless one and an animation have the alpha that is in their bitstreams. A lossy still's alpha counts only
+/// with the flag.
+pub(crate) fn put_right(bytes: &[u8]) -> Option<Vec<u8>> {
     const ALPHA: u8 = 0x10;
+    let flags_at = 20;
     let mut cursor = Cursor::new(bytes);
     cursor.take(12)?;
-    let flags_at = 20;
     if bytes.get(12..16)? != b"VP8X" {
         return None;
     }
     let flags = *bytes.get(flags_at)?;
-    let mut is_lossy_still = false;
-    while let Some((kind, _)) = chunk(&mut cursor) {
+    let (mut lossy, mut alpha_chunk, mut transparent) = (false, false, false);
+    while let Some((kind, data)) = chunk(&mut cursor) {
         match &kind {
-            b"VP8 " => is_lossy_still = true,
-            b"ALPH" | b"VP8L" | b"ANMF" => return None,
+            b"VP8 " => lossy = true,
+            b"ALPH" => alpha_chunk = true,
+            b"VP8L" => transparent |= uses_alpha(data),
+            b"ANMF" => transparent |= Frame::parse(data).is_some_and(|frame| frame.has_alpha()),
             _ => {}
         }
     }
-    if flags & ALPHA == 0 || !is_lossy_still {
+    let is_true = if transparent { flags & ALPHA != 0 } else { flags & ALPHA == 0 || !lossy || alpha_chunk };
+    if is_true {
         return None;
     }
-    let mut mended = bytes.to_vec();
-    *mended.get_mut(flags_at)? = flags & !ALPHA;
-    Some(mended)
+    let mut put_right = bytes.to_vec();
+    *put_right.get_mut(flags_at)? = flags ^ ALPHA;
+    Some(put_right)
+}
+
+/// Whether a lossless bitstream says that its alpha counts: the bit after width and height.
+fn uses_alpha(bitstream: &[u8]) -> bool {
+    matches!(bitstream, [0x2f, _, _, _, last, ..] if last & 0x10 != 0)
 }
 
 /// A frame of an animation.
@@ -184,6 +195,13 @@ impl<'a> Frame<'a> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn has_alpha(&self) -> bool {
+        match &self.bitstream {
+            ([b'V', b'P', b'8', b'L'], data) => uses_alpha(data),
+            _ => self.alpha.is_some(),
         }
     }
 

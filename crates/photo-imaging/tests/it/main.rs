@@ -4,6 +4,7 @@
 mod animation;
 #[cfg(feature = "avif")]
 mod avif;
+mod browsers;
 mod color;
 mod damage;
 mod formats;
