@@ -83,7 +83,7 @@ pub enum ApiError {
         retry_after: Duration,
     },
     /// One request for more than a whole day's quota: to wait for tomorrow does not help.
-    #[error("{} Ask for less.", quota(*.0))]
+    #[error("This is more than you may ask for in a whole day: ask for less.")]
     BeyondQuota(Exceeded),
     /// AWS did not do its part.
     #[error("The service cannot do this now. Try again.")]
