@@ -13,6 +13,11 @@ pub const MIB_PER_VCPU: u32 = 1769;
 
 const BYTES_PER_MIB: f64 = 1_048_576.0;
 
+/// The least time whose share an invocation is held against: that over which Linux by default enforces it
+/// ([Linux kernel documentation, "CFS Bandwidth Control"](https://docs.kernel.org/scheduler/sched-bwc.html)); Lambda does not
+/// say what its own is. What is done with no more than one such period's share is not slow for want of CPU.
+const SCHEDULING_PERIOD: Duration = Duration::from_millis(100);
+
 /// An invocation in progress.
 #[derive(Clone, Copy, Debug)]
 pub struct Meter {
@@ -62,7 +67,7 @@ impl Usage {
             (memory_mib as f64, self.peak_bytes.map(|bytes| bytes as f64 / BYTES_PER_MIB));
         // CPU grows with memory: 512 MiB have 0.29 of a vCPU.
         let vcpus = memory_mib / f64::from(MIB_PER_VCPU);
-        let cpu = self.cpu.as_secs_f64() / (self.wall.as_secs_f64() * vcpus) * 100.0;
+        let cpu = self.cpu.as_secs_f64() / (self.wall.max(SCHEDULING_PERIOD).as_secs_f64() * vcpus) * 100.0;
         let document = document
             .value(CPU_UTILIZATION, rounded(cpu))
             .property("duration_ms", rounded(self.wall.as_secs_f64() * 1000.0))
@@ -132,6 +137,14 @@ mod tests {
         // Outside Lambda there is nothing to take a share of.
         let text = format!("{:?}", usage.report(Document::new(), 0));
         assert!(!text.contains("Utilization"), "{text}");
+    }
+
+    #[test]
+    fn a_short_invocation_uses_a_share_of_a_scheduling_period() {
+        // What reconcile takes when there is nothing to do: 0.14 of a vCPU is 14 ms of each 100, of which it needs 5.
+        let (wall, cpu) = (Duration::from_millis(28), Duration::from_millis(5));
+        let text = format!("{:?}", Usage { wall, cpu, peak_bytes: None }.report(Document::new(), 256));
+        assert!(text.contains("CpuUtilization") && text.contains("[34.551]"), "{text}");
     }
 
     #[test]
