@@ -106,7 +106,8 @@ help:
 #: make smoke    puts one photo through a deployed stack and takes it away again (STACK=name on AWS, TOKEN=...)
 #: make latency  measures 100 requests for an upload on the running local stack: median and p99
 #: make load     measures uploads while thumbnails rest, run and hang, and the old way beside them
-#:               (PHOTODROP_LOAD_UPLOADS=40, PHOTODROP_LOAD_CLIENTS=8), on the running local stack
+#:               (PHOTODROP_LOAD_UPLOADS=40, PHOTODROP_LOAD_CLIENTS=8), on the running local stack; the first time some minutes
+#:               of building
 #: make bench    measures thumbnails beside sharp (installed from npm) and writes docs/PERFORMANCE.md; some 10 minutes
 #:               (QUICK=1: three photos, under 2 minutes; PHOTOS="my/*.jpg", ROUNDS=9); these only print
 #: make coldstart measures how the functions start beside equal ones on Node, under SAM's runtime interface emulator and on
@@ -114,10 +115,10 @@ help:
 #: make cost     what a million photos cost, from the bench's figures; writes docs/CAPACITY.md
 #: make help     prints this
 
-# Built as the end-to-end tests build them: with other features the AWS SDK would be compiled once more.
+# Optimised: the old way is compiled into them, and is to be as fast as what it is compared with.
 .PHONY: latency load
 latency load:
-	@cargo test --quiet --locked --workspace --test e2e --no-run && target/debug/$@
+	@cargo run --release --locked --package photodrop-tests --bin $@
 
 .PHONY: bench
 bench:
