@@ -1,9 +1,10 @@
 //! The second stage: the one decode that all variants share.
 //!
-//! WebP, GIF and what of PNG cannot be reduced row by row go through `image`, other PNG through [`png`], JPEG through our own
-//! decoder, see [`jpeg`].
+//! JPEG and lossy WebP without alpha go through our own decoders, see [`jpeg`] and [`lossy`], PNG that can be reduced row by
+//! row through [`png`], the rest through `image`.
 
 mod jpeg;
+mod lossy;
 mod planes;
 mod png;
 
@@ -32,18 +33,23 @@ pub(crate) struct Decoded {
 pub(crate) enum Source {
     /// Of PNG mostly at the size already that will be made of it.
     Pixels(Raster),
-    /// Of JPEG: already smaller than the photo, if less will do, and not yet pixels.
+    /// Of JPEG, already smaller than the photo if less will do, and of lossy WebP: not yet pixels.
     Planes(Planes),
 }
 
 impl Probed<'_> {
-    /// `target` is what will be made of it: stored width and height in px. `planar` says that a JPEG's planes will be
+    /// `target` is what will be made of it: stored width and height in px. `planar` says that planes will be
     /// [`Planes::into_planar`].
     pub(crate) fn decode(&self, target: (u32, u32), planar: bool) -> Result<Decoded, ImagingError> {
         let (header, bytes) = (&self.header, self.bytes);
         if let Some(photo) = &self.jpeg {
             let planes = jpeg::decode(photo, target, planar, &self.limits)?;
             let (source, icc) = (Source::Planes(planes), photo.icc_profile());
+            return Ok(Decoded { source, icc, orientation: header.orientation });
+        }
+        if let Some(photo) = &self.lossy {
+            let source = Source::Planes(lossy::decode(photo, &self.limits)?);
+            let icc = photo.icc.map(<[u8]>::to_vec);
             return Ok(Decoded { source, icc, orientation: header.orientation });
         }
         let (raster, icc) = match header.format {

@@ -30,6 +30,7 @@ mod plan;
 mod planar;
 mod pool;
 mod probe;
+mod range;
 mod raster;
 mod render;
 mod resize;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::error::ImagingError;
 
 /// Limits on one photo. Every field is checked before the first pixel is decoded, except the deadline, which is
-/// checked before each step, and all along the decoding of a JPEG and of a PNG by rows.
+/// checked before each step, and all along the decoding of a JPEG, of a lossy WebP and of a PNG by rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Longest input in bytes.

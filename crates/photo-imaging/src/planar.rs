@@ -1,4 +1,4 @@
-//! Luma and chroma on their way from the JPEG decoder to the encoders, which store what the decoder gives: full-range
+//! Luma and chroma on their way from the decoder of JPEG or lossy WebP to the encoders, which store what it gives: full-range
 //! BT.601, chroma at half the width and height.
 //!
 //! A sample of chroma stands for two columns and two rows of luma and lies in their middle. An odd side's last sample

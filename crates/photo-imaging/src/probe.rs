@@ -24,6 +24,8 @@ pub struct Probed<'a> {
     pub(crate) limits: Limits,
     /// What the JPEG decoder has found already.
     pub(crate) jpeg: Option<Jpeg<'a>>,
+    /// What a lossy WebP without alpha is decoded from.
+    pub(crate) lossy: Option<webp::Lossy<'a>>,
 }
 
 /// What a format's parser found.
@@ -47,7 +49,7 @@ pub(crate) struct Header {
 /// Every limit but the deadline, and what the structure of the file alone shows to be wrong.
 pub fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Probed<'a>, ImagingError> {
     limits.check_bytes(bytes.len())?;
-    let mut jpeg = None;
+    let (mut jpeg, mut lossy) = (None, None);
     let header = match Format::sniff(bytes)? {
         Format::Jpeg => {
             let (header, parsed) = jpeg::parse(bytes)?;
@@ -55,7 +57,11 @@ pub fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Probed<'a>, Imaging
             header
         }
         Format::Png => png::parse(bytes)?,
-        Format::WebP => webp::parse(bytes)?,
+        Format::WebP => {
+            let (header, found) = webp::parse(bytes)?;
+            lossy = found;
+            header
+        }
         Format::Gif => gif::parse(bytes)?,
     };
     if header.width == 0 || header.height == 0 {
@@ -68,7 +74,7 @@ pub fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Probed<'a>, Imaging
     if let Some(reason) = header.damage {
         return Err(ImagingError::corrupt(header.format, reason));
     }
-    Ok(Probed { bytes, header, limits: *limits, jpeg })
+    Ok(Probed { bytes, header, limits: *limits, jpeg, lossy })
 }
 
 impl Probed<'_> {

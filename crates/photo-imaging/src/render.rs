@@ -67,7 +67,7 @@ pub struct Variant {
 /// What goes from stage to stage.
 enum Form {
     Pixels(Raster),
-    /// Of a JPEG in sRGB whose files all have chroma at half size: pixels would be made to be taken apart again.
+    /// Of a JPEG or a lossy WebP in sRGB whose files all have chroma at half size: pixels would be made to be taken apart again.
     Planes(Planar),
 }
 
@@ -149,14 +149,17 @@ impl Probed<'_> {
     /// Whether planes can go from the decoder to all encoders: no profile changes their colours, and no file has more
     /// chroma than a quarter of luma's.
     fn stays_planar(&self, options: &RenderOptions) -> bool {
-        let Some(photo) = &self.jpeg else { return false };
-        let channels = match photo.color() {
-            photo_jpeg::Color::Gray => Channels::Gray,
-            photo_jpeg::Color::YCbCr => Channels::Rgb,
-            _ => return false,
+        let (channels, icc) = match (&self.jpeg, &self.lossy) {
+            (Some(photo), _) => match photo.color() {
+                photo_jpeg::Color::Gray => (Channels::Gray, photo.icc_profile()),
+                photo_jpeg::Color::YCbCr => (Channels::Rgb, photo.icc_profile()),
+                _ => return false,
+            },
+            (None, Some(photo)) => (Channels::Rgb, photo.icc.map(<[u8]>::to_vec)),
+            (None, None) => return false,
         };
         options.variants.iter().all(encode::takes_planes)
-            && photo.icc_profile().is_none_or(|icc| color::is_srgb(&icc, channels))
+            && icc.is_none_or(|icc| color::is_srgb(&icc, channels))
     }
 
     /// The stages that all variants share. `target` is a stored width and height in px.

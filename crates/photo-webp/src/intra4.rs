@@ -111,12 +111,57 @@ impl Canvas {
     /// The block in all modes.
     #[inline(always)]
     pub(crate) fn predictions(&self, block: usize) -> [u8x16; MODES] {
+        let around = Around::new(self.around(block));
+        [
+            around.predicted::<0>(),
+            around.predicted::<1>(),
+            around.predicted::<2>(),
+            around.predicted::<3>(),
+            around.predicted::<4>(),
+            around.predicted::<5>(),
+            around.predicted::<6>(),
+            around.predicted::<7>(),
+            around.predicted::<8>(),
+            around.predicted::<9>(),
+        ]
+    }
+
+    /// The block in a mode that is known late. Each way makes no more means than it takes.
+    pub(crate) fn prediction(&self, block: usize, mode: u8) -> u8x16 {
         let around = self.around(block);
-        let bytes = around.to_le_bytes();
+        match mode {
+            0 => Around::new(around).predicted::<0>(),
+            1 => Around::new(around).predicted::<1>(),
+            2 => Around::new(around).predicted::<2>(),
+            3 => Around::new(around).predicted::<3>(),
+            4 => Around::new(around).predicted::<4>(),
+            5 => Around::new(around).predicted::<5>(),
+            6 => Around::new(around).predicted::<6>(),
+            7 => Around::new(around).predicted::<7>(),
+            8 => Around::new(around).predicted::<8>(),
+            _ => Around::new(around).predicted::<9>(),
+        }
+    }
+}
+
+/// What is around a block, and its means.
+struct Around {
+    /// As [`Canvas::around`] gives it: the corner is number 4.
+    word: u128,
+    /// Of each and its neighbours, weighted 1, 2, 1.
+    three: u128,
+    /// Of each and the next.
+    two: u128,
+}
+
+impl Around {
+    #[inline(always)]
+    fn new(word: u128) -> Self {
+        let bytes = word.to_le_bytes();
         // The last ones on both sides count twice.
-        let before = bytes_of(around << 8 | u128::from(bytes[0]));
-        let after = bytes_of(around >> 8 | u128::from(bytes[12]) << 96);
-        let middle = bytes_of(around);
+        let before = bytes_of(word << 8 | u128::from(bytes[0]));
+        let after = bytes_of(word >> 8 | u128::from(bytes[12]) << 96);
+        let middle = bytes_of(word);
         let (low, high) = (i16x8::from_u8x16_low, i16x8::from_u8x16_high);
         let of_three = |part: fn(u8x16) -> i16x8| {
             let middle = part(middle);
@@ -125,69 +170,98 @@ impl Canvas {
         let of_two = |part: fn(u8x16) -> i16x8| (part(middle) + part(after) + i16x8::splat(1)) >> 1_i32;
         let three: u128 = cast(u8x16::narrow_i16x8(of_three(low), of_three(high)));
         let two: u128 = cast(u8x16::narrow_i16x8(of_two(low), of_two(high)));
-        let (three, two) = (u128::from_le(three), u128::from_le(two));
-        // Four means from the `n`th on: the corner is number 4.
-        #[expect(clippy::cast_possible_truncation)]
-        let of3 = |n: usize| (three >> (8 * n)) as u32;
-        #[expect(clippy::cast_possible_truncation)]
-        let of2 = |n: usize| (two >> (8 * n)) as u32;
-        let rows = |rows: [u32; 4]| -> u8x16 { cast(rows.map(u32::to_le)) };
-        let byte = |word: u32, n: usize| (word >> (8 * n)) & 0xff;
-        let spread = |byte: u32| byte * 0x0101_0101;
-
-        let sum: u32 = (0..4).map(|n| u32::from(bytes[n]) + u32::from(bytes[5 + n])).sum();
-        let mean = spread((sum + 4) >> 3);
-        let left3 = of3(0);
-        let horizontal = [3, 2, 1, 0].map(|n| spread(byte(left3, n)));
-        let right2 = of2(4);
-        let right3 = of3(4);
-        let vertical_right = [right2, right3, right2 << 8 | byte(left3, 3), right3 << 8 | byte(left3, 2)];
-        // `right3` starts with the corner's mean; rows below are one step to the left each.
-        let (above2, above3) = (of2(5), of3(6));
-        let vertical_left = [
-            above2,
-            above3,
-            (of2(6) & 0x00ff_ffff) | byte(of3(9), 1) << 24,
-            (of3(7) & 0x00ff_ffff) | byte(of3(9), 2) << 24,
-        ];
-        // Means of two and of three by turns, from the bottom of the left side up to above.
-        let left2 = of2(0);
-        let up: u64 = (0..4).map(|n| u64::from(byte(left2, n)) << (16 * n)).sum::<u64>()
-            | (1..4).map(|n| u64::from(byte(left3, n)) << (16 * n - 8)).sum::<u64>()
-            | u64::from(byte(right3, 0)) << 56;
-        let beyond = u64::from(right3 >> 8 & 0xffff);
-        #[expect(clippy::cast_possible_truncation)]
-        let horizontal_down =
-            [(up >> 48) as u32 | (beyond << 16) as u32, (up >> 32) as u32, (up >> 16) as u32, up as u32];
-        // Down the left side.
-        let bottom = u32::from(bytes[0]);
-        let down = [
-            byte(left2, 2) | byte(left3, 2) << 8 | byte(left2, 1) << 16 | byte(left3, 1) << 24,
-            byte(left2, 1) | byte(left3, 1) << 8 | byte(left2, 0) << 16 | byte(left3, 0) << 24,
-            byte(left2, 0) | byte(left3, 0) << 8 | bottom << 16 | bottom << 24,
-            spread(bottom),
-        ];
-
-        let above = i16x8::from_u8x16_low(bytes_of(around >> 40));
-        let above = crate::lanes::low_halves(above, above);
-        let corner = i16::from(bytes[4]);
-        let left = |n: usize| i16::from(bytes[n]) - corner;
-        let lanes = |a: i16, b: i16| i16x8::new([a, a, a, a, b, b, b, b]);
-        let true_motion =
-            u8x16::narrow_i16x8(above + lanes(left(3), left(2)), above + lanes(left(1), left(0)));
-        [
-            rows([mean; 4]),
-            true_motion,
-            rows([of3(5); 4]),
-            rows(horizontal),
-            rows([of3(4), of3(3), of3(2), of3(1)]),
-            rows(vertical_right),
-            rows([of3(6), of3(7), of3(8), of3(9)]),
-            rows(vertical_left),
-            rows(horizontal_down),
-            rows(down),
-        ]
+        Self { word, three: u128::from_le(three), two: u128::from_le(two) }
     }
+
+    /// Four means of three from the `n`th on.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation)]
+    fn of3(&self, n: usize) -> u32 {
+        (self.three >> (8 * n)) as u32
+    }
+
+    /// Four means of two from the `n`th on.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation)]
+    fn of2(&self, n: usize) -> u32 {
+        (self.two >> (8 * n)) as u32
+    }
+
+    /// The block in this mode.
+    #[inline(always)]
+    fn predicted<const MODE: usize>(&self) -> u8x16 {
+        let bytes = self.word.to_le_bytes();
+        let (of2, of3) = (|n| self.of2(n), |n| self.of3(n));
+        match MODE {
+            0 => {
+                let sum: u32 = (0..4).map(|n| u32::from(bytes[n]) + u32::from(bytes[5 + n])).sum();
+                rows([spread((sum + 4) >> 3); 4])
+            }
+            1 => {
+                let above = i16x8::from_u8x16_low(bytes_of(self.word >> 40));
+                let above = crate::lanes::low_halves(above, above);
+                let corner = i16::from(bytes[4]);
+                let left = |n: usize| i16::from(bytes[n]) - corner;
+                let lanes = |a: i16, b: i16| i16x8::new([a, a, a, a, b, b, b, b]);
+                u8x16::narrow_i16x8(above + lanes(left(3), left(2)), above + lanes(left(1), left(0)))
+            }
+            2 => rows([of3(5); 4]),
+            3 => rows([3, 2, 1, 0].map(|n| spread(byte(of3(0), n)))),
+            4 => rows([of3(4), of3(3), of3(2), of3(1)]),
+            5 => {
+                let (left3, right2, right3) = (of3(0), of2(4), of3(4));
+                rows([right2, right3, right2 << 8 | byte(left3, 3), right3 << 8 | byte(left3, 2)])
+            }
+            6 => rows([of3(6), of3(7), of3(8), of3(9)]),
+            // Rows below are one step to the left each.
+            7 => rows([
+                of2(5),
+                of3(6),
+                (of2(6) & 0x00ff_ffff) | byte(of3(9), 1) << 24,
+                (of3(7) & 0x00ff_ffff) | byte(of3(9), 2) << 24,
+            ]),
+            8 => {
+                // Means of two and of three by turns, from the bottom of the left side up to above; `right3` starts with the
+                // corner's.
+                let (left2, left3, right3) = (of2(0), of3(0), of3(4));
+                let up: u64 = (0..4).map(|n| u64::from(byte(left2, n)) << (16 * n)).sum::<u64>()
+                    | (1..4).map(|n| u64::from(byte(left3, n)) << (16 * n - 8)).sum::<u64>()
+                    | u64::from(byte(right3, 0)) << 56;
+                let beyond = u64::from(right3 >> 8 & 0xffff);
+                #[expect(clippy::cast_possible_truncation)]
+                let from = |bit: u32| (up >> bit) as u32;
+                #[expect(clippy::cast_possible_truncation)]
+                let beyond = (beyond << 16) as u32;
+                rows([from(48) | beyond, from(32), from(16), from(0)])
+            }
+            _ => {
+                // Down the left side.
+                let (left2, left3) = (of2(0), of3(0));
+                let bottom = u32::from(bytes[0]);
+                rows([
+                    byte(left2, 2) | byte(left3, 2) << 8 | byte(left2, 1) << 16 | byte(left3, 1) << 24,
+                    byte(left2, 1) | byte(left3, 1) << 8 | byte(left2, 0) << 16 | byte(left3, 0) << 24,
+                    byte(left2, 0) | byte(left3, 0) << 8 | bottom << 16 | bottom << 24,
+                    spread(bottom),
+                ])
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn rows(rows: [u32; 4]) -> u8x16 {
+    cast(rows.map(u32::to_le))
+}
+
+#[inline(always)]
+fn byte(word: u32, n: usize) -> u32 {
+    (word >> (8 * n)) & 0xff
+}
+
+#[inline(always)]
+fn spread(byte: u32) -> u32 {
+    byte * 0x0101_0101
 }
 
 #[inline(always)]
@@ -288,6 +362,8 @@ mod tests {
                 for (mode, prediction) in predictions.into_iter().enumerate() {
                     let expected = by_the_book(mode, std::array::from_fn(|n| i32::from(around[n])));
                     assert_eq!(prediction.to_array(), expected, "mode {mode}, block {block}");
+                    let alone = canvas.prediction(block, u8::try_from(mode).unwrap());
+                    assert_eq!(alone, prediction, "mode {mode}, block {block}");
                 }
             }
         }

@@ -6,6 +6,8 @@
 //! visible quantisation is, their steps and filter strengths, modes by squared error and cost, rounding. What differs is the way
 //! to them: each macroblock is coded once, its levels are kept until the probabilities that suit them are known, eight
 //! blocks are transformed at once, and only the best three modes of a block of 4 x 4 are tried to their end.
+//!
+//! [`decode`] is the way back, for pictures without alpha, strict about damage.
 
 #![expect(clippy::inline_always, reason = "measured: vectors live in registers only within one function")]
 
@@ -13,6 +15,7 @@ mod alpha;
 mod analysis;
 mod container;
 mod cost;
+mod decode;
 mod encode;
 mod frame;
 mod intra4;
@@ -35,6 +38,7 @@ mod writer;
 #[cfg(test)]
 mod round_trip;
 
+pub use decode::{DecodeError, Picture, decode, decode_memory_bytes};
 use segments::Tuning;
 use thiserror::Error;
 

@@ -1,6 +1,7 @@
-//! What is encoded, decoded by two decoders that are not ours.
+//! What is encoded, decoded by two decoders that are not ours and by ours.
 
 mod alpha;
+mod others;
 
 use std::io::Cursor;
 
@@ -79,6 +80,12 @@ impl Picture {
     }
 }
 
+impl From<crate::Picture> for Picture {
+    fn from(crate::Picture { width, height, y, u, v }: crate::Picture) -> Self {
+        Self { width, height, y, u, v }
+    }
+}
+
 fn paste(
     plane: &mut [u8],
     (width, height): (u32, u32),
@@ -94,7 +101,7 @@ fn paste(
     }
 }
 
-/// By libwebp, and by image-webp.
+/// By libwebp, and by image-webp. Our own decoder has to see what libwebp does.
 fn decoded(file: &[u8]) -> [Picture; 2] {
     let planes = webpx::decode_yuv(file).unwrap();
     let crop = |plane: &[u8], stride: usize, width: u32, height: u32| -> Vec<u8> {
@@ -111,6 +118,8 @@ fn decoded(file: &[u8]) -> [Picture; 2] {
         v: crop(&planes.v, planes.v_stride, half_width, half_height),
     };
     let length = u32::from_le_bytes(file[16..20].try_into().unwrap()) as usize;
+    let own = Picture::from(decode(&file[20..20 + length], &mut || false).unwrap());
+    assert!(own.same(&libwebp), "our decoder differs: {:?}", own.first_difference(&libwebp));
     let frame = image_webp::vp8::Vp8Decoder::decode_frame(Cursor::new(&file[20..20 + length])).unwrap();
     // Its planes are whole macroblocks.
     let stride = frame.width.div_ceil(16) as usize * 16;

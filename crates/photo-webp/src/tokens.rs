@@ -181,7 +181,7 @@ pub(crate) fn likelihood(no: u64, yes: u64) -> u8 {
 }
 
 /// The bits after the tree of the largest classes: RFC 6386, 13.2.
-const EXTRA: [(u32, &[u8]); 4] = [
+pub(crate) const EXTRA: [(u32, &[u8]); 4] = [
     (11, &[173, 148, 140]),
     (19, &[176, 155, 140, 135]),
     (35, &[180, 157, 141, 134, 130]),

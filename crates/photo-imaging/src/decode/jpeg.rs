@@ -20,7 +20,7 @@ pub(super) fn decode(
     let scales = affordable(photo, target, half_chroma, limits)?;
     let mut should_stop = || limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
     let picture = photo.decode(scales, &mut should_stop).map_err(refused)?;
-    Ok(Planes { picture })
+    Ok(Planes { picture, limited: false })
 }
 
 /// The wanted scales or, if those take too much memory, the largest that do not and still cover the target.

@@ -1,4 +1,4 @@
-//! Components of a JPEG on their way to pixels.
+//! Components of a JPEG or a lossy WebP on their way to pixels.
 //!
 //! They are resized one by one, each from the resolution that it is stored in, and put together after that, or not at
 //! all: chroma that is stored at half size is never enlarged to the photo's, and colours are converted for the largest
@@ -8,17 +8,28 @@ use photo_jpeg::{Color, Picture, Plane, rgb_of_ycbcr};
 
 use crate::error::ImagingError;
 use crate::planar::{Phase, Planar};
+use crate::range::{self, Table};
 use crate::raster::{Channels, Raster};
 use crate::resize::{Crop, PlaneRef, resize_plane};
 
 pub(crate) struct Planes {
     pub(super) picture: Picture,
+    /// Samples are in limited range, see [`range`].
+    pub(super) limited: bool,
 }
 
 impl Planes {
     /// Pixels of this size: gray, RGB, or inks of which 255 is full.
     pub(crate) fn into_raster(self, width: u32, height: u32) -> Result<Raster, ImagingError> {
-        let Self { picture } = self;
+        let Self { mut picture, limited } = self;
+        if limited {
+            picture
+                .planes
+                .iter_mut()
+                .map(|plane| &mut plane.samples)
+                .zip(FULL)
+                .for_each(|(plane, table)| table.apply(plane));
+        }
         let color = picture.color;
         let channels = match color {
             Color::Gray => Channels::Gray,
@@ -52,9 +63,18 @@ impl Planes {
     /// Luma of this size and chroma of half of it. Gray or YCbCr alone.
     pub(crate) fn into_planar(self, width: u32, height: u32, phase: Phase) -> Result<Planar, ImagingError> {
         let planes = self.picture.planes.iter().map(view).collect::<Result<Vec<_>, _>>()?;
-        Planar::resized(&planes, Crop::WHOLE, (width, height), phase)
+        let mut planar = Planar::resized(&planes, Crop::WHOLE, (width, height), phase)?;
+        if self.limited {
+            // After the resize there is less of it, and what a reduction evens out is not cut off before.
+            let planes = [&mut planar.y, &mut planar.cb, &mut planar.cr];
+            planes.into_iter().zip(FULL).for_each(|(plane, table)| table.apply(plane));
+        }
+        Ok(planar)
     }
 }
+
+/// Of luma, Cb and Cr.
+const FULL: [&Table; 3] = [&range::FULL_LUMA, &range::FULL_CHROMA, &range::FULL_CHROMA];
 
 fn resize_to(plane: &Plane, width: u32, height: u32) -> Result<Vec<u8>, ImagingError> {
     resize_plane(&view(plane)?, Crop::WHOLE, (width, height))

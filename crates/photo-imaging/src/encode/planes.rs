@@ -6,6 +6,7 @@ use yuv::{
 };
 
 use crate::planar::Planar;
+use crate::range;
 use crate::raster::{Channels, Raster};
 
 /// Full-range planes for the JPEG encoder.
@@ -53,38 +54,15 @@ impl<'a> From<&'a Planar> for PlanesRef<'a> {
     }
 }
 
-/// Limited range of each level of full-range luma and chroma, rounded to nearest.
-const LIMITED: [[u8; 256]; 2] = [limited(16, 219, 0), limited(128, 224, 128)];
-
-/// `offset + (level − zero) × steps / 255`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "16 to 240; no other way in const"
-)]
-const fn limited(offset: i32, steps: i32, zero: i32) -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut level = 0;
-    while level < 256 {
-        // Of a sum that cannot be negative, so that division rounds down everywhere.
-        let sum = offset * 255 + (level - zero) * steps;
-        table[level as usize] = ((sum + 127) / 255) as u8;
-        level += 1;
-    }
-    table
-}
-
 impl Planes {
     /// As WebP has them.
     pub(super) fn limited(picture: &Planar) -> Self {
-        let [luma, chroma] = &LIMITED;
-        let by = |table: &[u8; 256], plane: &[u8]| plane.iter().map(|&v| table[usize::from(v)]).collect();
         Self {
             width: picture.width as usize,
             height: picture.height as usize,
-            y: by(luma, &picture.y),
-            cb: by(chroma, &picture.cb),
-            cr: by(chroma, &picture.cr),
+            y: range::LIMITED_LUMA.of(&picture.y),
+            cb: range::LIMITED_CHROMA.of(&picture.cb),
+            cr: range::LIMITED_CHROMA.of(&picture.cr),
             full_chroma: false,
         }
     }
@@ -193,19 +171,6 @@ fn chroma_of(pixels: impl Iterator<Item = [u8; 4]>) -> (u8, u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_limited_range_is_the_standard_s() {
-        let [luma, chroma] = LIMITED;
-        assert_eq!((luma[0], luma[128], luma[255]), (16, 126, 235));
-        assert_eq!((chroma[0], chroma[128], chroma[255]), (16, 128, 240));
-        for level in 0..=255_u8 {
-            let exact = 16.0 + f64::from(level) * 219.0 / 255.0;
-            assert!((f64::from(luma[usize::from(level)]) - exact).abs() <= 0.5);
-            let exact = 128.0 + (f64::from(level) - 128.0) * 224.0 / 255.0;
-            assert!((f64::from(chroma[usize::from(level)]) - exact).abs() <= 0.5);
-        }
-    }
 
     #[test]
     fn primaries_have_the_values_of_the_standard() {

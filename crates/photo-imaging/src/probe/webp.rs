@@ -10,9 +10,20 @@ use crate::format::Format;
 
 const TRUNCATED: &str = "the file ends inside a chunk";
 
+/// A lossy still without alpha.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lossy<'a> {
+    /// The content of its `VP8 ` chunk.
+    pub(crate) frame: &'a [u8],
+    pub(crate) icc: Option<&'a [u8]>,
+}
+
+/// In `VP8X`: there is alpha.
+const ALPHA: u8 = 0x10;
+
 /// Walks all chunks. The decoder learns the size of a bitstream only after decoding it, so one that differs from the
 /// header's is refused here.
-pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
+pub(super) fn parse(bytes: &[u8]) -> Result<(Header, Option<Lossy<'_>>), ImagingError> {
     let mut header = Header {
         format: Format::WebP,
         width: 0,
@@ -28,6 +39,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
     let mut still = None;
     let mut first_frame = None;
     let mut frames = 0;
+    let (mut lossy, mut icc, mut says_alpha, mut alpha) = (None, None, false, false);
     while !cursor.rest().is_empty() {
         let Some((kind, data)) = chunk(&mut cursor) else {
             header.damage = Some(TRUNCATED);
@@ -36,15 +48,23 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
         match &kind {
             b"VP8X" if canvas.is_none() => {
                 canvas = Some(extended_size(data).ok_or_else(|| corrupt("short VP8X chunk"))?);
+                says_alpha = data.first().is_some_and(|flags| flags & ALPHA != 0);
             }
-            b"VP8 " | b"VP8L" if still.is_none() => still = Some(bitstream_size(kind, data)?),
+            b"VP8 " | b"VP8L" if still.is_none() => {
+                still = Some(bitstream_size(kind, data)?);
+                lossy = (&kind == b"VP8 ").then_some(data);
+            }
+            b"ALPH" => alpha = true,
             b"ANMF" => {
                 frames += 1;
                 if frames == 1 {
                     first_frame = Some(frame_size(data)?);
                 }
             }
-            b"ICCP" => header.has_icc = true,
+            b"ICCP" => {
+                header.has_icc = true;
+                icc = icc.or(canvas.map(|_| data));
+            }
             b"EXIF" => header.orientation = orientation_of(data),
             _ => {}
         }
@@ -60,9 +80,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
     let pixels = u64::from(width) * u64::from(height);
     let inner = first_frame.map_or(pixels, |(w, h)| u64::from(w) * u64::from(h));
     (header.width, header.height, header.frames) = (width, height, frames.max(1));
-    // RGBA out, and as much again for planes, alpha and, of an animation, the frame by itself.
-    header.decoder_bytes = (pixels + inner) * 4 + if frames > 0 { pixels * 4 } else { 0 };
-    Ok(header)
+    // As browsers have it: alpha is there if it is, and said to be. A flag alone, or a chunk alone, is nothing.
+    let lossy = lossy.filter(|_| frames == 0 && !(says_alpha && alpha)).map(|frame| Lossy { frame, icc });
+    header.decoder_bytes = if lossy.is_some() {
+        photo_webp::decode_memory_bytes(width, height)
+    } else {
+        // RGBA out, and as much again for planes, alpha and, of an animation, the frame by itself.
+        (pixels + inner) * 4 + if frames > 0 { pixels * 4 } else { 0 }
+    };
+    Ok((header, lossy))
 }
 
 /// The chunks inside the RIFF container; what comes after it is nobody's.
@@ -118,7 +144,6 @@ fn bitstream_size(kind: [u8; 4], data: &[u8]) -> Result<(u32, u32), ImagingError
 /// damaged), a lossless one and an animation have the alpha that is in their bitstreams. A lossy still's alpha counts only
 /// with the flag.
 pub(crate) fn put_right(bytes: &[u8]) -> Option<Vec<u8>> {
-    const ALPHA: u8 = 0x10;
     let flags_at = 20;
     let mut cursor = Cursor::new(bytes);
     cursor.take(12)?;

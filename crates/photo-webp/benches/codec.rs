@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use photo_webp::{Options, Planes, encode};
+use photo_webp::{Options, Planes, decode, encode};
 
 /// Slow and fast waves, and grain that looks random but is the same each time.
 fn plane(width: u32, height: u32, grain: u32) -> Vec<u8> {
@@ -31,6 +31,21 @@ fn bench(c: &mut Criterion) {
             b.iter(|| encode(black_box(&planes), Options { quality: 80.0 }));
         });
     }
+    group.finish();
+
+    let mut group = c.benchmark_group("decode");
+    let (width, height) = (1280, 853);
+    let half = (width / 2, u32::div_ceil(height, 2));
+    let (y, u, v) = (plane(width, height, 16), plane(half.0, half.1, 4), plane(half.0, half.1, 3));
+    let planes = Planes { width, height, y: &y, u: &u, v: &v };
+    let file = encode(&planes, Options { quality: 80.0 }).unwrap_or_default();
+    // Behind RIFF's and the chunk's headers.
+    let frame = file.get(20..).unwrap_or_default();
+    assert!(decode(frame, &mut || false).is_ok());
+    group.throughput(Throughput::Elements(u64::from(width * height)));
+    group.bench_function(format!("{width} x {height} px, quality 80"), |b| {
+        b.iter(|| decode(black_box(frame), &mut || false));
+    });
     group.finish();
 }
 

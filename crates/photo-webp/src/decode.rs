@@ -1,0 +1,237 @@
+//! Lossy WebP back to planes: one key frame of VP8.
+//!
+//! Predictions and transforms are the encoder's own. Each macroblock is put together and written to the planes; when a row of them
+//! is done, it is filtered there, while what the next row is predicted from is kept apart, unfiltered.
+
+mod filter;
+mod header;
+mod levels;
+mod modes;
+mod reader;
+
+use thiserror::Error;
+use wide::{i16x8, u8x16};
+
+use crate::intra4::Canvas;
+use crate::lanes::{high_halves, low_halves};
+use crate::picture::{Edges, Neighbours, Pixels};
+use crate::predict::{self, widened};
+use crate::transform::inverse_one;
+use filter::{Filtered, Plane};
+use levels::{Coefficients, Content, Filled};
+use modes::{Luma, Macroblock};
+
+/// A decoded picture: 8-bit YCbCr by BT.601, limited range, as in [`crate::Planes`]. No padding between rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// `width * height` samples.
+    pub y: Vec<u8>,
+    /// Cb: half as many columns and rows, rounded up.
+    pub u: Vec<u8>,
+    /// Cr.
+    pub v: Vec<u8>,
+}
+
+/// Why a frame is not decoded.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Cut off, or not what the format says.
+    #[error("{0}")]
+    Corrupt(&'static str),
+    /// The caller's `should_stop` said so.
+    #[error("decoding was stopped")]
+    Stopped,
+}
+
+const TRUNCATED: DecodeError = DecodeError::Corrupt("the frame ends too early");
+
+/// Memory in bytes that [`decode`] takes at most of a picture of this size: the planes, of whole macroblocks, and what is kept
+/// of a row.
+#[must_use]
+pub fn decode_memory_bytes(width: u32, height: u32) -> u64 {
+    let (columns, rows) = (u64::from(width.div_ceil(16)), u64::from(height.div_ceil(16)));
+    columns * rows * 384 + columns * 128 + 16_384
+}
+
+/// The content of a `VP8 ` chunk as planes.
+///
+/// `should_stop` is asked before each row of macroblocks; a true answer ends in [`DecodeError::Stopped`].
+///
+/// # Errors
+/// Every damage that shows: never part of a picture.
+pub fn decode(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Picture, DecodeError> {
+    let (header, mut modes, mut partitions) = header::parse(frame)?;
+    let (columns, rows) = (header.width.div_ceil(16) as usize, header.height.div_ceil(16) as usize);
+    let mut planes = [16, 8, 8].map(|side| Plane::new(columns * side, rows * side));
+    let mut neighbours = Neighbours::new(columns);
+    let mut above = vec![([0; 4], Filled::default()); columns];
+    let mut filtered = vec![Filtered::default(); columns];
+    let mut coefficients = Coefficients::NONE;
+    let mut pixels = Pixels::BLACK;
+    let last_partition = partitions.len() - 1;
+    for row in 0..rows {
+        if should_stop() {
+            return Err(DecodeError::Stopped);
+        }
+        let levels = &mut partitions[row & last_partition];
+        let (mut left_modes, mut left_filled) = ([0; 4], Filled::default());
+        for (column, (above_modes, above_filled)) in above.iter_mut().enumerate() {
+            let macroblock = Macroblock::read(&header, &mut modes, above_modes, &mut left_modes);
+            let segment = usize::from(macroblock.segment) & 3;
+            let whole = matches!(macroblock.luma, Luma::Whole(_));
+            let any = if macroblock.empty {
+                above_filled.clear(whole);
+                left_filled.clear(whole);
+                false
+            } else {
+                let steps = &header.steps[segment];
+                let around = (above_filled, &mut left_filled);
+                levels::read(levels, &header.probabilities, steps, whole, around, &mut coefficients)
+            };
+            filtered[column] =
+                Filtered { strength: header.strengths[segment][usize::from(!whole)], inside: any || !whole };
+            let edges = neighbours.around(column, row);
+            put_together(&macroblock, &mut coefficients, edges, &mut pixels);
+            neighbours.keep(column, &pixels);
+            store(&mut planes, (column, row), &pixels);
+        }
+        if modes.past_end() || levels.past_end() {
+            return Err(TRUNCATED);
+        }
+        filter::row(&mut planes, row, header.simple_filter, &filtered);
+    }
+    let (width, height) = (header.width as usize, header.height as usize);
+    let [y, u, v] = planes;
+    let half = (width.div_ceil(2), height.div_ceil(2));
+    let (y, u, v) = (cropped(y, (width, height)), cropped(u, half), cropped(v, half));
+    Ok(Picture { width: header.width, height: header.height, y, u, v })
+}
+
+/// The upper left part of a plane.
+fn cropped(plane: Plane, (width, height): (usize, usize)) -> Vec<u8> {
+    let Plane { mut samples, stride } = plane;
+    if stride != width {
+        for row in 1..height {
+            samples.copy_within(row * stride..row * stride + width, row * width);
+        }
+    }
+    samples.truncate(width * height);
+    samples
+}
+
+fn store(planes: &mut [Plane; 3], (column, row): (usize, usize), pixels: &Pixels) {
+    let [y, u, v] = planes;
+    let at = 16 * (row * y.stride + column);
+    for (line, pixels) in pixels.y.as_chunks::<16>().0.iter().enumerate() {
+        y.put(at + line * y.stride, *pixels);
+    }
+    let at = 8 * (row * u.stride + column);
+    for (plane, pixels) in [(u, &pixels.u), (v, &pixels.v)] {
+        for (line, pixels) in pixels.as_chunks::<8>().0.iter().enumerate() {
+            plane.put(at + line * plane.stride, *pixels);
+        }
+    }
+}
+
+/// Predicts a macroblock and adds its coefficients, which are zero afterwards.
+fn put_together(
+    macroblock: &Macroblock,
+    coefficients: &mut Coefficients,
+    edges: &Edges,
+    pixels: &mut Pixels,
+) {
+    let Coefficients { blocks, contents } = coefficients;
+    match &macroblock.luma {
+        Luma::Whole(mode) => {
+            let predicted = predict::luma_in(usize::from(*mode), edges);
+            for (half, predicted) in predicted.as_chunks::<4>().0.iter().enumerate() {
+                for (side, rows) in [0, 1].map(|side| (side, predicted.map(|row| row[side]))) {
+                    let first = 4 * half + 2 * side;
+                    let rows = pair(rows, [first, first + 1], blocks, contents);
+                    for (y, row) in rows.into_iter().enumerate() {
+                        let at = 64 * half + 16 * y + 8 * side;
+                        put(&mut pixels.y, at, row);
+                    }
+                }
+            }
+        }
+        Luma::Blocks(modes) => {
+            let mut canvas = Canvas::new(edges);
+            for (block, &mode) in modes.iter().enumerate() {
+                let prediction = canvas.prediction(block, mode).to_array();
+                let rest = rest(&mut blocks[block], &mut contents[block]);
+                let block_pixels = match rest {
+                    None => prediction,
+                    Some([a, b]) => {
+                        let [pa, pb] = widened(prediction);
+                        u8x16::narrow_i16x8(pa + a, pb + b).to_array()
+                    }
+                };
+                canvas.put(block, block_pixels);
+            }
+            pixels.y = canvas.pixels();
+        }
+    }
+    let predicted = predict::chroma_in(usize::from(macroblock.chroma), edges);
+    for (half, predicted) in predicted.as_chunks::<4>().0.iter().enumerate() {
+        for (plane, out) in [&mut pixels.u, &mut pixels.v].into_iter().enumerate() {
+            let first = 16 + 4 * plane + 2 * half;
+            let rows = pair(predicted.map(|row| row[plane]), [first, first + 1], blocks, contents);
+            for (y, row) in rows.into_iter().enumerate() {
+                put(out, 32 * half + 8 * y, row);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn put(out: &mut [u8], at: usize, row: [u8; 8]) {
+    if let Some(place) = out.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *place = row;
+    }
+}
+
+/// Two blocks side by side: predicted rows of eight pixels, to which theirs are added.
+#[inline(always)]
+fn pair(
+    mut rows: [i16x8; 4],
+    numbers: [usize; 2],
+    blocks: &mut [[i16; 16]; 24],
+    contents: &mut [Content; 24],
+) -> [[u8; 8]; 4] {
+    let [left, right] = numbers.map(|n| rest(&mut blocks[n % 24], &mut contents[n % 24]));
+    if left.is_some() || right.is_some() {
+        let nothing = [i16x8::splat(0); 2];
+        let ([l01, l23], [r01, r23]) = (left.unwrap_or(nothing), right.unwrap_or(nothing));
+        rows[0] += low_halves(l01, r01);
+        rows[1] += high_halves(l01, r01);
+        rows[2] += low_halves(l23, r23);
+        rows[3] += high_halves(l23, r23);
+    }
+    let [a, b, c, d] = rows;
+    bytemuck::cast([u8x16::narrow_i16x8(a, b), u8x16::narrow_i16x8(c, d)])
+}
+
+/// What a block's coefficients add to its prediction, two rows a vector.
+#[inline(always)]
+fn rest(block: &mut [i16; 16], content: &mut Content) -> Option<[i16x8; 2]> {
+    match std::mem::take(content) {
+        Content::Nothing => None,
+        Content::First => {
+            // The transform of it alone.
+            let level = i16x8::splat(block[0].wrapping_add(4) >> 3);
+            block[0] = 0;
+            Some([level; 2])
+        }
+        Content::All => {
+            let coefficients = bytemuck::cast(*block);
+            *block = [0; 16];
+            Some(inverse_one(coefficients))
+        }
+    }
+}
