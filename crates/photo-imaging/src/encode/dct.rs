@@ -20,17 +20,25 @@ pub(super) const ZIGZAG: [u8; 64] = [
 const SCALE: [f32; 8] =
     [1.0, 1.387_039_8, 1.306_563, 1.175_875_6, 1.0, 0.785_694_96, 0.541_196_1, 0.275_899_38];
 
-/// Factors that quantise, made from a table in natural order.
-pub(super) struct Quantiser([Half; 2]);
+/// Quantises by a table in natural order.
+pub(super) struct Quantiser {
+    factors: [Half; 2],
+    /// The least steps that do not become zero, of the mean and its neighbours, and of all others.
+    first: f32x4,
+    others: f32x4,
+}
 
 impl Quantiser {
-    pub(super) fn new(table: &[u8; 64]) -> Self {
+    /// `least` is how many steps, half or more, a coefficient needs not to become zero; all beyond are rounded to nearest, and so
+    /// is always the mean.
+    pub(super) fn new(table: &[u8; 64], least: f32) -> Self {
         let factor = |row: usize, column: usize| {
             1.0 / (f32::from(table[row * 8 + column]) * SCALE[row] * SCALE[column] * 8.0)
         };
-        Self([0, 4].map(|top| {
+        let factors = [0, 4].map(|top| {
             std::array::from_fn(|column| f32x4::from([0, 1, 2, 3].map(|row| factor(top + row, column))))
-        }))
+        });
+        Self { factors, first: f32x4::from([0.0, least, least, least]), others: f32x4::splat(least) }
     }
 
     /// Transforms and quantises 8 × 8 samples.
@@ -39,7 +47,9 @@ impl Quantiser {
         let mut out = [0; 64];
         for (column, chunk) in out.as_chunks_mut::<8>().0.iter_mut().enumerate() {
             for (half, chunk) in chunk.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-                *chunk = (transformed[half][column] * self.0[half][column]).fast_round_int().to_array();
+                let steps = transformed[half][column] * self.factors[half][column];
+                let least = if (column, half) == (0, 0) { self.first } else { self.others };
+                *chunk = (steps & steps.abs().simd_ge(least)).fast_round_int().to_array();
             }
         }
         out
@@ -102,13 +112,30 @@ mod tests {
         });
         let half = |left: usize| samples.map(|row| f32x4::from([0, 1, 2, 3].map(|x| row[left + x] as f32)));
         let table: [u8; 64] = std::array::from_fn(|i| u8::try_from(i + 1).unwrap());
-        let found = Quantiser::new(&table).coefficients([half(0), half(4)]);
+        let found = Quantiser::new(&table, 0.5).coefficients([half(0), half(4)]);
         for v in 0..8 {
             for u in 0..8 {
                 let exact = by_definition(&samples, u, v) / f64::from(table[v * 8 + u]);
                 let found = f64::from(found[u * 8 + v]);
                 assert!((found - exact).abs() <= 0.501, "({u}, {v}): {found} instead of {exact}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_just_above_half_a_step_becomes_zero_but_for_the_mean() {
+        // A mean of 12.48 steps of 8, and a wave of one frequency of 0.51 or 0.53 steps.
+        for (amount, least, expected) in [(0.51, 0.5, 1), (0.51, 0.52, 0), (0.53, 0.52, 1), (1.6, 0.52, 2)] {
+            let rows: [[f64; 8]; 8] = std::array::from_fn(|_| {
+                std::array::from_fn(|x| {
+                    let wave = ((2 * x + 1) as f64 * std::f64::consts::PI / 16.0).cos();
+                    // Its coefficient is 8 times its height over the square root of 2, less than a percent off.
+                    0.51 + wave * amount * std::f64::consts::SQRT_2
+                })
+            });
+            let half = |left: usize| rows.map(|row| f32x4::from([0, 1, 2, 3].map(|x| row[left + x] as f32)));
+            let found = Quantiser::new(&[8; 64], least).coefficients([half(0), half(4)]);
+            assert_eq!((found[0], found[8]), (1, expected), "{amount}, {least}");
         }
     }
 

@@ -41,12 +41,17 @@ const END_OF_BLOCK: u8 = 0;
 
 /// Steps of quality that small, middle and large pictures get more than is asked for: see docs/adr/033-quality-by-size.md.
 const LIFTS: [u8; 3] = [2, 1, 0];
+/// How many steps a coefficient of small, middle and large pictures needs not to become zero. Just above a half a one costs more than it
+/// shows: see docs/adr/033-quality-by-size.md.
+const LEAST: [f32; 3] = [0.5, 0.52, 0.52];
 
 /// Encodes full-range planes of at most 65535 px a side.
 pub(super) fn encode(planes: &PlanesRef<'_>, quality: u8) -> Vec<u8> {
-    let quality = quality + by_size(planes.width as u64 * planes.height as u64, LIFTS);
+    let pixels = planes.width as u64 * planes.height as u64;
+    let quality = quality + by_size(pixels, LIFTS);
     let tables = [LUMA, CHROMA].map(|table| scaled(&table, quality));
-    let tokens = tokens(planes, &tables);
+    let quantisers = tables.each_ref().map(|table| Quantiser::new(table, by_size(pixels, LEAST)));
+    let tokens = tokens(planes, &quantisers);
     let codes = tokens.histograms.each_ref().map(Histogram::table);
     // A token takes about a byte.
     let mut file = Vec::with_capacity(1024 + tokens.list.len() * 2);
@@ -117,8 +122,7 @@ fn magnitude(value: i32) -> (u8, u16) {
     (u8::try_from(size).unwrap_or(u8::MAX), u16::try_from(bits).unwrap_or(u16::MAX))
 }
 
-fn tokens(planes: &PlanesRef<'_>, tables: &[[u8; 64]; 2]) -> Tokens {
-    let [luma, chroma] = tables.each_ref().map(Quantiser::new);
+fn tokens(planes: &PlanesRef<'_>, [luma, chroma]: &[Quantiser; 2]) -> Tokens {
     let (width, height) = (planes.width, planes.height);
     // Four blocks of luma share those of half-size chroma.
     let (side, corners): (usize, &[(usize, usize)]) =

@@ -13,7 +13,7 @@ use crate::raster::{Channels, Raster};
 /// least effort and gives what its usual one does. See docs/adr/021-own-webp-encoder.md.
 const LIBWEBP_METHOD: u8 = 4;
 /// Steps of quality that small, middle and large pictures get more than is asked for: see docs/adr/033-quality-by-size.md.
-const LIFTS: [f32; 3] = [3.5, 0.75, -0.25];
+const LIFTS: [f32; 3] = [3.5, 0.75, -0.1];
 
 /// Lossy WebP. `method` is the effort, 0 (fast) to 6 (small).
 pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
