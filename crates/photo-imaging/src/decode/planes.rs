@@ -23,12 +23,9 @@ impl Planes {
     pub(crate) fn into_raster(self, width: u32, height: u32) -> Result<Raster, ImagingError> {
         let Self { mut picture, limited } = self;
         if limited {
-            picture
-                .planes
-                .iter_mut()
-                .map(|plane| &mut plane.samples)
-                .zip(FULL)
-                .for_each(|(plane, table)| table.apply(plane));
+            for (plane, table) in picture.planes.iter_mut().zip(FULL) {
+                table.apply(&mut plane.samples);
+            }
         }
         let color = picture.color;
         let channels = match color {
@@ -67,7 +64,9 @@ impl Planes {
         if self.limited {
             // After the resize there is less of it, and what a reduction evens out is not cut off before.
             let planes = [&mut planar.y, &mut planar.cb, &mut planar.cr];
-            planes.into_iter().zip(FULL).for_each(|(plane, table)| table.apply(plane));
+            for (plane, table) in planes.into_iter().zip(FULL) {
+                table.apply(plane);
+            }
         }
         Ok(planar)
     }

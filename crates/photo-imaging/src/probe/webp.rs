@@ -138,11 +138,10 @@ fn bitstream_size(kind: [u8; 4], data: &[u8]) -> Result<(u32, u32), ImagingError
     Ok(size)
 }
 
-/// The same file with an alpha flag that is true, if it has to be put right; `image-webp` 0.2.4 goes by it alone.
+/// The same file with the alpha flag, if its pictures have alpha and it has none; `image-webp` 0.2.4 goes by the flag alone.
 ///
-/// As libwebp and browsers show them: a lossy still without alpha is opaque whatever the flag says (`image-webp` calls it
-/// damaged), a lossless one and an animation have the alpha that is in their bitstreams. A lossy still's alpha counts only
-/// with the flag.
+/// As libwebp and browsers show them: a lossless still and an animation have the alpha that is in their bitstreams, whatever
+/// the header says. A lossy still is [`Lossy`], or has alpha and says so.
 pub(crate) fn put_right(bytes: &[u8]) -> Option<Vec<u8>> {
     let flags_at = 20;
     let mut cursor = Cursor::new(bytes);
@@ -151,22 +150,19 @@ pub(crate) fn put_right(bytes: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let flags = *bytes.get(flags_at)?;
-    let (mut lossy, mut alpha_chunk, mut transparent) = (false, false, false);
+    let mut transparent = false;
     while let Some((kind, data)) = chunk(&mut cursor) {
         match &kind {
-            b"VP8 " => lossy = true,
-            b"ALPH" => alpha_chunk = true,
             b"VP8L" => transparent |= uses_alpha(data),
             b"ANMF" => transparent |= Frame::parse(data).is_some_and(|frame| frame.has_alpha()),
             _ => {}
         }
     }
-    let is_true = if transparent { flags & ALPHA != 0 } else { flags & ALPHA == 0 || !lossy || alpha_chunk };
-    if is_true {
+    if !transparent || flags & ALPHA != 0 {
         return None;
     }
     let mut put_right = bytes.to_vec();
-    *put_right.get_mut(flags_at)? = flags ^ ALPHA;
+    *put_right.get_mut(flags_at)? = flags | ALPHA;
     Some(put_right)
 }
 

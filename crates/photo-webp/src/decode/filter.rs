@@ -18,8 +18,8 @@ pub(super) struct Strength {
 impl Strength {
     /// Of a level of 0 to 63 (nothing is filtered at 0) and a sharpness of 0 to 7: RFC 6386, 15.2 to 15.4.
     pub(super) fn new(level: i32, sharpness: i32) -> Option<Self> {
-        let level = u8::try_from(level.min(63)).ok().filter(|&level| level > 0)?;
-        let sharpness = u8::try_from(sharpness.min(7)).ok()?;
+        let level = u8::try_from(level).ok().filter(|&level| level > 0)?;
+        let sharpness = u8::try_from(sharpness).ok()?;
         let mut interior = level;
         if sharpness > 0 {
             interior = (level >> if sharpness > 4 { 2 } else { 1 }).min(9 - sharpness);

@@ -38,7 +38,7 @@ pub(super) struct Header {
 }
 
 /// Width and height in pixels.
-pub(super) fn size(frame: &[u8]) -> Result<(u32, u32), DecodeError> {
+fn size(frame: &[u8]) -> Result<(u32, u32), DecodeError> {
     let [a, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] = *frame else {
         return Err(DecodeError::Corrupt("not a key frame of VP8"));
     };
