@@ -135,7 +135,7 @@ async fn after_a_change_of_the_settings_a_backfill_gives_every_photo_the_new_var
     let deployed = Deployed::with(&world, &[OTHER, grace]).await;
     let mut dry = request.clone();
     dry["dry_run"] = json!(true);
-    let item = world.item(&photo_id).await;
+    let item = world.announced(&photo_id).await;
     assert_eq!(counts(&backfill(&world, dry).await), [1, 1, 0]);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!((world.item(&photo_id).await, variants(&world, &photo_id).await), (item, before));
@@ -204,7 +204,7 @@ async fn a_photo_that_cannot_be_read_now_keeps_its_variants() {
     let _function = function_is_mine().await;
     let world = stranger().await;
     let photo_id = uploaded(&world).await;
-    let (item, before) = (world.item(&photo_id).await, variants(&world, &photo_id).await);
+    let (item, before) = (world.announced(&photo_id).await, variants(&world, &photo_id).await);
     let deployed = Deployed::with(&world, &[OTHER, ("PHOTODROP_MAX_PIXELS", "1")]).await;
     let answer = backfill(&world, json!({ "source": "photos", "owner": world.owner })).await;
     let deadline = Instant::now() + Duration::from_mins(1);

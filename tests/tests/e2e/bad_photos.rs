@@ -68,7 +68,7 @@ async fn a_photo_that_failed_stays_failed_whatever_comes_later() {
     let world = World::new().await;
     let record = world.api.process("image/jpeg", &photo("truncated.jpg").unwrap()).await.unwrap();
     let photo_id = record["photo_id"].as_str().unwrap();
-    let item = world.item(photo_id).await;
+    let item = world.announced(photo_id).await;
     // Even when the bytes have become good ones meanwhile, by a hand in the bucket.
     let key = world.key(photo_id);
     let put = world.aws.s3.put_object().bucket(&world.stack.originals_bucket).key(&key);

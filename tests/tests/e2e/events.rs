@@ -31,8 +31,10 @@ async fn an_event_that_comes_again_changes_nothing() {
     assert_eq!(world.api.settled(&photo_id).await.unwrap()["status"], "ready");
 
     let bucket = &world.stack.thumbnails_bucket;
-    let (item, objects) =
-        (world.item(&photo_id).await, world.aws.objects(bucket, &world.prefix(&photo_id)).await.unwrap());
+    let (item, objects) = (
+        world.announced(&photo_id).await,
+        world.aws.objects(bucket, &world.prefix(&photo_id)).await.unwrap(),
+    );
     assert_eq!(objects.len(), 6);
     for etag in [None, Some("0123456789abcdef0123456789abcdef")] {
         world.aws.invoke(&world.stack.thumbnail_function, &world.event(&photo_id, etag)).await.unwrap();

@@ -1,5 +1,7 @@
 //! What the cases share.
 
+use std::time::{Duration, Instant};
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use photodrop_tests::aws::{self, Item, event_for};
 use photodrop_tests::{Api, Aws, Stack};
@@ -90,6 +92,19 @@ impl World {
     /// A photo's item.
     pub(crate) async fn item(&self, photo_id: &str) -> Item {
         self.aws.item(&self.owner, photo_id).await.unwrap().expect("the record is there")
+    }
+
+    /// The item of a photo that is settled, once its event is sent as well: after that nothing changes it by itself.
+    pub(crate) async fn announced(&self, photo_id: &str) -> Item {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        loop {
+            let item = self.item(photo_id).await;
+            if !item.contains_key("unsent_event") {
+                return item;
+            }
+            assert!(Instant::now() < deadline, "{photo_id} is not announced");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 }
 
