@@ -104,10 +104,11 @@ impl Limits {
     }
 
     pub(crate) fn check_deadline(&self, step: &'static str) -> Result<(), ImagingError> {
-        match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => Err(ImagingError::DeadlinePassed { step }),
-            _ => Ok(()),
-        }
+        if self.deadline_has_passed() { Err(ImagingError::DeadlinePassed { step }) } else { Ok(()) }
+    }
+
+    pub(crate) fn deadline_has_passed(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 

@@ -12,14 +12,16 @@ mod reader;
 use thiserror::Error;
 use wide::{i16x8, u8x16};
 
+use crate::filled::Filled;
+use crate::frame::Macroblock;
 use crate::intra4::Canvas;
 use crate::lanes::{high_halves, low_halves};
+use crate::macroblock::LumaMode;
 use crate::picture::{Edges, Neighbours, Pixels};
 use crate::predict::{self, widened};
 use crate::transform::inverse_one;
-use filter::{Filtered, Plane};
-use levels::{Coefficients, Content, Filled};
-use modes::{Luma, Macroblock};
+use filter::{Filtered, Plane, put};
+use levels::{Coefficients, Content};
 
 /// A decoded picture: 8-bit YCbCr by BT.601, limited range, as in [`crate::Planes`]. No padding between rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +67,7 @@ pub fn decode_memory_bytes(width: u32, height: u32) -> u64 {
 /// # Errors
 /// Every damage that shows: never part of a picture.
 pub fn decode(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Picture, DecodeError> {
-    let (header, mut modes, mut partitions) = header::parse(frame)?;
+    let (header, mut mode_reader, mut partitions) = header::parse(frame)?;
     let (columns, rows) = (header.width.div_ceil(16) as usize, header.height.div_ceil(16) as usize);
     let mut planes = [16, 8, 8].map(|side| Plane::new(columns * side, rows * side));
     let mut neighbours = Neighbours::new(columns);
@@ -81,9 +83,9 @@ pub fn decode(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Pic
         let levels = &mut partitions[row & last_partition];
         let (mut left_modes, mut left_filled) = ([0; 4], Filled::default());
         for (column, (above_modes, above_filled)) in above.iter_mut().enumerate() {
-            let macroblock = Macroblock::read(&header, &mut modes, above_modes, &mut left_modes);
+            let macroblock = modes::read(&header, &mut mode_reader, above_modes, &mut left_modes);
             let segment = usize::from(macroblock.segment) & 3;
-            let whole = matches!(macroblock.luma, Luma::Whole(_));
+            let whole = matches!(macroblock.luma, LumaMode::Whole(_));
             let any = if macroblock.empty {
                 above_filled.clear(whole);
                 left_filled.clear(whole);
@@ -100,7 +102,7 @@ pub fn decode(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Pic
             neighbours.keep(column, &pixels);
             store(&mut planes, (column, row), &pixels);
         }
-        if modes.past_end() || levels.past_end() {
+        if mode_reader.past_end() || levels.past_end() {
             return Err(TRUNCATED);
         }
         filter::row(&mut planes, row, header.simple_filter, &filtered);
@@ -147,7 +149,7 @@ fn put_together(
 ) {
     let Coefficients { blocks, contents } = coefficients;
     match &macroblock.luma {
-        Luma::Whole(mode) => {
+        LumaMode::Whole(mode) => {
             let predicted = predict::luma_in(usize::from(*mode), edges);
             for (half, predicted) in predicted.as_chunks::<4>().0.iter().enumerate() {
                 for (side, rows) in [0, 1].map(|side| (side, predicted.map(|row| row[side]))) {
@@ -160,7 +162,7 @@ fn put_together(
                 }
             }
         }
-        Luma::Blocks(modes) => {
+        LumaMode::Blocks(modes) => {
             let mut canvas = Canvas::new(edges);
             for (block, &mode) in modes.iter().enumerate() {
                 let prediction = canvas.prediction(block, mode).to_array();
@@ -186,13 +188,6 @@ fn put_together(
                 put(out, 32 * half + 8 * y, row);
             }
         }
-    }
-}
-
-#[inline(always)]
-fn put(out: &mut [u8], at: usize, row: [u8; 8]) {
-    if let Some(place) = out.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
-        *place = row;
     }
 }
 

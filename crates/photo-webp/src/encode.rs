@@ -1,6 +1,7 @@
 //! The whole picture, from analysis to frame.
 
 use crate::analysis::analyse;
+use crate::filled::Filled;
 use crate::frame::{Frame, MAX_FIRST_PARTITION, Macroblock};
 use crate::macroblock::{BlockModes, Carried, Coded, Context, LumaMode};
 use crate::picture::{Neighbours, Pixels};
@@ -19,15 +20,6 @@ const ROWS: usize = 8;
 
 /// What decoders see of the picture before they filter, handed over macroblock by macroblock.
 pub(crate) type Watch<'a> = &'a mut dyn FnMut(usize, usize, &Pixels);
-
-/// Which blocks have levels that are not zero.
-#[derive(Clone, Copy, Default)]
-struct Filled {
-    luma: [bool; 4],
-    /// U, then V.
-    chroma: [[bool; 2]; 2],
-    second: bool,
-}
 
 /// The last row or column of what has been coded.
 #[derive(Clone, Copy, Default)]
@@ -138,9 +130,8 @@ fn record(coded: &Coded, tokens: &mut Tokens, above: &mut Filled, left: &mut Fil
         || any(&coded.chroma_levels)
         || (whole && coded.second.iter().any(|&l| l != 0));
     if !filled {
-        let second = |side: &Filled| !whole && side.second;
-        *above = Filled { second: second(above), ..Filled::default() };
-        *left = Filled { second: second(left), ..Filled::default() };
+        above.clear(whole);
+        left.clear(whole);
         return false;
     }
     let mut plane = Plane::Luma;

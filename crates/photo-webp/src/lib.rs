@@ -17,6 +17,7 @@ mod container;
 mod cost;
 mod decode;
 mod encode;
+mod filled;
 mod frame;
 mod intra4;
 mod lanes;

@@ -7,10 +7,10 @@ use crate::steps;
 use crate::transform::{Eight, One};
 
 /// Where the `n`th coefficient of the file is in a block, row by row: RFC 6386, section 13.
-pub(crate) const ZIGZAG: [usize; 16] = [0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15];
+pub(crate) const ZIGZAG: [u8; 16] = [0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15];
 
 /// The same in a block that is stored in columns.
-const ZIGZAG_COLUMNS: [usize; 16] = {
+pub(crate) const ZIGZAG_COLUMNS: [u8; 16] = {
     let mut turned = [0; 16];
     let mut n = 0;
     while n < 16 {
@@ -97,6 +97,7 @@ impl Quantizer {
     pub(crate) fn eight<const FIRST: usize>(&self, block: &mut Eight) -> [Levels; 8] {
         let mut levels = [i16x8::splat(0); 16];
         for (n, &i) in ZIGZAG.iter().enumerate().skip(FIRST) {
+            let i = usize::from(i);
             let divided = divide(block[i], i16x8::splat(self.round[i]), i16x8::splat(self.reciprocal[i]));
             levels[n] = divided;
             block[i] = divided * i16x8::splat(self.step[i]);
@@ -116,7 +117,7 @@ impl Quantizer {
         let levels = [0, 1].map(|half| divide(block[half], round[half], reciprocal[half]));
         *block = [levels[0] * step[0], levels[1] * step[1]];
         let levels: Levels = cast(levels);
-        ZIGZAG_COLUMNS.map(|i| levels[i])
+        ZIGZAG_COLUMNS.map(|i| levels[usize::from(i)])
     }
 
     /// One block in rows; it becomes what decoders make of the levels.
@@ -128,7 +129,7 @@ impl Quantizer {
         let levels = [0, 1].map(|half| divide(values[half], round[half], reciprocal[half]));
         *block = cast([levels[0] * step[0], levels[1] * step[1]]);
         let levels: Levels = cast(levels);
-        ZIGZAG.map(|i| levels[i])
+        ZIGZAG.map(|i| levels[usize::from(i)])
     }
 }
 

@@ -10,16 +10,6 @@ use proptest::prelude::*;
 use super::*;
 use crate::segments::Tuning;
 
-/// A picture of its own.
-#[derive(Clone, Debug)]
-struct Picture {
-    width: u32,
-    height: u32,
-    y: Vec<u8>,
-    u: Vec<u8>,
-    v: Vec<u8>,
-}
-
 impl Picture {
     fn new(width: u32, height: u32, mut pixel: impl FnMut(u32, u32, u32) -> u8) -> Self {
         let mut plane = |number, width, height| {
@@ -80,12 +70,6 @@ impl Picture {
     }
 }
 
-impl From<crate::Picture> for Picture {
-    fn from(crate::Picture { width, height, y, u, v }: crate::Picture) -> Self {
-        Self { width, height, y, u, v }
-    }
-}
-
 fn paste(
     plane: &mut [u8],
     (width, height): (u32, u32),
@@ -118,7 +102,7 @@ fn decoded(file: &[u8]) -> [Picture; 2] {
         v: crop(&planes.v, planes.v_stride, half_width, half_height),
     };
     let length = u32::from_le_bytes(file[16..20].try_into().unwrap()) as usize;
-    let own = Picture::from(decode(&file[20..20 + length], &mut || false).unwrap());
+    let own = decode(&file[20..20 + length], &mut || false).unwrap();
     assert!(own.same(&libwebp), "our decoder differs: {:?}", own.first_difference(&libwebp));
     let frame = image_webp::vp8::Vp8Decoder::decode_frame(Cursor::new(&file[20..20 + length])).unwrap();
     // Its planes are whole macroblocks.

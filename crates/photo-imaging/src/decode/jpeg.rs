@@ -1,7 +1,5 @@
 //! The scale at which a JPEG is decoded.
 
-use std::time::Instant;
-
 use photo_jpeg::{Jpeg, Scale, Scales};
 
 use super::Planes;
@@ -18,8 +16,7 @@ pub(super) fn decode(
     limits: &Limits,
 ) -> Result<Planes, ImagingError> {
     let scales = affordable(photo, target, half_chroma, limits)?;
-    let mut should_stop = || limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    let picture = photo.decode(scales, &mut should_stop).map_err(refused)?;
+    let picture = photo.decode(scales, &mut || limits.deadline_has_passed()).map_err(refused)?;
     Ok(Planes { picture, limited: false })
 }
 

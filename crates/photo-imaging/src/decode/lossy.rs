@@ -1,7 +1,5 @@
 //! Lossy WebP without alpha.
 
-use std::time::Instant;
-
 use photo_jpeg::{Color, Picture, Plane};
 use photo_webp::DecodeError;
 
@@ -13,7 +11,7 @@ use crate::probe::webp::Lossy;
 
 /// Decodes to planes of the photo's size: the format cannot be scaled on the way.
 pub(super) fn decode(photo: &Lossy<'_>, limits: &Limits) -> Result<Planes, ImagingError> {
-    let mut should_stop = || limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let mut should_stop = || limits.deadline_has_passed();
     let decoded = photo_webp::decode(photo.frame, &mut should_stop).map_err(|error| match error {
         DecodeError::Stopped => ImagingError::DeadlinePassed { step: "the end of decoding" },
         damage => ImagingError::corrupt(Format::WebP, damage.to_string()),

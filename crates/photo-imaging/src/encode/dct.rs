@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_is_just_above_half_a_step_becomes_zero_but_for_the_mean() {
-        // A mean of 12.48 steps of 8, and a wave of one frequency of 0.51 or 0.53 steps.
+        // A mean of 0.51 steps, and a wave of one frequency of 0.51 steps and more.
         for (amount, least, expected) in [(0.51, 0.5, 1), (0.51, 0.52, 0), (0.53, 0.52, 1), (1.6, 0.52, 2)] {
             let rows: [[f64; 8]; 8] = std::array::from_fn(|_| {
                 std::array::from_fn(|x| {

@@ -55,9 +55,15 @@ impl Plane {
 
     #[inline(always)]
     pub(super) fn put<const N: usize>(&mut self, at: usize, row: [u8; N]) {
-        if let Some(place) = self.samples.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
-            *place = row;
-        }
+        put(&mut self.samples, at, row);
+    }
+}
+
+/// Writes a row into samples from a place on.
+#[inline(always)]
+pub(super) fn put<const N: usize>(samples: &mut [u8], at: usize, row: [u8; N]) {
+    if let Some(place) = samples.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *place = row;
     }
 }
 
@@ -67,49 +73,27 @@ pub(super) fn row(planes: &mut [Plane; 3], row: usize, simple: bool, macroblocks
         let Some(strength) = macroblock.strength else { continue };
         let outer = Edge::new(strength, strength.inner + 4);
         let inner = Edge::new(strength, strength.inner);
-        let inside: &[usize] = if macroblock.inside { &[4, 8, 12] } else { &[] };
         let luma = &mut planes[0];
-        let at = 16 * (row * luma.stride + column);
         if simple {
-            if column > 0 {
-                luma.across_columns(at, |p| simple_edge(p, &outer));
-            }
-            for x in inside {
-                luma.across_columns(at + x, |p| simple_edge(p, &inner));
-            }
-            if row > 0 {
-                luma.across_rows(at, |p| simple_edge(p, &outer));
-            }
-            for y in inside {
-                luma.across_rows(at + y * luma.stride, |p| simple_edge(p, &inner));
-            }
+            luma.edges((column, row), macroblock.inside, &|p| simple_edge(p, &outer), &|p| {
+                simple_edge(p, &inner)
+            });
             continue;
         }
-        if column > 0 {
-            luma.across_columns(at, |p| outer_edge(p, &outer));
-        }
-        for x in inside {
-            luma.across_columns(at + x, |p| inner_edge(p, &inner));
-        }
-        if row > 0 {
-            luma.across_rows(at, |p| outer_edge(p, &outer));
-        }
-        for y in inside {
-            luma.across_rows(at + y * luma.stride, |p| inner_edge(p, &inner));
-        }
+        luma.edges((column, row), macroblock.inside, &|p| outer_edge(p, &outer), &|p| inner_edge(p, &inner));
         let [_, chroma @ ..] = planes;
         let at = 8 * (row * chroma[0].stride + column);
         if column > 0 {
-            both_across_columns(chroma, at, |p| outer_edge(p, &outer));
+            both_across_columns(chroma, at, &|p| outer_edge(p, &outer));
         }
         if macroblock.inside {
-            both_across_columns(chroma, at + 4, |p| inner_edge(p, &inner));
+            both_across_columns(chroma, at + 4, &|p| inner_edge(p, &inner));
         }
         if row > 0 {
-            both_across_rows(chroma, at, |p| outer_edge(p, &outer));
+            both_across_rows(chroma, at, &|p| outer_edge(p, &outer));
         }
         if macroblock.inside {
-            both_across_rows(chroma, at + 4 * chroma[0].stride, |p| inner_edge(p, &inner));
+            both_across_rows(chroma, at + 4 * chroma[0].stride, &|p| inner_edge(p, &inner));
         }
     }
 }
@@ -118,9 +102,34 @@ pub(super) fn row(planes: &mut [Plane; 3], row: usize, simple: bool, macroblocks
 type Pixels = [u8x16; 8];
 
 impl Plane {
+    /// All edges of a macroblock of luma, and inside of it.
+    #[inline(always)]
+    fn edges(
+        &mut self,
+        (column, row): (usize, usize),
+        inside: bool,
+        outer: &impl Fn(Pixels) -> Option<Pixels>,
+        inner: &impl Fn(Pixels) -> Option<Pixels>,
+    ) {
+        let inside: &[usize] = if inside { &[4, 8, 12] } else { &[] };
+        let at = 16 * (row * self.stride + column);
+        if column > 0 {
+            self.across_columns(at, outer);
+        }
+        for x in inside {
+            self.across_columns(at + x, inner);
+        }
+        if row > 0 {
+            self.across_rows(at, outer);
+        }
+        for y in inside {
+            self.across_rows(at + y * self.stride, inner);
+        }
+    }
+
     /// The edge below the row above `at`, 16 pixels long.
     #[inline(always)]
-    fn across_rows(&mut self, at: usize, filter: impl FnOnce(Pixels) -> Option<Pixels>) {
+    fn across_rows(&mut self, at: usize, filter: &impl Fn(Pixels) -> Option<Pixels>) {
         let stride = self.stride;
         let Some(top) = at.checked_sub(4 * stride) else { return };
         let pixels: Pixels = std::array::from_fn(|y| u8x16::new(self.row(top + y * stride)));
@@ -133,7 +142,7 @@ impl Plane {
 
     /// The edge on the left of `at`, 16 pixels long.
     #[inline(always)]
-    fn across_columns(&mut self, at: usize, filter: impl FnOnce(Pixels) -> Option<Pixels>) {
+    fn across_columns(&mut self, at: usize, filter: &impl Fn(Pixels) -> Option<Pixels>) {
         let stride = self.stride;
         let Some(left) = at.checked_sub(4) else { return };
         let rows: [[u8; 8]; 16] = std::array::from_fn(|y| self.row(left + y * stride));
@@ -146,7 +155,7 @@ impl Plane {
 
 /// The edges of U and V, 8 pixels long each.
 #[inline(always)]
-fn both_across_rows([u, v]: &mut [Plane; 2], at: usize, filter: impl FnOnce(Pixels) -> Option<Pixels>) {
+fn both_across_rows([u, v]: &mut [Plane; 2], at: usize, filter: &impl Fn(Pixels) -> Option<Pixels>) {
     let stride = u.stride;
     let Some(top) = at.checked_sub(4 * stride) else { return };
     let pixels: Pixels = std::array::from_fn(|y| {
@@ -163,7 +172,7 @@ fn both_across_rows([u, v]: &mut [Plane; 2], at: usize, filter: impl FnOnce(Pixe
 
 /// As [`both_across_rows`].
 #[inline(always)]
-fn both_across_columns([u, v]: &mut [Plane; 2], at: usize, filter: impl FnOnce(Pixels) -> Option<Pixels>) {
+fn both_across_columns([u, v]: &mut [Plane; 2], at: usize, filter: &impl Fn(Pixels) -> Option<Pixels>) {
     let stride = u.stride;
     let Some(left) = at.checked_sub(4) else { return };
     let rows: [[u8; 8]; 16] = std::array::from_fn(|y| {
@@ -181,7 +190,7 @@ fn both_across_columns([u, v]: &mut [Plane; 2], at: usize, filter: impl FnOnce(P
 #[inline(always)]
 fn filtered_columns(
     rows: [[u8; 8]; 16],
-    filter: impl FnOnce(Pixels) -> Option<Pixels>,
+    filter: &impl Fn(Pixels) -> Option<Pixels>,
 ) -> Option<[[u8; 8]; 16]> {
     let mut v: [u8x16; 8] = cast(rows);
     // Each turn moves the highest bit of a byte's place to the end: after four of seven, columns are rows.
@@ -449,7 +458,7 @@ mod tests {
             let edge = Edge::new(strength, limit);
             // From smooth to rough.
             let rows = noise.map(|row| row.map(|n| base.saturating_add(n % (spread + 1))));
-            let found = filtered_columns(rows, |p| match kind {
+            let found = filtered_columns(rows, &|p| match kind {
                 0 => simple_edge(p, &edge),
                 1 => inner_edge(p, &edge),
                 _ => outer_edge(p, &edge),
@@ -468,10 +477,10 @@ mod tests {
             let edge = Edge::new(strength, strength.inner);
             let smooth = noise.map(|row| row.map(|n| 100 + n % 16));
             let mut upright = Plane { samples: smooth.concat(), stride: 16 };
-            upright.across_rows(64, |p| inner_edge(p, &edge));
+            upright.across_rows(64, &|p| inner_edge(p, &edge));
             let turned: Vec<u8> = (0..128).map(|i| smooth[i % 8][i / 8]).collect();
             let mut turned = Plane { samples: turned, stride: 8 };
-            turned.across_columns(4, |p| inner_edge(p, &edge));
+            turned.across_columns(4, &|p| inner_edge(p, &edge));
             let back: Vec<u8> = (0..128).map(|i| turned.samples[i % 16 * 8 + i / 16]).collect();
             prop_assert_eq!(upright.samples, back);
         }

@@ -149,7 +149,7 @@ impl Filter {
             // Four by what is referred to, four by mode; the first of each is that of key frames.
             for difference in &mut differences {
                 for i in 0..4 {
-                    let value = if reader.even() { reader.any_signed(6) } else { 0 };
+                    let value = reader.optional_signed(6);
                     if i == 0 {
                         *difference = value;
                     }

@@ -2,13 +2,10 @@
 
 use super::header::{ByPlace, Steps};
 use super::reader::BoolReader;
+use crate::filled::Filled;
+use crate::quantize::{ZIGZAG, ZIGZAG_COLUMNS};
 use crate::tokens::{EXTRA, Plane};
 use crate::transform::inverse_second;
-
-/// Where coefficients of a block go, in the order of the file: by columns, as [`crate::transform::inverse_one`] takes them.
-const COLUMNS: [u8; 16] = [0, 4, 1, 2, 5, 8, 12, 9, 6, 3, 7, 10, 13, 14, 11, 15];
-/// The same by rows: RFC 6386, 13.
-const ROWS: [u8; 16] = [0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15];
 
 /// What is in a block, and so how it is transformed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -30,23 +27,6 @@ impl Coefficients {
     pub(super) const NONE: Self = Self { blocks: [[0; 16]; 24], contents: [Content::Nothing; 24] };
 }
 
-/// Which blocks of the macroblock above, or on the left, have levels.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Filled {
-    luma: [bool; 4],
-    /// U, then V.
-    chroma: [[bool; 2]; 2],
-    second: bool,
-}
-
-impl Filled {
-    /// Of a macroblock without levels. A second-order block is only had by those that are predicted as a whole.
-    pub(super) fn clear(&mut self, whole: bool) {
-        let second = self.second && !whole;
-        *self = Self { second, ..Self::default() };
-    }
-}
-
 /// Reads a macroblock's levels. Says whether any coefficient is not zero.
 pub(super) fn read(
     reader: &mut BoolReader<'_>,
@@ -63,7 +43,7 @@ pub(super) fn read(
         let mut second = [0; 16];
         let plane = &probabilities[Plane::Second as usize];
         let before = usize::from(above.second) + usize::from(left.second);
-        let end = block(&mut own, plane, before, 0, steps.second, &ROWS, &mut second);
+        let end = block(&mut own, plane, before, 0, steps.second, &ZIGZAG, &mut second);
         (above.second, left.second) = (end > 0, end > 0);
         if end > 0 {
             for (block, first) in out.blocks.iter_mut().zip(inverse_second(&second)) {
@@ -81,7 +61,7 @@ pub(super) fn read(
     for left in &mut left.luma {
         for (above, (coefficients, content)) in above.luma.iter_mut().zip(&mut blocks) {
             let before = usize::from(*above) + usize::from(*left);
-            let end = block(&mut own, plane, before, first, steps.luma, &COLUMNS, coefficients);
+            let end = block(&mut own, plane, before, first, steps.luma, &ZIGZAG_COLUMNS, coefficients);
             (*above, *left) = (end > first, end > first);
             *content = content_of(end, coefficients[0]);
             any |= *content != Content::Nothing;
@@ -93,7 +73,7 @@ pub(super) fn read(
         for left in left {
             for (above, (coefficients, content)) in above.iter_mut().zip(&mut blocks) {
                 let before = usize::from(*above) + usize::from(*left);
-                let end = block(&mut own, plane, before, 0, steps.chroma, &COLUMNS, coefficients);
+                let end = block(&mut own, plane, before, 0, steps.chroma, &ZIGZAG_COLUMNS, coefficients);
                 (*above, *left) = (end > 0, end > 0);
                 *content = content_of(end, coefficients[0]);
                 any |= *content != Content::Nothing;

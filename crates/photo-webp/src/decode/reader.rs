@@ -129,11 +129,9 @@ impl<'a> BoolReader<'a> {
 
     /// If it is there: `count` bits, at most 7, and the sign. Otherwise zero.
     pub(super) fn optional_signed(&mut self, count: u32) -> i32 {
-        if self.even() { self.any_signed(count) } else { 0 }
-    }
-
-    /// `count` bits, at most 7, and the sign.
-    pub(super) fn any_signed(&mut self, count: u32) -> i32 {
+        if !self.even() {
+            return 0;
+        }
         let amount = i32::from(self.number(count));
         if self.even() { -amount } else { amount }
     }
