@@ -69,6 +69,23 @@ impl Aws {
         Ok(output.item)
     }
 
+    /// The item of a photo that is settled, once its event is sent as well: after that nothing changes it by itself.
+    ///
+    /// # Errors
+    /// There is no record, or the event is not sent in this time.
+    pub async fn announced(&self, owner: &str, photo_id: &str, within: Duration) -> Result<Item> {
+        let deadline = Instant::now() + within;
+        loop {
+            let item =
+                self.item(owner, photo_id).await?.with_context(|| format!("no record of {photo_id}"))?;
+            if !item.contains_key("unsent_event") {
+                return Ok(item);
+            }
+            ensure!(Instant::now() < deadline, "{photo_id} is not announced");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Sets attributes of a photo's item past every rule, as no function would.
     pub async fn set_attributes(
         &self,

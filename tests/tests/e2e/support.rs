@@ -1,6 +1,6 @@
 //! What the cases share.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use photodrop_tests::aws::{self, Item, event_for};
@@ -94,17 +94,9 @@ impl World {
         self.aws.item(&self.owner, photo_id).await.unwrap().expect("the record is there")
     }
 
-    /// The item of a photo that is settled, once its event is sent as well: after that nothing changes it by itself.
+    /// The same once its event is sent, see [`Aws::announced`].
     pub(crate) async fn announced(&self, photo_id: &str) -> Item {
-        let deadline = Instant::now() + Duration::from_mins(1);
-        loop {
-            let item = self.item(photo_id).await;
-            if !item.contains_key("unsent_event") {
-                return item;
-            }
-            assert!(Instant::now() < deadline, "{photo_id} is not announced");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        self.aws.announced(&self.owner, photo_id, Duration::from_mins(1)).await.unwrap()
     }
 }
 

@@ -65,11 +65,7 @@ async fn aged(rig: &Rig) -> Result<String> {
     let photo_id = rig.api.upload("image/jpeg", &photo("orientation-1.jpg")?).await?;
     rig.settled(&photo_id).await?;
     // Its announcement is on its way; with it the first making has made its last call.
-    let deadline = Instant::now() + RETRIES;
-    while rig.aws.item(&rig.owner, &photo_id).await?.is_some_and(|item| item.contains_key("unsent_event")) {
-        ensure!(Instant::now() < deadline, "{photo_id} is not announced");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    rig.aws.announced(&rig.owner, &photo_id, RETRIES).await?;
     let recipe = [("recipe", AttributeValue::S(LONG_AGO.to_owned()))];
     rig.aws.set_attributes(&rig.owner, &photo_id, &recipe).await?;
     Ok(photo_id)
