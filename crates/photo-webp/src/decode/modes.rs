@@ -6,9 +6,6 @@ use crate::frame::Macroblock;
 use crate::macroblock::LumaMode;
 use crate::mode_probabilities::BLOCK_MODES;
 
-/// The tree of modes of 4 x 4 blocks: where a false and a true bit lead, or the mode, negative, that they are.
-const TREE: [[i8; 2]; 9] = [[0, 1], [-1, 2], [-2, 3], [4, 6], [-3, 5], [-4, -5], [-6, 7], [-7, 8], [-8, -9]];
-
 /// What is written of the next macroblock beside its levels. `above` and `left` are the modes of the blocks there, and become this one's.
 pub(super) fn read(
     header: &Header,
@@ -52,16 +49,24 @@ pub(super) fn read(
     Macroblock { luma, chroma, segment, empty }
 }
 
+/// The mode of a 4 x 4 block. Written out as the tree is: a branch of its own for each of its places can be guessed, and reading
+/// goes on while the guess is checked.
 #[inline(always)]
-fn block(reader: &mut BoolReader<'_>, probabilities: &[u8; 9]) -> u8 {
-    let mut branch = 0_i8;
-    loop {
-        let place = usize::from(branch.unsigned_abs()) % 9;
-        let next = TREE[place][usize::from(reader.bit(probabilities[place]))];
-        if next <= 0 {
-            return next.unsigned_abs();
-        }
-        branch = next;
+fn block(r: &mut BoolReader<'_>, p: &[u8; 9]) -> u8 {
+    if !r.bit(p[0]) {
+        0
+    } else if !r.bit(p[1]) {
+        1
+    } else if !r.bit(p[2]) {
+        2
+    } else if !r.bit(p[3]) {
+        if r.bit(p[4]) { 4 + u8::from(r.bit(p[5])) } else { 3 }
+    } else if !r.bit(p[6]) {
+        6
+    } else if r.bit(p[7]) {
+        8 + u8::from(r.bit(p[8]))
+    } else {
+        7
     }
 }
 
@@ -69,17 +74,22 @@ fn block(reader: &mut BoolReader<'_>, probabilities: &[u8; 9]) -> u8 {
 mod tests {
     use super::*;
     use crate::intra4::PATHS;
+    use crate::writer::{Bits, BoolWriter};
 
     #[test]
-    fn the_tree_leads_where_the_encoder_s_paths_do() {
-        for (mode, path) in (0_i8..).zip(PATHS) {
-            let mut place = 0_i8;
-            for (i, &(branch, bit)) in path.iter().enumerate() {
-                assert_eq!(usize::try_from(place), Ok(branch), "mode {mode}");
-                place = TREE[branch][usize::from(bit)];
-                assert_eq!(place <= 0, i + 1 == path.len(), "mode {mode}");
+    fn each_mode_is_read_as_the_encoder_writes_it() {
+        let probabilities = &BLOCK_MODES[3][5];
+        for (mode, path) in (0_u8..).zip(PATHS) {
+            let mut writer = BoolWriter::with_capacity(0);
+            for &(branch, bit) in path {
+                writer.put(bit, probabilities[branch]);
             }
-            assert_eq!(-place, mode);
+            // What comes next, to see that no more was taken.
+            writer.put_bits(0b1011, 4);
+            let bytes = writer.finish();
+            let mut reader = BoolReader::new(&bytes);
+            assert_eq!(block(&mut reader, probabilities), mode);
+            assert_eq!(reader.number(4), 0b1011, "mode {mode}");
         }
     }
 }
