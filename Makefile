@@ -129,7 +129,7 @@ load:
 .PHONY: bench
 bench:
 	@test -n "$(PYTHON)" || { echo "make $@: Python 3.10+ is needed, found $$(python3 --version 2>/dev/null || echo none)" >&2; exit 1; }
-	@PYTHONDONTWRITEBYTECODE=1 PHOTOS='$(PHOTOS)' ROUNDS='$(ROUNDS)' QUICK='$(QUICK)' $(PYTHON) bench/run.py
+	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='$(CURDIR)' PHOTOS='$(PHOTOS)' ROUNDS='$(ROUNDS)' QUICK='$(QUICK)' $(PYTHON) bench/run.py
 
 .PHONY: cost
 cost:

@@ -6,6 +6,7 @@ Everything lands in bench/.work and bench/node_modules, which git ignores.
 import glob
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 import cost
+from infra.local import cpu
 
 BENCH = Path(__file__).parent
 ROOT = BENCH.parent
@@ -34,12 +36,13 @@ def say(text: str) -> None:
     print(f"make bench: {text}", file=sys.stderr, flush=True)
 
 
-def run(what: str, command: list[str | Path], folder: Path) -> None:
+def run(what: str, command: list[str | Path], folder: Path, flags: dict[str, str] | None = None) -> None:
     """Runs a step whose output matters only if it fails."""
     say(what)
     log = WORK / "log.txt"
     with log.open("w") as out:
-        if subprocess.run(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False).returncode:
+        environment = {**os.environ, **(flags or {})}
+        if subprocess.run(command, cwd=folder, env=environment, stdout=out, stderr=subprocess.STDOUT, check=False).returncode:
             sys.stderr.write(log.read_text()[-4000:])
             raise Failure(f"{what} failed, see above")
 
@@ -63,6 +66,22 @@ def digest(*files: Path) -> str:
 
 def stamped(stamp: Path, value: str) -> bool:
     return stamp.exists() and stamp.read_text() == value
+
+
+def build() -> tuple[Path, str]:
+    """photodrop's side, for the CPU that the functions are built for if this machine has it; where it is, and that CPU."""
+    machine = platform.machine()
+    architecture = {"x86_64": "x86_64", "aarch64": "arm64"}.get(machine)
+    if platform.system() != "Linux" or architecture is None:
+        raise Failure(f"CPU time and memory are read as Linux tells them, on x86_64 or arm64; this is {platform.system()} on {machine}")
+    target = f"{machine}-unknown-linux-gnu"
+    missing = cpu.lacking(architecture)
+    flags = {} if missing else {"RUSTFLAGS": cpu.rustflags(architecture, os.environ)}
+    # With a target named, the flags are not those of build scripts, and what is built is kept apart from `cargo build`'s.
+    run("building photodrop's side", ["cargo", "build", "--release", "--locked", "--package", "photodrop-bench", "--target", target],
+        ROOT, flags)
+    folder = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    return folder / target / "release/photodrop-bench", f"any {architecture}" if missing else cpu.LAMBDA[architecture]
 
 
 def install_sharp() -> None:
@@ -116,19 +135,18 @@ def main() -> None:
         raise Failure(f"ROUNDS={rounds}: a number from 1 on is needed")
     check_node()
     WORK.mkdir(exist_ok=True)
-    run("building photodrop's side", ["cargo", "build", "--release", "--locked", "--package", "photodrop-bench"], ROOT)
+    binary, built = build()
     install_sharp()
     if not os.environ.get("PHOTOS"):
         make_photos()
     photos = chosen_photos(quick)
     given = [f"{name}={os.environ[name]}" for name in ("QUICK", "PHOTOS", "ROUNDS") if os.environ.get(name)]
     arguments = [f"sharp={BENCH / 'sharp.mjs'}", f"work={WORK / 'out'}", f"rounds={rounds}",
-                 f"command={' '.join(['make bench', *given])}", f"commit={commit()}", f"date={date.today()}"]
+                 f"command={' '.join(['make bench', *given])}", f"commit={commit()}", f"date={date.today()}", f"built={built}"]
     # A short run or other people's photos do not belong on the page.
     if not given:
         arguments += [f"page={ROOT / 'docs/PERFORMANCE.md'}", f"plot={ROOT / 'docs/performance.svg'}"]
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    done = subprocess.run([target / "release/photodrop-bench", "run", *arguments, *photos], cwd=ROOT, check=False)
+    done = subprocess.run([binary, "run", *arguments, *photos], cwd=ROOT, check=False)
     if done.returncode:
         raise Failure("the comparison ended early, see above")
     if not given:

@@ -33,12 +33,13 @@ fn circumstances(results: &Results, settings: &Settings) -> String {
         None => "not pinned: the system refused",
     };
     format!(
-        "`{}` on {}, photodrop {} ({}), {}, {core}, {} interleaved rounds after one to warm up, medians.\n\
+        "`{}` on {}, photodrop {} ({}) built for {}, {}, {core}, {} interleaved rounds after one to warm up, medians.\n\
          sharp {} with libvips {}, libwebp {}, mozjpeg {}, Node {}; `concurrency(1)`, cache off.\n",
         settings.command,
         settings.date,
         version("photodrop"),
         settings.commit,
+        settings.built,
         machine::cpu_model(),
         results.rounds,
         version("sharp"),

@@ -10,7 +10,7 @@ use crate::worker::Reply;
 use crate::{machine, plot, report};
 
 pub(crate) const USAGE: &str = "photodrop-bench run sharp=FILE work=FOLDER rounds=N command=TEXT commit=TEXT date=DAY \
-    [page=FILE plot=FILE] PHOTO…";
+    built=TEXT [page=FILE plot=FILE] PHOTO…";
 
 /// What is measured and where the result goes.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) command: String,
     pub(crate) commit: String,
     pub(crate) date: String,
+    /// The CPU that this program was built for.
+    pub(crate) built: String,
     page: Option<PathBuf>,
     plot: Option<PathBuf>,
     photos: Vec<PathBuf>,
@@ -40,6 +42,7 @@ impl Settings {
                 Some(("command", value)) => value.clone_into(&mut settings.command),
                 Some(("commit", value)) => value.clone_into(&mut settings.commit),
                 Some(("date", value)) => value.clone_into(&mut settings.date),
+                Some(("built", value)) => value.clone_into(&mut settings.built),
                 Some(("page", value)) => settings.page = Some(value.into()),
                 Some(("plot", value)) => settings.plot = Some(value.into()),
                 _ => settings.photos.push(argument.into()),

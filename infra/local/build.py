@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.local import glibc
+from infra.local import cpu, glibc
 from infra.local.console import Console, Failure, run
 from infra.local.settings import FUNCTIONS, LOCAL, ROOT, aws_environment
 
@@ -26,18 +26,21 @@ def functions(console: Console, architecture: str) -> None:
     everything compiled.
     """
     console.say(f"building the functions for {architecture} (the first time takes some minutes) …")
+    missing = cpu.lacking(architecture)
+    if missing:
+        console.say(f"  this machine's CPU lacks {', '.join(missing)}, which Lambda's has: built without, so slower than there")
     run(command(architecture, ["--release"], FUNCTIONS), "the build of the functions",
-        env={**environment(architecture), **BUILT_FAST}, cwd=ROOT, show=True)
+        env={**environment(architecture, any_cpu=bool(missing)), **BUILT_FAST}, cwd=ROOT, show=True)
     check_glibc(console, programs())
 
 
 def shipped(console: Console, architecture: str) -> list[Path]:
-    """Compiles them as they are shipped (the profile `dist`), apart from what `make up` runs."""
+    """Compiles them as they are shipped (the profile `dist`), apart from what `make up` runs, and for Lambda's CPU alone."""
     console.say(f"building the functions for {architecture} as they are shipped (linked as one: the first time takes many "
                 "minutes) …")
     folder = target_folder() / "lambda-dist" / architecture
     run(command(architecture, ["--profile", "dist", "--lambda-dir", str(folder)], FUNCTIONS), "the build of the functions",
-        env=environment(architecture), cwd=ROOT, show=True)
+        env={**environment(architecture), "RUSTFLAGS": cpu.rustflags(architecture, os.environ)}, cwd=ROOT, show=True)
     built = [folder / name / "bootstrap" for name in FUNCTIONS]
     check_glibc(console, built)
     return built
@@ -56,15 +59,18 @@ def package(console: Console, architecture: str) -> Path:
     """Runs `sam build`, which finds everything compiled, and gives the template to deploy."""
     with console.step("packaging (sam build)"):
         run(["sam", "build", "--build-dir", BUILT, "--parameter-overrides", f"Architecture={architecture}"],
-            "sam build", env={**environment(architecture), **BUILT_FAST, **aws_environment("http://localhost")}, cwd=ROOT)
+            "sam build", env={**environment(architecture, any_cpu=bool(cpu.lacking(architecture))), **BUILT_FAST,
+                              **aws_environment("http://localhost")}, cwd=ROOT)
     return BUILT / "template.yaml"
 
 
-def environment(architecture: str) -> dict[str, str]:
-    """What makes cargo-lambda build against Amazon Linux 2023's glibc: see CargoLambda.toml."""
+def environment(architecture: str, *, any_cpu: bool = False) -> dict[str, str]:
+    """What makes cargo-lambda build against Amazon Linux 2023's glibc, and for Lambda's CPU or any: see CargoLambda.toml."""
     own = {name: value for name, value in os.environ.items() if name != "CARGO_LAMBDA_CONTEXT"}
+    if any_cpu:
+        own["CARGO_LAMBDA_CONTEXT"] = f"{architecture}_any_cpu"
     # SAM asks for arm64 by an option that cargo-lambda does not take together with a configured target.
-    if architecture == "x86_64":
+    elif architecture == "x86_64":
         own["CARGO_LAMBDA_CONTEXT"] = architecture
     return own
 
