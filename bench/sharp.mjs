@@ -7,29 +7,35 @@ import sharp from 'sharp';
 sharp.concurrency(1);
 sharp.cache(false);
 
-const inside = (image, side) => image.resize(side, side, { fit: 'inside', withoutEnlargement: true });
+const inside = (image, side, options = {}) =>
+  image.resize(side, side, { fit: 'inside', withoutEnlargement: true, ...options });
 const encoded = (image, { format, quality, effort }) =>
   // JPEG has no alpha; photodrop flattens on white as well.
   format === 'webp' ? image.webp({ quality, effort }) : image.flatten({ background: '#fff' }).jpeg({ quality });
 
-const ways = {
-  // Shrink on load to the largest, then each size from the one above it.
-  async cascade(photo, outputs) {
-    const files = [];
-    let source = () => sharp(photo).autoOrient();
-    let size;
-    let pixels;
-    for (const output of outputs) {
-      if (output.side !== size) {
-        size = output.side;
-        const { data, info } = await inside(source(), size).raw().toBuffer({ resolveWithObject: true });
-        pixels = { data, raw: { width: info.width, height: info.height, channels: info.channels } };
-        source = () => sharp(pixels.data, { raw: pixels.raw });
-      }
-      files.push(await encoded(source(), output).toBuffer());
+// Each size from the one above it, the largest from the photo.
+const cascade = async (photo, outputs, options) => {
+  const files = [];
+  let source = () => sharp(photo).autoOrient();
+  let size;
+  let pixels;
+  for (const output of outputs) {
+    if (output.side !== size) {
+      size = output.side;
+      const { data, info } = await inside(source(), size, options).raw().toBuffer({ resolveWithObject: true });
+      pixels = { data, raw: { width: info.width, height: info.height, channels: info.channels } };
+      source = () => sharp(pixels.data, { raw: pixels.raw });
     }
-    return files;
-  },
+    files.push(await encoded(source(), output).toBuffer());
+  }
+  return files;
+};
+
+const ways = {
+  // Shrink on load as far as the decoder can.
+  cascade: (photo, outputs) => cascade(photo, outputs),
+  // As little as libvips then does: what libwebp's averaging loses is kept.
+  sharpest: (photo, outputs) => cascade(photo, outputs, { fastShrinkOnLoad: false }),
   // A pipeline of its own for each output, as most code has it.
   async separate(photo, outputs) {
     const files = [];

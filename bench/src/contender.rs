@@ -34,11 +34,14 @@ pub(crate) const PHOTODROP: usize = 4;
 /// photodrop at sharp's default effort.
 pub(crate) const PHOTODROP_EQUAL: usize = 5;
 
+/// sharp without its fast reduction while it decodes: for bytes and quality alone.
+pub(crate) const SHARP_SHARPEST: usize = 6;
+
 /// sharp's default.
 pub(crate) const SHARP_EFFORT: u8 = 4;
 
 /// In the order in which each round runs them.
-pub(crate) const CONTENDERS: [Contender; 6] = [
+pub(crate) const CONTENDERS: [Contender; 7] = [
     Contender { name: "sharp cascade", tool: Tool::Sharp, way: "cascade", effort: Some(SHARP_EFFORT) },
     Contender {
         name: "sharp cascade, photodrop's effort",
@@ -53,6 +56,12 @@ pub(crate) const CONTENDERS: [Contender; 6] = [
         name: "photodrop, sharp's effort",
         tool: Tool::Photodrop,
         way: "render",
+        effort: Some(SHARP_EFFORT),
+    },
+    Contender {
+        name: "sharp cascade, no fast shrink",
+        tool: Tool::Sharp,
+        way: "sharpest",
         effort: Some(SHARP_EFFORT),
     },
 ];
@@ -146,6 +155,7 @@ mod tests {
         assert_eq!(CONTENDERS[SHARP_EQUAL].effort, Some(RenderOptions::DEFAULT_WEBP_METHOD));
         assert_eq!((CONTENDERS[PHOTODROP].tool, CONTENDERS[PHOTODROP].effort), (Tool::Photodrop, None));
         assert_eq!(CONTENDERS[PHOTODROP_EQUAL].effort, CONTENDERS[SHARP].effort);
+        assert_eq!(CONTENDERS[SHARP_SHARPEST].way, "sharpest");
     }
 
     #[test]
