@@ -55,8 +55,7 @@ def show(console: Console, target: Target, *, seen_file: Path, raised: str | Non
         raise Failure("SPEED is for the local stack: on AWS time goes as it goes")
     while True:
         if target.local:
-            publish(target, seen_file)
-            evaluate_all(target, speed)
+            evaluate_all(target, publish(target, seen_file), speed)
         alarms = of(target)
         for alarm in sorted(alarms, key=lambda alarm: (alarm["StateValue"] == "OK", alarm["AlarmName"])):
             console.plain(f"{alarm['StateValue']:<17} {short(target, alarm):<22} {alarm.get('StateReason', '')}")
@@ -95,9 +94,9 @@ def speed_from(text: str | None) -> int:
     return int(text)
 
 
-def evaluate_all(target: Target, speed: int = 1) -> None:
+def evaluate_all(target: Target, now: float, speed: int = 1) -> None:
+    """Looks at every alarm as of the moment at which the metrics were published: a minute may have begun since."""
     cloudwatch = target.client("cloudwatch")
-    now = time.time()
     for alarm in of(target):
         looked_at = {**alarm, "Period": max(1, alarm["Period"] // speed)}
         verdict = evaluate(looked_at, values(cloudwatch, looked_at, now), now)
@@ -147,8 +146,8 @@ def evaluate(alarm: dict[str, Any], found: dict[int, float], now: float) -> Verd
     return Verdict(state, f"{count} of {needed} periods breach {alarm['Threshold']:g}: {shown}")
 
 
-def publish(target: Target, seen_file: Path) -> None:
-    """Makes metrics of what was logged since the last time, and of the queue as it is."""
+def publish(target: Target, seen_file: Path) -> float:
+    """Makes metrics of what was logged since the last time, and of the queue as it is; gives the time of that."""
     try:
         seen = set(json.loads(seen_file.read_text()))
     except (OSError, ValueError):
@@ -168,12 +167,14 @@ def publish(target: Target, seen_file: Path) -> None:
                         *from_platform(event["message"], event["timestamp"] / 1000, target.functions[role])]
                 for namespace, datum in made:
                     data.setdefault(namespace, []).append(datum)
-    data.setdefault("AWS/SQS", []).extend(from_queues(target))
+    now = time.time()
+    data.setdefault("AWS/SQS", []).extend(from_queues(target, now))
     for namespace, metrics in data.items():
         for start in range(0, len(metrics), DATA_PER_CALL):
             target.client("cloudwatch").put_metric_data(Namespace=namespace,
                                                         MetricData=metrics[start:start + DATA_PER_CALL])
     seen_file.write_text(json.dumps(sorted(now_seen)))
+    return now
 
 
 def logged(logs: Any, group: str, since: int) -> Iterable[dict[str, Any]]:
@@ -227,19 +228,18 @@ def is_failed_invocation(message: str) -> bool:
         return False
 
 
-def from_queues(target: Target) -> list[dict[str, Any]]:
+def from_queues(target: Target, now: float) -> list[dict[str, Any]]:
     """Depth and age of the failure queue and the parking queue, now."""
     metrics: list[dict[str, Any]] = []
-    now = moment(time.time())
     for output in ("FailureQueueUrl", "ParkingQueueUrl"):
         # A stack from before there was a parking queue has none.
         if url := target.outputs.get(output):
             depth, age = queue(target.client("sqs"), url)
             dimensions = [{"Name": "QueueName", "Value": url.rpartition("/")[2]}]
             metrics += [
-                {"MetricName": "ApproximateNumberOfMessagesVisible", "Unit": "Count", "Timestamp": now,
+                {"MetricName": "ApproximateNumberOfMessagesVisible", "Unit": "Count", "Timestamp": moment(now),
                  "Dimensions": dimensions, "Values": [depth]},
-                {"MetricName": "ApproximateAgeOfOldestMessage", "Unit": "Seconds", "Timestamp": now,
+                {"MetricName": "ApproximateAgeOfOldestMessage", "Unit": "Seconds", "Timestamp": moment(now),
                  "Dimensions": dimensions, "Values": [age]},
             ]
     return metrics

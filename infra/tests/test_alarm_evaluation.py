@@ -2,10 +2,12 @@
 
 import datetime
 import io
+import itertools
 import json
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from infra.local import alarms, redrive
 from infra.local.console import Failure
@@ -62,7 +64,7 @@ class Evaluation(unittest.TestCase):
     def test_with_a_speed_minutes_are_seconds(self):
         cloudwatch = Recorder(describe_alarms={"MetricAlarms": [alarm(Statistic="Maximum")]}, set_alarm_state={},
                               get_metric_statistics={"Datapoints": []})
-        alarms.evaluate_all(target({"cloudwatch": cloudwatch}), 30)
+        alarms.evaluate_all(target({"cloudwatch": cloudwatch}), NOW, 30)
         (asked,) = [asked for name, asked in cloudwatch.calls if name == "get_metric_statistics"]
         self.assertEqual(asked["Period"], PERIOD // 30)
         self.assertEqual([alarms.speed_from(text) for text in (None, "", "1", "60")], [1, 1, 1, 60])
@@ -112,6 +114,19 @@ class Metrics(unittest.TestCase):
         sent = [asked["MetricData"] for _, asked in cloudwatch.calls if asked["Namespace"] == "photodrop"]
         # Two groups with two equal lines, each under two sets of dimensions; the second reading finds nothing new.
         self.assertEqual([len(data) for data in sent], [8])
+
+    def test_the_queue_is_judged_by_the_minute_in_which_it_was_counted(self):
+        cloudwatch = Recorder(put_metric_data={}, get_metric_statistics={"Datapoints": []}, set_alarm_state={},
+                              describe_alarms={"MetricAlarms": [alarm(Statistic="Maximum", EvaluationPeriods=1)]})
+        stack = target({"logs": Recorder(filter_log_events={"events": []}), "cloudwatch": cloudwatch,
+                        "sqs": Recorder(get_queue_attributes={"Attributes": {"ApproximateNumberOfMessages": "0"}})})
+        # The clock is read twice before the minute ends, and then after it.
+        clock = itertools.count(NOW // PERIOD * PERIOD + 20, 20)
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(alarms.time, "time", lambda: next(clock)):
+            alarms.evaluate_all(stack, alarms.publish(stack, Path(folder, "seen.json")))
+        (counted, *_) = [asked["MetricData"] for _, asked in cloudwatch.calls if asked.get("Namespace") == "AWS/SQS"]
+        (asked,) = [asked for name, asked in cloudwatch.calls if name == "get_metric_statistics"]
+        self.assertLessEqual(asked["StartTime"], counted[0]["Timestamp"])
 
 
 class Rehearsal(unittest.TestCase):
