@@ -7,6 +7,7 @@ import glob
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -75,13 +76,13 @@ def build() -> tuple[Path, str]:
     if platform.system() != "Linux" or architecture is None:
         raise Failure(f"CPU time and memory are read as Linux tells them, on x86_64 or arm64; this is {platform.system()} on {machine}")
     target = f"{machine}-unknown-linux-gnu"
-    missing = cpu.lacking(architecture)
-    flags = {} if missing else {"RUSTFLAGS": cpu.rustflags(architecture, os.environ)}
+    flags = os.environ.get("RUSTFLAGS", "") if cpu.lacking(architecture) else cpu.rustflags(architecture, os.environ)
+    chosen = re.search(r"target-cpu=(\S+)", flags)
     # With a target named, the flags are not those of build scripts, and what is built is kept apart from `cargo build`'s.
     run("building photodrop's side", ["cargo", "build", "--release", "--locked", "--package", "photodrop-bench", "--target", target],
-        ROOT, flags)
+        ROOT, {"RUSTFLAGS": flags} if flags else {})
     folder = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    return folder / target / "release/photodrop-bench", f"any {architecture}" if missing else cpu.LAMBDA[architecture]
+    return folder / target / "release/photodrop-bench", chosen[1] if chosen else f"any {architecture}"
 
 
 def install_sharp() -> None:

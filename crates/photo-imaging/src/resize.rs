@@ -75,6 +75,9 @@ pub(crate) fn resize_samples(
     Raster::new(target.0, target.1, channels, data).ok_or_else(|| unfit(&"empty target"))
 }
 
+/// Of the filter, on each side of its middle.
+const LOBES: f64 = 3.0;
+
 /// The library's Lanczos with half of its sines: they are as many as the taps of all rows and columns, for each plane and size.
 fn filter() -> FilterType {
     Filter::new("Lanczos3", lanczos3, LOBES).map_or(FilterType::Lanczos3, FilterType::Custom)
@@ -126,9 +129,6 @@ pub(crate) fn resize_plane(
     }
     resize_within(plane.samples, size, part, target)
 }
-
-/// On each side of the middle.
-const LOBES: f64 = 3.0;
 
 /// Rounding error of a place in px.
 const NEAR: f64 = 1e-6;
@@ -229,6 +229,8 @@ fn unfit(reason: &impl std::fmt::Display) -> ImagingError {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::PI;
+
     use super::*;
 
     #[test]
@@ -244,15 +246,9 @@ mod tests {
 
     #[test]
     fn the_filter_is_the_product_of_both_sinc() {
-        let sinc = |x: f64| {
-            if x == 0.0 { 1.0 } else { (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x) }
-        };
-        for x in (-3500..=3500).map(|x| f64::from(x) / 1000.0).chain([
-            f64::MIN_POSITIVE,
-            -1e-200,
-            1e-9,
-            2.999_999_999,
-        ]) {
+        let sinc = |x: f64| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
+        let odd = [f64::MIN_POSITIVE, -1e-200, 1e-9, 2.999_999_999];
+        for x in (-3500..=3500).map(|x| f64::from(x) / 1000.0).chain(odd) {
             let expected = if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 };
             assert!((lanczos3(x) - expected).abs() < 1e-14, "{x}: {} for {expected}", lanczos3(x));
         }
