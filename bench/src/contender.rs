@@ -34,8 +34,10 @@ pub(crate) const PHOTODROP: usize = 4;
 /// photodrop at sharp's default effort.
 pub(crate) const PHOTODROP_EQUAL: usize = 5;
 
-/// sharp without its fast reduction while it decodes: for bytes and quality alone.
+/// sharp without its fast reduction while it decodes.
 pub(crate) const SHARP_SHARPEST: usize = 6;
+/// So many, the first, are measured; of those behind them only bytes and quality count.
+pub(crate) const MEASURED: usize = SHARP_SHARPEST;
 
 /// sharp's default.
 pub(crate) const SHARP_EFFORT: u8 = 4;

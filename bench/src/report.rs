@@ -5,7 +5,7 @@ use std::path::Path;
 
 use photo_imaging::RenderOptions;
 
-use crate::contender::{PHOTODROP, PHOTODROP_EQUAL, SHARP, SHARP_EQUAL, SHARP_SHARPEST, SIDES};
+use crate::contender::{MEASURED, PHOTODROP, PHOTODROP_EQUAL, SHARP, SHARP_EQUAL, SHARP_SHARPEST, SIDES};
 use crate::error::Error;
 use crate::machine;
 use crate::run::{PhotoResult, Results, RunResult, Settings};
@@ -127,7 +127,7 @@ fn cpu(results: &Results) -> String {
     );
     for photo in &results.photos {
         let _ = write!(text, "| {} |", photo.describe());
-        for contender in 0..=PHOTODROP_EQUAL {
+        for contender in 0..MEASURED {
             let _ = write!(text, " {:.0} |", photo.cpu(contender));
         }
         let _ = writeln!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::contender::{CONTENDERS, Contender, Tool, Worker};
+use crate::contender::{CONTENDERS, Contender, MEASURED, Tool, Worker};
 use crate::error::Error;
 use crate::quality::{Source, size};
 use crate::worker::Reply;
@@ -100,9 +100,10 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Error> {
         eprintln!("make bench: {name}");
         let mut runs: Vec<RunResult> = CONTENDERS.iter().map(|_| RunResult::default()).collect();
         for round in 0..=settings.rounds {
-            for (contender, run) in CONTENDERS.iter().zip(&mut runs) {
+            // The first round warms up, and its files are those that are compared.
+            let count = if round == 0 { CONTENDERS.len() } else { MEASURED };
+            for (contender, run) in CONTENDERS.iter().zip(&mut runs).take(count) {
                 let worker = if contender.tool == Tool::Sharp { &mut sharp } else { &mut photodrop };
-                // The first round warms up, and its files are those that are compared.
                 let save = if round == 0 { Some(folder(settings, &name, contender)?) } else { None };
                 let reply = worker.ask(&contender.request(path, save))?;
                 if round == 0 { run.bytes = reply.bytes } else { run.add(&reply) }
@@ -149,7 +150,7 @@ fn folder(settings: &Settings, photo: &str, contender: &Contender) -> Result<Pat
 #[expect(clippy::cast_precision_loss, reason = "KiB of a process are far below 2^52")]
 fn memory(settings: &Settings, photo: &Path, runs: &mut [RunResult]) -> Result<(), Error> {
     for _ in 0..settings.rounds.min(3) {
-        for (contender, run) in CONTENDERS.iter().zip(runs.iter_mut()) {
+        for (contender, run) in CONTENDERS.iter().zip(runs.iter_mut()).take(MEASURED) {
             let mut worker = Worker::start(contender.tool, &settings.sharp)?;
             run.peak_kib.push(worker.ask(&contender.request(photo, None))?.peak_kib as f64);
         }
