@@ -26,11 +26,10 @@ def functions(console: Console, architecture: str) -> None:
     everything compiled.
     """
     console.say(f"building the functions for {architecture} (the first time takes some minutes) …")
-    missing = cpu.lacking(architecture)
-    if missing:
+    if missing := cpu.lacking(architecture):
         console.say(f"  this machine's CPU lacks {', '.join(missing)}, which Lambda's has: built without, so slower than there")
     run(command(architecture, ["--release"], FUNCTIONS), "the build of the functions",
-        env={**environment(architecture, any_cpu=bool(missing)), **BUILT_FAST}, cwd=ROOT, show=True)
+        env=local_environment(architecture), cwd=ROOT, show=True)
     check_glibc(console, programs())
 
 
@@ -59,9 +58,13 @@ def package(console: Console, architecture: str) -> Path:
     """Runs `sam build`, which finds everything compiled, and gives the template to deploy."""
     with console.step("packaging (sam build)"):
         run(["sam", "build", "--build-dir", BUILT, "--parameter-overrides", f"Architecture={architecture}"],
-            "sam build", env={**environment(architecture, any_cpu=bool(cpu.lacking(architecture))), **BUILT_FAST,
-                              **aws_environment("http://localhost")}, cwd=ROOT)
+            "sam build", env={**local_environment(architecture), **aws_environment("http://localhost")}, cwd=ROOT)
     return BUILT / "template.yaml"
+
+
+def local_environment(architecture: str) -> dict[str, str]:
+    """Of what runs here; both builds need the same, or the second compiles everything again."""
+    return {**environment(architecture, any_cpu=bool(cpu.lacking(architecture))), **BUILT_FAST}
 
 
 def environment(architecture: str, *, any_cpu: bool = False) -> dict[str, str]:
