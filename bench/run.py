@@ -6,7 +6,6 @@ Everything lands in bench/.work and bench/node_modules, which git ignores.
 import glob
 import hashlib
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -15,7 +14,8 @@ from datetime import date
 from pathlib import Path
 
 import cost
-from infra.local import cpu
+from infra.local import cpu, settings
+from infra.local.console import Failure
 
 BENCH = Path(__file__).parent
 ROOT = BENCH.parent
@@ -27,10 +27,6 @@ ORDER = ["12mp.jpg", "phone-422-12mp.jpg", "noisy-12mp.jpg", "orientation-6-12mp
          "progressive-24mp.jpg", "alpha-2mp.png", "3mp.webp"]
 QUICK = ["12mp.jpg", "progressive-24mp.jpg"]
 OLDEST_NODE = (20, 9)
-
-
-class Failure(Exception):
-    """Ends `make bench` with one line."""
 
 
 def say(text: str) -> None:
@@ -71,11 +67,8 @@ def stamped(stamp: Path, value: str) -> bool:
 
 def build() -> tuple[Path, str]:
     """photodrop's side, for the CPU that the functions are built for if this machine has it; where it is, and that CPU."""
-    machine = platform.machine()
-    architecture = {"x86_64": "x86_64", "aarch64": "arm64"}.get(machine)
-    if platform.system() != "Linux" or architecture is None:
-        raise Failure(f"CPU time and memory are read as Linux tells them, on x86_64 or arm64; this is {platform.system()} on {machine}")
-    target = f"{machine}-unknown-linux-gnu"
+    architecture = settings.architecture()
+    target = settings.TARGETS[architecture]
     flags = os.environ.get("RUSTFLAGS", "") if cpu.lacking(architecture) else cpu.rustflags(architecture, os.environ)
     chosen = re.search(r"target-cpu=(\S+)", flags)
     # With a target named, the flags are not those of build scripts, and what is built is kept apart from `cargo build`'s.

@@ -12,11 +12,9 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from infra.local import build, glibc
 from infra.local.console import Console, Failure, run
-from infra.local.settings import ROOT, TEMPLATE
+from infra.local.settings import ROOT, TARGETS, TEMPLATE
 
 DIST = ROOT / "dist"
-# Rust's target of each architecture, by Lambda's name for it.
-TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 MACHINES = {0x3E: "x86_64", 0xB7: "arm64"}
 # The earliest time that a zip file can hold: when it was packed is no part of what is in it.
 EPOCH = (1980, 1, 1, 0, 0, 0)

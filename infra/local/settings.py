@@ -18,6 +18,8 @@ TOOLS = LOCAL / "tools"
 REQUIREMENTS = ROOT / "infra" / "requirements.txt"
 TEMPLATE = ROOT / "template.yaml"
 FUNCTIONS = ("upload", "thumbnail", "reconcile")
+# Rust's target of each architecture, by Lambda's name for it.
+TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 
 REGION = "us-east-1"
 # MiniStack's root user; it is nobody's account.
@@ -95,7 +97,7 @@ def architecture() -> str:
     machine = platform.machine().lower()
     names = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
     if platform.system() != "Linux":
-        raise Failure(f"the local stack runs the functions as Linux programs, and this is {platform.system()}: "
+        raise Failure(f"the functions run here as Linux programs, and this is {platform.system()}: "
                       "use a Linux machine, container or virtual machine")
     if machine not in names:
         raise Failure(f"Lambda runs on x86_64 and arm64, and this machine is {machine}")
