@@ -55,7 +55,7 @@ def show(console: Console, target: Target, *, seen_file: Path, raised: str | Non
         raise Failure("SPEED is for the local stack: on AWS time goes as it goes")
     while True:
         if target.local:
-            evaluate_all(target, publish(target, seen_file), speed)
+            judge(target, seen_file, speed)
         alarms = of(target)
         for alarm in sorted(alarms, key=lambda alarm: (alarm["StateValue"] == "OK", alarm["AlarmName"])):
             console.plain(f"{alarm['StateValue']:<17} {short(target, alarm):<22} {alarm.get('StateReason', '')}")
@@ -92,6 +92,11 @@ def speed_from(text: str | None) -> int:
     if not text.isdigit() or not 1 <= int(text) <= MOST_SPEED:
         raise Failure(f"SPEED is {text!r}: a number from 1 to {MOST_SPEED} is expected")
     return int(text)
+
+
+def judge(target: Target, seen_file: Path, speed: int = 1) -> None:
+    """Publishes what the emulator does not, and looks at every alarm then."""
+    evaluate_all(target, publish(target, seen_file), speed)
 
 
 def evaluate_all(target: Target, now: float, speed: int = 1) -> None:

@@ -119,7 +119,7 @@ class Stage:
     def wait(self, alarm: str, wanted: set[str], complaint: str) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            alarms.evaluate_all(self.target, alarms.publish(self.target, self.folder / "seen.json"), SPEED)
+            alarms.judge(self.target, self.folder / "seen.json", SPEED)
             found = {alarms.short(self.target, each): each for each in alarms.of(self.target)}
             if alarm not in found:
                 raise Failure("there is no such alarm")

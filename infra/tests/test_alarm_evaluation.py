@@ -123,7 +123,7 @@ class Metrics(unittest.TestCase):
         # The clock is read twice before the minute ends, and then after it.
         clock = itertools.count(NOW // PERIOD * PERIOD + 20, 20)
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(alarms.time, "time", lambda: next(clock)):
-            alarms.evaluate_all(stack, alarms.publish(stack, Path(folder, "seen.json")))
+            alarms.judge(stack, Path(folder, "seen.json"))
         (counted, *_) = [asked["MetricData"] for _, asked in cloudwatch.calls if asked.get("Namespace") == "AWS/SQS"]
         (asked,) = [asked for name, asked in cloudwatch.calls if name == "get_metric_statistics"]
         self.assertLessEqual(asked["StartTime"], counted[0]["Timestamp"])

@@ -61,11 +61,7 @@ pub(crate) fn resize_samples(
     target: (u32, u32),
 ) -> Result<Raster, ImagingError> {
     // Otherwise the fourth ink would be taken for alpha.
-    let mut options =
-        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter())).use_alpha(channels.has_alpha());
-    if let Some(crop) = crop {
-        options = options.crop(crop.left, crop.top, crop.width, crop.height);
-    }
+    let options = options(channels.has_alpha(), crop);
     let data = match channels {
         Channels::Gray => convolved::<U8>(samples, size, target, &options),
         Channels::GrayAlpha => convolved::<U8x2>(samples, size, target, &options),
@@ -73,6 +69,14 @@ pub(crate) fn resize_samples(
         Channels::Rgba | Channels::Cmyk => convolved::<U8x4>(samples, size, target, &options),
     }?;
     Raster::new(target.0, target.1, channels, data).ok_or_else(|| unfit(&"empty target"))
+}
+
+fn options(alpha: bool, crop: Option<Crop>) -> ResizeOptions {
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter())).use_alpha(alpha);
+    match crop {
+        Some(Crop { left, top, width, height }) => options.crop(left, top, width, height),
+        None => options,
+    }
 }
 
 /// Of the filter, on each side of its middle.
@@ -169,13 +173,8 @@ fn resize_rows(
     (top, down): (f64, f64),
     height: u32,
 ) -> Result<Vec<u8>, ImagingError> {
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter())).use_alpha(false).crop(
-        f64::from(first),
-        top,
-        f64::from(last - first),
-        down,
-    );
-    convolved::<U8>(samples, (columns, rows), (last - first, height), &options)
+    let part = Crop { left: f64::from(first), top, width: f64::from(last - first), height: down };
+    convolved::<U8>(samples, (columns, rows), (last - first, height), &options(false, Some(part)))
 }
 
 fn is_whole(start: f64, length: f64, side: u32) -> bool {
