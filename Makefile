@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(name))))
 
 COMMANDS := up test chaos down status logs alarms doctor redrive rehearse restart env photo token build lint fmt unit e2e deny \
-	invoke api release deploy smoke coldstart
+	invoke api release deploy smoke coldstart tools
 
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS)
@@ -47,6 +47,8 @@ build:
 lint:
 	$(infra)
 fmt:
+	$(infra)
+tools:
 	$(infra)
 unit:
 	$(infra)
@@ -96,6 +98,7 @@ help:
 #: make lint     runs the format check, cfn-lint, sam validate and clippy
 #: make deny     checks licences, bans, sources and advisories (PHOTODROP_ADVISORIES=required: never without)
 #: make fmt      formats the Rust code
+#: make tools    installs what the checks need into the project's folder, which they else do one by one
 #: make build    builds the functions for this machine's architecture and checks the glibc that they need
 #: make invoke   runs one function by sam local invoke on the local stack (EVENT=events/s3-put.json, KEY=object key;
 #:               without either the newest photo's event); needs Docker, or: infra/docker-engine run make invoke

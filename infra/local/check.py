@@ -61,6 +61,14 @@ def deny(console: Console) -> None:
     run([*command, *checks], "cargo deny", cwd=ROOT, show=True)
 
 
+def install(console: Console) -> None:
+    """The tools of all checks, which otherwise come one by one: a machine that waits for them can build meanwhile."""
+    tools.install_checkov(console)
+    tools.install_cargo_deny(console)
+    described.install()
+    node.install()
+
+
 def advisories_can_be_fetched() -> bool:
     try:
         with urllib.request.urlopen(ADVISORIES_URL, timeout=10) as response:

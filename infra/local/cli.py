@@ -16,7 +16,8 @@ from infra.local.console import Console, Failure
 from infra.local.settings import Place
 
 # These work with the Python tools; the others get along without.
-NEED_TOOLS = {"up", "test", "e2e", "chaos", "lint", "unit", "build", "release", "deploy", "invoke", "api", "coldstart"}
+NEED_TOOLS = {"up", "test", "e2e", "chaos", "lint", "unit", "build", "release", "deploy", "invoke", "api", "coldstart",
+              "tools"}
 
 
 def up(console: Console) -> None:
@@ -347,6 +348,12 @@ def deny(console: Console) -> None:
     check.deny(console)
 
 
+def install_tools(console: Console) -> None:
+    """Installs what the checks install when they come to need it, all at once."""
+    tools.check_rust()
+    check.install(console)
+
+
 def build_functions(console: Console) -> None:
     """Builds the functions for this machine's architecture and checks their glibc."""
     tools.check_rust()
@@ -363,6 +370,7 @@ COMMANDS: dict[str, Callable[[Console], int | None]] = {
     "invoke": invoke, "api": api, "release": release, "deploy": deploy, "smoke": smoke,
     "coldstart": coldstart,
     "test": test, "e2e": e2e, "chaos": chaos, "lint": lint, "fmt": fmt, "unit": unit, "deny": deny, "build": build_functions,
+    "tools": install_tools,
 }
 
 

@@ -27,6 +27,13 @@ def check(stack_file: str) -> None:
             npm(folder, what, environment)
 
 
+def install() -> None:
+    """What both take from npm, where there is one."""
+    for what, folder, missing in parts():
+        if not missing:
+            install_packages(folder, what)
+
+
 def require() -> None:
     """Fails at once, not after everything else, where PHOTODROP_BROWSER=required and something is missing."""
     for what, _, missing in parts():
@@ -65,9 +72,14 @@ def node_version() -> tuple[int, int] | None:
 
 
 def npm(folder: Path, what: str, environment: dict[str, str]) -> None:
-    """Installs what the folder's lock file names and runs its tests."""
+    """Runs the folder's tests."""
+    install_packages(folder, what)
+    run(["npm", "test", "--silent"], what, env=environment, cwd=folder, show=True)
+
+
+def install_packages(folder: Path, what: str) -> None:
+    """Installs what the folder's lock file names, if it is not there."""
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
     # npm writes the latter last, so it is newer than the lock file that it was made by.
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], f"npm ci for {what}", cwd=folder)
-    run(["npm", "test", "--silent"], what, env=environment, cwd=folder, show=True)

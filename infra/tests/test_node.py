@@ -31,6 +31,15 @@ class Node(unittest.TestCase):
         run, said = self.check(version=(22, 0), programs={"npm"}, required=True, given="/opt/chrome")
         self.assertEqual((run, said), (["typescript", "tests"], ""))
 
+    def test_what_there_is_npm_for_is_installed_ahead(self):
+        for programs, expected in [({"npm", "chromium"}, ["typescript", "tests"]), ({"npm"}, ["typescript"]), (set(), [])]:
+            with self.subTest(programs=programs), mock.patch.object(node, "node_version", return_value=(20, 11)), \
+                    mock.patch.object(node.shutil, "which", lambda name: f"/bin/{name}" if name in programs else None), \
+                    mock.patch.dict(os.environ, {"PHOTODROP_CHROMIUM": ""}), \
+                    mock.patch.object(node, "install_packages") as installed:
+                node.install()
+                self.assertEqual([call.args[0].name for call in installed.call_args_list], expected)
+
     def test_what_is_missing_is_said_with_the_way_to_it(self):
         for version, programs, run, needed in [
             ((22, 0), {"npm"}, ["typescript"], ["apt-get install chromium"]),
