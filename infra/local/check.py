@@ -63,6 +63,7 @@ def deny(console: Console) -> None:
 
 def install(console: Console) -> None:
     """The tools of all checks, which otherwise come one by one: a machine that waits for them can build meanwhile."""
+    node.require()
     tools.install_checkov(console)
     tools.install_cargo_deny(console)
     described.install()
