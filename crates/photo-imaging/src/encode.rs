@@ -5,6 +5,7 @@ mod dct;
 mod huffman;
 mod jpeg;
 mod planes;
+mod quantisation;
 mod webp;
 
 use crate::error::ImagingError;

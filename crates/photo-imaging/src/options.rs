@@ -114,7 +114,7 @@ impl VariantSpec {
         self.format
     }
 
-    /// The encoder's quality, 1 to 100. JPEG and WebP below half a megapixel get up to two steps more:
+    /// The encoder's quality, 1 to 100. WebP gets up to 3.5 steps more below half a megapixel:
     /// docs/adr/033-quality-by-size.md.
     #[must_use]
     pub fn quality(&self) -> u8 {

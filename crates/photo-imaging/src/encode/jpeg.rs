@@ -6,51 +6,19 @@
 
 use wide::f32x4;
 
-use super::by_size;
 use super::dct::{Half, Quantiser, ZIGZAG};
 use super::huffman::{Histogram, Table};
 use super::planes::PlanesRef;
-
-/// The standard's tables (annex K), in natural order, for quality 50.
-#[rustfmt::skip]
-const LUMA: [u16; 64] = [
-    16, 11, 10, 16, 24, 40, 51, 61,
-    12, 12, 14, 19, 26, 58, 60, 55,
-    14, 13, 16, 24, 40, 57, 69, 56,
-    14, 17, 22, 29, 51, 87, 80, 62,
-    18, 22, 37, 56, 68, 109, 103, 77,
-    24, 35, 55, 64, 81, 104, 113, 92,
-    49, 64, 78, 87, 103, 121, 120, 101,
-    72, 92, 95, 98, 112, 100, 103, 99,
-];
-#[rustfmt::skip]
-const CHROMA: [u16; 64] = [
-    17, 18, 24, 47, 99, 99, 99, 99,
-    18, 21, 26, 66, 99, 99, 99, 99,
-    24, 26, 56, 99, 99, 99, 99, 99,
-    47, 66, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99,
-];
+use super::quantisation::{self, LEAST};
 
 /// Zeros that are passed over by a symbol of their own.
 const SIXTEEN_ZEROS: u8 = 0xf0;
 const END_OF_BLOCK: u8 = 0;
 
-/// Steps of quality that small, middle and large pictures get more than is asked for: see docs/adr/033-quality-by-size.md.
-const LIFTS: [u8; 3] = [2, 1, 0];
-/// How many steps a coefficient of small, middle and large pictures needs not to become zero. Just above a half a one costs more than it
-/// shows: see docs/adr/033-quality-by-size.md.
-const LEAST: [f32; 3] = [0.5, 0.52, 0.52];
-
 /// Encodes full-range planes of at most 65535 px a side.
 pub(super) fn encode(planes: &PlanesRef<'_>, quality: u8) -> Vec<u8> {
-    let pixels = planes.width as u64 * planes.height as u64;
-    let quality = quality + by_size(pixels, LIFTS);
-    let tables = [LUMA, CHROMA].map(|table| scaled(&table, quality));
-    let quantisers = tables.each_ref().map(|table| Quantiser::new(table, by_size(pixels, LEAST)));
+    let tables = quantisation::tables(quality, planes.full_chroma);
+    let quantisers = tables.each_ref().map(|table| Quantiser::new(table, LEAST));
     let tokens = tokens(planes, &quantisers);
     let codes = tokens.histograms.each_ref().map(Histogram::table);
     // A token takes about a byte.
@@ -59,13 +27,6 @@ pub(super) fn encode(planes: &PlanesRef<'_>, quality: u8) -> Vec<u8> {
     scan(&mut file, &tokens.list, &codes);
     file.extend([0xff, 0xd9]);
     file
-}
-
-/// The Independent JPEG Group's scale of quality, which every encoder follows.
-fn scaled(table: &[u16; 64], quality: u8) -> [u8; 64] {
-    let quality = u32::from(quality.clamp(1, 100));
-    let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
-    table.map(|q| u8::try_from(((u32::from(q) * percent + 50) / 100).clamp(1, 255)).unwrap_or(u8::MAX))
 }
 
 /// One symbol and the bits that follow it. `table` is that of [`Tokens::histograms`].
@@ -86,6 +47,12 @@ impl Tokens {
     fn push(&mut self, table: u8, symbol: u8, bits: u16) {
         self.histograms[usize::from(table)].count(symbol);
         self.list.push(Token { bits, symbol, table });
+    }
+
+    /// A block that nobody sees, for it lies beyond the edge: the mean goes on, and nothing else is in it.
+    fn nothing(&mut self, table: u8) {
+        self.push(table, 0, 0);
+        self.push(table + 1, END_OF_BLOCK, 0);
     }
 
     fn block(&mut self, table: u8, before: &mut i32, coefficients: &[i32; 64]) {
@@ -135,6 +102,10 @@ fn tokens(planes: &PlanesRef<'_>, [luma, chroma]: &[Quantiser; 2]) -> Tokens {
     for top in (0..height).step_by(side) {
         for left in (0..width).step_by(side) {
             for &(x, y) in corners {
+                if left + x >= width || top + y >= height {
+                    tokens.nothing(0);
+                    continue;
+                }
                 let rows = block(planes.y, (width, height), left + x, top + y);
                 tokens.block(0, &mut before[0], &luma.coefficients(rows));
             }
@@ -295,9 +266,22 @@ mod tests {
     }
 
     #[test]
-    fn quality_scales_the_tables_as_everybody_does() {
-        assert_eq!((scaled(&LUMA, 50)[0], scaled(&LUMA, 80)[0], scaled(&LUMA, 10)[63]), (16, 6, 255));
-        assert!(scaled(&CHROMA, 100).iter().all(|&q| q == 1));
+    fn blocks_beyond_the_edge_are_empty() {
+        // 24 x 24 pixels are 9 blocks of luma, but four times 2 x 2 are written.
+        let mut state = 1_u32;
+        let mut noise = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            u8::try_from(state >> 24).unwrap()
+        };
+        let y: Vec<u8> = (0..24 * 24).map(&mut noise).collect();
+        let picture = Planes { y: y.clone(), ..planes(24, 24) };
+        let tokens = tokens(
+            &(&picture).into(),
+            &quantisation::tables(100, false).map(|table| Quantiser::new(&table, 0.5)),
+        );
+        let same_means = tokens.list.iter().filter(|token| token.table == 0 && token.symbol == 0).count();
+        assert_eq!(same_means, 7);
+        assert!(worst(&self::luma(&encode(&(&picture).into(), 100)).2, &y) <= 4);
     }
 
     #[test]
