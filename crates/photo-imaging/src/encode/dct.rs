@@ -1,12 +1,12 @@
-//! The forward transform of the JPEG encoder (Arai, Agui and Nakajima's, in floating point), four columns at a time.
+//! The forward transform of the JPEG encoder (Arai, Agui and Nakajima's, in floating point), eight columns at a time.
 
-use wide::f32x4;
+use wide::f32x8;
 
 /// Quantised coefficients, the horizontal frequency first: what [`ZIGZAG`] reads in the file's order.
 pub(super) type Coefficients = [i32; 64];
 
-/// Eight rows of four samples each: the left or the right half of a block.
-pub(super) type Half = [f32x4; 8];
+/// Eight rows of eight samples.
+pub(super) type Block = [f32x8; 8];
 
 /// Position in [`Coefficients`] of each coefficient in zigzag order. The transform leaves a block transposed, so this is
 /// the standard's order with rows and columns swapped.
@@ -22,10 +22,11 @@ const SCALE: [f32; 8] =
 
 /// Quantises by a table in natural order.
 pub(super) struct Quantiser {
-    factors: [Half; 2],
-    /// The least steps that do not become zero, of the mean and its neighbours, and of all others.
-    first: f32x4,
-    others: f32x4,
+    /// By column.
+    factors: Block,
+    /// The least steps that do not become zero, of the mean and the column below it, and of all others.
+    first: f32x8,
+    others: f32x8,
 }
 
 impl Quantiser {
@@ -35,49 +36,39 @@ impl Quantiser {
         let factor = |row: usize, column: usize| {
             1.0 / (f32::from(table[row * 8 + column]) * SCALE[row] * SCALE[column] * 8.0)
         };
-        let factors = [0, 4].map(|top| {
-            std::array::from_fn(|column| f32x4::from([0, 1, 2, 3].map(|row| factor(top + row, column))))
+        let factors = std::array::from_fn(|column| {
+            f32x8::from(std::array::from_fn::<_, 8, _>(|row| factor(row, column)))
         });
-        Self { factors, first: f32x4::from([0.0, least, least, least]), others: f32x4::splat(least) }
+        let mut first = [least; 8];
+        first[0] = 0.0;
+        Self { factors, first: f32x8::from(first), others: f32x8::splat(least) }
     }
 
     /// Transforms and quantises 8 × 8 samples.
-    pub(super) fn coefficients(&self, block: [Half; 2]) -> Coefficients {
-        let transformed = transposed(block.map(transform)).map(transform);
+    pub(super) fn coefficients(&self, block: Block) -> Coefficients {
+        let transformed = transform(f32x8::transpose(transform(block)));
         let mut out = [0; 64];
         for (column, chunk) in out.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            for (half, chunk) in chunk.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-                let steps = transformed[half][column] * self.factors[half][column];
-                let least = if (column, half) == (0, 0) { self.first } else { self.others };
-                *chunk = (steps & steps.abs().simd_ge(least)).fast_round_int().to_array();
-            }
+            let steps = transformed[column] * self.factors[column];
+            let least = if column == 0 { self.first } else { self.others };
+            *chunk = (steps & steps.abs().simd_ge(least)).fast_round_int().to_array();
         }
         out
     }
 }
 
-/// Rows become columns.
-fn transposed([left, right]: [Half; 2]) -> [Half; 2] {
-    let quarter =
-        |half: &Half, top: usize| f32x4::transpose([half[top], half[top + 1], half[top + 2], half[top + 3]]);
-    [0, 4].map(|top| {
-        let (upper, lower) = (quarter(&left, top), quarter(&right, top));
-        std::array::from_fn(|row| if row < 4 { upper[row] } else { lower[row - 4] })
-    })
-}
-
-fn transform(v: Half) -> Half {
+fn transform(v: Block) -> Block {
     let [s0, s1, s2, s3] = [v[0] + v[7], v[1] + v[6], v[2] + v[5], v[3] + v[4]];
     let [d0, d1, d2, d3] = [v[0] - v[7], v[1] - v[6], v[2] - v[5], v[3] - v[4]];
 
     let (even0, even3, even1, even2) = (s0 + s3, s0 - s3, s1 + s2, s1 - s2);
-    let turned = (even2 + even3) * f32x4::splat(std::f32::consts::FRAC_1_SQRT_2);
+    let turned = (even2 + even3) * f32x8::splat(std::f32::consts::FRAC_1_SQRT_2);
 
     let (odd0, odd1, odd2) = (d3 + d2, d2 + d1, d1 + d0);
-    let z5 = (odd0 - odd2) * f32x4::splat(0.382_683_43);
-    let z2 = odd0 * f32x4::splat(0.541_196_1) + z5;
-    let z4 = odd2 * f32x4::splat(1.306_563) + z5;
-    let z3 = odd1 * f32x4::splat(std::f32::consts::FRAC_1_SQRT_2);
+    let z5 = (odd0 - odd2) * f32x8::splat(0.382_683_43);
+    let z2 = odd0 * f32x8::splat(0.541_196_1) + z5;
+    let z4 = odd2 * f32x8::splat(1.306_563) + z5;
+    let z3 = odd1 * f32x8::splat(std::f32::consts::FRAC_1_SQRT_2);
     let (z11, z13) = (d0 + z3, d0 - z3);
     [even0 + even1, z11 + z4, even3 + turned, z13 - z2, even0 - even1, z13 + z2, even3 - turned, z11 - z4]
 }
@@ -110,9 +101,9 @@ mod tests {
                 f64::from(state >> 24) - 128.0
             })
         });
-        let half = |left: usize| samples.map(|row| f32x4::from([0, 1, 2, 3].map(|x| row[left + x] as f32)));
+        let block = samples.map(|row| f32x8::from(row.map(|sample| sample as f32)));
         let table: [u8; 64] = std::array::from_fn(|i| u8::try_from(i + 1).unwrap());
-        let found = Quantiser::new(&table, 0.5).coefficients([half(0), half(4)]);
+        let found = Quantiser::new(&table, 0.5).coefficients(block);
         for v in 0..8 {
             for u in 0..8 {
                 let exact = by_definition(&samples, u, v) / f64::from(table[v * 8 + u]);
@@ -133,8 +124,8 @@ mod tests {
                     0.51 + wave * amount * std::f64::consts::SQRT_2
                 })
             });
-            let half = |left: usize| rows.map(|row| f32x4::from([0, 1, 2, 3].map(|x| row[left + x] as f32)));
-            let found = Quantiser::new(&[8; 64], least).coefficients([half(0), half(4)]);
+            let block = rows.map(|row| f32x8::from(row.map(|sample| sample as f32)));
+            let found = Quantiser::new(&[8; 64], least).coefficients(block);
             assert_eq!((found[0], found[8]), (1, expected), "{amount}, {least}");
         }
     }
