@@ -9,7 +9,7 @@ use wide::{f32x8, i32x8};
 use super::dct::{Block, Coefficients, Quantiser, ZIGZAG};
 use super::huffman::{Histogram, Table};
 use super::planes::PlanesRef;
-use super::quantisation::{self, LEAST};
+use super::quantisation::{self, Chroma, LEAST};
 
 /// Zeros that are passed over by a symbol of their own.
 const SIXTEEN_ZEROS: u8 = 0xf0;
@@ -17,7 +17,7 @@ const END_OF_BLOCK: u8 = 0;
 
 /// Encodes full-range planes of at most 65535 px a side.
 pub(super) fn encode(planes: &PlanesRef<'_>, quality: u8) -> Vec<u8> {
-    let tables = quantisation::tables(quality, planes.full_chroma);
+    let tables = quantisation::tables(quality, Chroma::of(planes));
     let quantisers = tables.each_ref().map(|table| Quantiser::new(table, LEAST));
     let tokens = tokens(planes, &quantisers);
     let codes = tokens.histograms.each_ref().map(Histogram::table);
@@ -280,7 +280,7 @@ mod tests {
         let picture = Planes { y: y.clone(), ..planes(24, 24) };
         let tokens = tokens(
             &(&picture).into(),
-            &quantisation::tables(100, false).map(|table| Quantiser::new(&table, 0.5)),
+            &quantisation::tables(100, Chroma::HalfSize).map(|table| Quantiser::new(&table, 0.5)),
         );
         let same_means = tokens.list.iter().filter(|token| token.table == 0 && token.symbol == 0).count();
         assert_eq!(same_means, 7);

@@ -4,6 +4,8 @@
 //! fine elsewhere. A step is e to the power of a + b·r + c·r² + d·r·xy / (x² + y²), where x and y are the frequency's indices and
 //! r is their distance from zero in sevenths, with e for the mean added to a: docs/adr/036-own-quantisation-tables.md says how a to e were found.
 
+use super::planes::PlanesRef;
+
 /// Luma at quality 50, in natural order: a to e are 2.197, 3.2, −1.527, 0.953 and 0.155.
 #[rustfmt::skip]
 const LUMA: [u16; 64] = [
@@ -47,10 +49,37 @@ const FULL_CHROMA: [u16; 64] = [
 /// How many steps a coefficient needs not to become zero, the mean excepted. Just above a half a one costs more than it shows.
 pub(super) const LEAST: f32 = 0.54;
 
+/// What there is beside luma.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chroma {
+    /// Next to nothing: a picture in black and white.
+    Gray,
+    HalfSize,
+    FullSize,
+}
+
+impl Chroma {
+    pub(super) fn of(planes: &PlanesRef<'_>) -> Self {
+        if planes.cb.iter().chain(planes.cr).all(|&sample| sample.abs_diff(128) <= 2) {
+            Self::Gray
+        } else if planes.full_chroma {
+            Self::FullSize
+        } else {
+            Self::HalfSize
+        }
+    }
+}
+
 /// The steps of luma and of chroma, in natural order, at a quality of 1 to 100. 80 gives about what the standard's tables give
 /// at 80; the scale is the Independent JPEG Group's, which every encoder follows.
-pub(super) fn tables(quality: u8, full_chroma: bool) -> [[u8; 64]; 2] {
-    [LUMA, if full_chroma { FULL_CHROMA } else { CHROMA }].map(|table| scaled(&table, quality))
+pub(super) fn tables(quality: u8, chroma: Chroma) -> [[u8; 64]; 2] {
+    let tables = match chroma {
+        // Luma is coarser than the standard's because chroma is finer. Where there is none, an eighth is given back.
+        Chroma::Gray => [LUMA.map(|step| step - step / 8), CHROMA],
+        Chroma::HalfSize => [LUMA, CHROMA],
+        Chroma::FullSize => [LUMA, FULL_CHROMA],
+    };
+    tables.map(|table| scaled(&table, quality))
 }
 
 fn scaled(table: &[u16; 64], quality: u8) -> [u8; 64] {
@@ -88,6 +117,29 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_picture_in_black_and_white_gets_finer_luma() {
+        let chroma = |cb: [u8; 2], cr: [u8; 2], full_chroma| {
+            let (cb, cr) = (&cb[..], &cr[..]);
+            Chroma::of(&PlanesRef { width: 2, height: 1, y: &[0, 255], cb, cr, full_chroma })
+        };
+        for (cb, cr, full, expected) in [
+            ([128, 126], [130, 128], false, Chroma::Gray),
+            ([128, 125], [128, 128], false, Chroma::HalfSize),
+            ([128, 128], [128, 131], true, Chroma::FullSize),
+            ([128, 128], [128, 128], true, Chroma::Gray),
+        ] {
+            assert_eq!(chroma(cb, cr, full), expected, "{cb:?}, {cr:?}");
+        }
+        let [gray, colour] = [Chroma::Gray, Chroma::HalfSize].map(|chroma| tables(50, chroma)[0]);
+        assert_eq!(colour, LUMA.map(|step| u8::try_from(step).unwrap()));
+        assert!(
+            gray.iter()
+                .zip(colour)
+                .all(|(&gray, colour)| (0.86..0.93).contains(&(f32::from(gray) / f32::from(colour))))
+        );
     }
 
     #[test]
