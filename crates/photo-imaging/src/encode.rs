@@ -70,14 +70,6 @@ fn jpeg(raster: &Raster, quality: u8) -> Result<Vec<u8>, ImagingError> {
     Ok(jpeg::encode(&PlanesRef::from(&planes), quality))
 }
 
-/// What there is for pictures up to [`SMALL_PIXELS`], for those below [`LARGE_PIXELS`], and for the others.
-fn by_size<T>(pixels: u64, [small, middle, large]: [T; 3]) -> T {
-    if pixels <= SMALL_PIXELS {
-        return small;
-    }
-    if pixels < LARGE_PIXELS { middle } else { large }
-}
-
 fn refused(format: OutputFormat) -> impl Fn(String) -> ImagingError {
     move |reason| ImagingError::Encode { format, reason }
 }
@@ -92,9 +84,6 @@ fn check_side(format: OutputFormat, (width, height): (u32, u32)) -> Result<(), I
 
 /// From this quality on JPEG keeps colour at full size.
 const FULL_CHROMA_QUALITY: u8 = 90;
-/// 160 x 160.
-const SMALL_PIXELS: u64 = 25_600;
-const LARGE_PIXELS: u64 = 500_000;
 
 /// The picture on a plain background, without alpha.
 pub(crate) fn flatten(raster: &Raster, background: [u8; 3]) -> Raster {
@@ -116,13 +105,6 @@ mod tests {
         let raster =
             Raster::new(3, 1, Channels::Rgba, vec![10, 20, 30, 255, 10, 20, 30, 0, 255, 0, 0, 128]).unwrap();
         assert_eq!(flatten(&raster, [0, 0, 255]).data(), [10, 20, 30, 0, 0, 255, 128, 0, 127]);
-    }
-
-    #[test]
-    fn sizes_are_small_up_to_160_and_large_from_half_a_megapixel_on() {
-        for (pixels, expected) in [(1, 's'), (25_600, 's'), (25_601, 'm'), (499_999, 'm'), (500_000, 'l')] {
-            assert_eq!(by_size(pixels, ['s', 'm', 'l']), expected, "{pixels}");
-        }
     }
 
     #[test]

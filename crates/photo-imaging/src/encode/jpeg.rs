@@ -49,12 +49,6 @@ impl Tokens {
         self.list.push(Token { bits, symbol, table });
     }
 
-    /// A block that nobody sees, for it lies beyond the edge: the mean goes on, and nothing else is in it.
-    fn nothing(&mut self, table: u8) {
-        self.push(table, 0, 0);
-        self.push(table + 1, END_OF_BLOCK, 0);
-    }
-
     fn block(&mut self, table: u8, before: &mut i32, coefficients: &Coefficients) {
         let (size, bits) = magnitude(coefficients[0] - *before);
         *before = coefficients[0];
@@ -110,12 +104,16 @@ fn tokens(planes: &PlanesRef<'_>, [luma, chroma]: &[Quantiser; 2]) -> Tokens {
     for top in (0..height).step_by(side) {
         for left in (0..width).step_by(side) {
             for &(x, y) in corners {
-                if left + x >= width || top + y >= height {
-                    tokens.nothing(0);
-                    continue;
-                }
-                let rows = block(planes.y, (width, height), left + x, top + y);
-                tokens.block(0, &mut before[0], &luma.coefficients(rows));
+                let (left, top) = (left + x, top + y);
+                let coefficients = if left < width && top < height {
+                    luma.coefficients(block(planes.y, (width, height), left, top))
+                } else {
+                    // Nobody sees it: the mean before goes on, which costs least.
+                    let mut mean = [0; 64];
+                    mean[0] = before[0];
+                    mean
+                };
+                tokens.block(0, &mut before[0], &coefficients);
             }
             for (plane, before) in [planes.cb, planes.cr].into_iter().zip(&mut before[1..]) {
                 let rows = block(plane, chroma_size, left / shrink, top / shrink);
@@ -247,6 +245,14 @@ mod tests {
         }
     }
 
+    fn noise() -> impl Iterator<Item = u8> {
+        let mut state = 1_u32;
+        std::iter::repeat_with(move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            u8::try_from(state >> 24).unwrap()
+        })
+    }
+
     fn luma(file: &[u8]) -> (usize, usize, Vec<u8>) {
         let options =
             DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::YCbCr);
@@ -271,12 +277,7 @@ mod tests {
     #[test]
     fn blocks_beyond_the_edge_are_empty() {
         // 24 x 24 pixels are 9 blocks of luma, but four times 2 x 2 are written.
-        let mut state = 1_u32;
-        let mut noise = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            u8::try_from(state >> 24).unwrap()
-        };
-        let y: Vec<u8> = (0..24 * 24).map(&mut noise).collect();
+        let y: Vec<u8> = noise().take(24 * 24).collect();
         let picture = Planes { y: y.clone(), ..planes(24, 24) };
         let tokens = tokens(
             &(&picture).into(),
@@ -297,14 +298,8 @@ mod tests {
     #[test]
     fn noise_survives_the_finest_tables() {
         // Every symbol there is, runs of zeros and the longest codes among them.
-        let mut state = 1_u32;
-        let mut noise = |n: usize| -> Vec<u8> {
-            let mut next = || {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                u8::try_from(state >> 24).unwrap()
-            };
-            (0..n).map(|_| next()).collect()
-        };
+        let mut noise = noise();
+        let mut noise = |n: usize| -> Vec<u8> { noise.by_ref().take(n).collect() };
         let picture = Planes {
             width: 100,
             height: 60,

@@ -4,7 +4,7 @@ use photo_webp::Options;
 use webpx::{EncoderConfig, Unstoppable, YuvPlanesRef};
 
 use super::planes::{Planes, Range};
-use super::{SMALL_PIXELS, by_size, check_side, refused};
+use super::{check_side, refused};
 use crate::error::ImagingError;
 use crate::format::OutputFormat;
 use crate::raster::{Channels, Raster};
@@ -12,6 +12,9 @@ use crate::raster::{Channels, Raster};
 /// From this effort on pictures are libwebp's: `photo-webp` has one way only, which costs less than libwebp's
 /// least effort and gives what its usual one does. See docs/adr/021-own-webp-encoder.md.
 const LIBWEBP_METHOD: u8 = 4;
+/// 160 x 160.
+const SMALL_PIXELS: u64 = 25_600;
+const LARGE_PIXELS: u64 = 500_000;
 /// Steps of quality that small, middle and large pictures get more than is asked for: see docs/adr/033-quality-by-size.md.
 const LIFTS: [f32; 3] = [3.5, 0.75, -0.1];
 
@@ -87,6 +90,14 @@ fn by_libwebp(planes: &Planes, quality: u8, method: u8) -> Result<Vec<u8>, Imagi
     encoded.map_err(|e| refused(OutputFormat::WebP)(e.to_string()))
 }
 
+/// What there is for pictures up to [`SMALL_PIXELS`], for those below [`LARGE_PIXELS`], and for the others.
+fn by_size<T>(pixels: u64, [small, middle, large]: [T; 3]) -> T {
+    if pixels <= SMALL_PIXELS {
+        return small;
+    }
+    if pixels < LARGE_PIXELS { middle } else { large }
+}
+
 fn side(side: usize) -> u32 {
     u32::try_from(side).unwrap_or(u32::MAX)
 }
@@ -101,6 +112,13 @@ fn tuned(pixels: u64, quality: u8, method: u8) -> EncoderConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_small_up_to_160_and_large_from_half_a_megapixel_on() {
+        for (pixels, expected) in [(1, 's'), (25_600, 's'), (25_601, 'm'), (499_999, 'm'), (500_000, 'l')] {
+            assert_eq!(by_size(pixels, ['s', 'm', 'l']), expected, "{pixels}");
+        }
+    }
 
     #[test]
     fn small_variants_get_the_usual_effort_and_large_ones_the_chosen() {
