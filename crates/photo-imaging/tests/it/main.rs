@@ -6,6 +6,7 @@ mod animation;
 mod avif;
 mod browsers;
 mod color;
+mod cost;
 mod damage;
 mod formats;
 mod hostile;
