@@ -28,7 +28,7 @@ ACTIONS = {
     },
     "ThumbnailRole": {
         "logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject",
-        "s3:PutObjectTagging", "s3:ListBucket", "s3:PutObject", "sqs:SendMessage", "events:PutEvents",
+        "s3:ListBucket", "s3:PutObject", "sqs:SendMessage", "events:PutEvents",
         "xray:PutTraceSegments", "xray:PutTelemetryRecords",
     },
     "ReconcileRole": {
@@ -43,6 +43,32 @@ ACTIONS = {
 # What a policy adds to its role under a condition of the template.
 MORE_ACTIONS = {"BackfillPolicy": {"s3:ListBucket", "s3:GetObject", "s3:PutObject", "dynamodb:PutItem"}}
 POLICIES = resources("AWS::IAM::Policy")
+
+# DynamoDB's actions that always name a partition key, so that a condition on the keys is never about none.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_dynamodb.html
+KEYED_ACTIONS = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
+                 "dynamodb:Query"}
+PHOTOS, CHECKPOINTS, HEALTH = "owner#*", "system#reconcile", "health"
+# The due index has partition keys of its own: `SHARDS` in crates/photo-domain/src/upkeep.rs.
+SHARDS = [str(number) for number in range(16)]
+TABLE, INDEX = {"Fn::GetAtt": ["PhotosTable", "Arn"]}, {"Fn::Sub": "${PhotosTable.Arn}/index/due"}
+# Which items each role may reach, and by which actions: the partition keys' patterns, by resource. `crates/photo-aws/src/item.rs`
+# has the table of all keys.
+ITEMS = {
+    "UploadRole": {
+        ("dynamodb:GetItem", PHOTOS), ("dynamodb:PutItem", PHOTOS), ("dynamodb:UpdateItem", PHOTOS), ("dynamodb:Query", PHOTOS),
+        ("dynamodb:GetItem", HEALTH),
+    },
+    "ThumbnailRole": {("dynamodb:GetItem", PHOTOS), ("dynamodb:UpdateItem", PHOTOS)},
+    "ReconcileRole": {
+        ("dynamodb:GetItem", PHOTOS), ("dynamodb:BatchGetItem", PHOTOS), ("dynamodb:UpdateItem", PHOTOS),
+        ("dynamodb:DeleteItem", PHOTOS), ("dynamodb:GetItem", CHECKPOINTS), ("dynamodb:PutItem", CHECKPOINTS),
+        *(("dynamodb:Query", shard) for shard in SHARDS),
+    },
+    "ReconcileTimerRole": set(),
+}
+# What the policy adds under its condition.
+MORE_ITEMS = {"BackfillPolicy": {("dynamodb:PutItem", PHOTOS)}}
 
 
 def statements(role: dict[str, Any]) -> list[dict[str, Any]]:
@@ -61,6 +87,32 @@ def everything_of(role: str) -> list[dict[str, Any]]:
 
 def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def items_of(granted: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Which DynamoDB actions the statements allow, each with a pattern of partition keys that it is bound to."""
+    found = set()
+    for statement in granted:
+        assert "NotAction" not in statement and "NotResource" not in statement, statement
+        actions = set(listed(statement["Action"]))
+        assert not any("*" in action for action in actions), statement
+        about_the_table = {action for action in actions if action.startswith("dynamodb:")}
+        if not about_the_table:
+            continue
+        assert statement["Effect"] == "Allow" and about_the_table <= KEYED_ACTIONS, statement
+        # An index has partition keys of its own: it is never in one statement with the table.
+        assert len(listed(statement["Resource"])) == 1, statement
+        resource = listed(statement["Resource"])[0]
+        assert resource == TABLE or (resource == INDEX and actions == {"dynamodb:Query"}), statement
+        conditions = list(statement.get("Condition", {}).items())
+        assert len(conditions) == 1, statement
+        operator, condition = conditions[0]
+        assert operator in {"ForAllValues:StringLike", "ForAllValues:StringEquals"}, statement
+        assert set(condition) == {"dynamodb:LeadingKeys"}, statement
+        keys = condition["dynamodb:LeadingKeys"]
+        assert (set(keys) <= set(SHARDS)) == (resource == INDEX), statement
+        found |= {(action, key) for action in about_the_table for key in keys}
+    return found
 
 
 class TheApi(unittest.TestCase):
@@ -208,6 +260,52 @@ class TheFunctions(unittest.TestCase):
                                for action in listed(statement["Action"])):
                             self.assertTrue(resource["Fn::Sub"].endswith("/photos/*"))
 
+    def test_each_reaches_its_own_kinds_of_items_alone(self) -> None:
+        """Every statement about the table is bound to partition keys. The local stack's emulator ignores `dynamodb:LeadingKeys`,
+        and DynamoDB alone enforces it: this test holds the template to the list, and no end-to-end test can."""
+        self.assertEqual(set(ROLES), set(ITEMS))
+        for name, role in ROLES.items():
+            with self.subTest(name):
+                self.assertEqual(items_of(statements(role)), ITEMS[name])
+        code = TEMPLATE.parent / "crates"
+        self.assertIn(f"pub const SHARDS: u8 = {len(SHARDS)};", (code / "photo-domain/src/upkeep.rs").read_text())
+        # Every partition that the code knows is somebody's.
+        partitions = set(re.findall(r"^//! \| `(\w+#)", (code / "photo-aws/src/item.rs").read_text(), re.MULTILINE))
+        keys = {key for items in ITEMS.values() for _, key in items} - {HEALTH, *SHARDS}
+        self.assertEqual(partitions, {re.sub("#.*", "#", key) for key in keys})
+        self.assertEqual(set(POLICIES), set(MORE_ITEMS))
+        for name, policy in POLICIES.items():
+            with self.subTest(name):
+                self.assertEqual(items_of(policy["PolicyDocument"]["Statement"]), MORE_ITEMS[name])
+
+    def test_a_statement_without_its_keys_does_not_pass(self) -> None:
+        """The rule itself: a condition that is missing, another's or wider, and an action that names no key, are found."""
+        keys = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["owner#*"]}}
+        fine = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": TABLE, "Condition": keys}
+        self.assertEqual(items_of([fine]), {("dynamodb:GetItem", "owner#*")})
+        for wrong in (
+            {"Condition": {}}, {"Condition": {"StringLike": {"dynamodb:LeadingKeys": ["owner#*"]}}},
+            {"Condition": {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["owner#*"]}}},
+            {"Condition": {"ForAllValues:StringLikeIfExists": {"dynamodb:LeadingKeys": ["owner#*"]}}},
+            {"Action": "dynamodb:Scan"}, {"Action": ["dynamodb:GetItem", "dynamodb:PartiQLUpdate"]}, {"Action": "dynamodb:*"},
+            {"Action": "*"}, {"NotAction": "s3:*"}, {"Resource": [TABLE, INDEX]}, {"Resource": INDEX, "Action": "dynamodb:GetItem"},
+        ):
+            with self.subTest(wrong), self.assertRaises(AssertionError):
+                items_of([{**fine, **wrong}])
+
+    def test_the_function_that_decodes_photos_can_mark_none_to_expire(self) -> None:
+        """The lifecycle rules go by a tag, which reconcile alone may write: it never sees a sender's bytes."""
+        for name in ROLES:
+            for statement in everything_of(name):
+                tags = {action for action in listed(statement["Action"]) if action.endswith("Tagging")}
+                with self.subTest(role=name, sid=statement["Sid"]):
+                    self.assertLessEqual(tags, {"s3:PutObjectTagging"} if name == "ReconcileRole" else set())
+
+    def test_an_original_is_kept_for_longer_than_a_renewal_may_take(self) -> None:
+        # RENEWAL_WINDOW in crates/photo-domain/src/upkeep.rs.
+        waits = int(FUNCTIONS["ThumbnailFunction"]["EventInvokeConfig"]["MaximumEventAgeInSeconds"])
+        self.assertLess(waits + 10 * int(FUNCTIONS["ThumbnailFunction"]["Timeout"]), 12 * 3600)
+
     def test_logs_are_kept_for_as_long_as_the_parameter_says(self) -> None:
         groups = resources("AWS::Logs::LogGroup")
         for name, group in groups.items():
@@ -305,10 +403,8 @@ class Reconcile(unittest.TestCase):
         self.assertEqual(FUNCTIONS["ReconcileFunction"]["EventInvokeConfig"]["MaximumRetryAttempts"], 0)
 
     def test_without_a_foreign_bucket_it_can_make_no_record_and_write_no_object(self) -> None:
-        put = [statement for statement in statements(ROLES["ReconcileRole"]) if statement["Action"] == "dynamodb:PutItem"]
-        (statement,) = put
-        self.assertEqual(statement["Condition"],
-                         {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["system#reconcile"]}})
+        self.assertEqual({key for action, key in items_of(statements(ROLES["ReconcileRole"])) if action == "dynamodb:PutItem"},
+                         {"system#reconcile"})
         self.assertFalse({"s3:PutObject", "s3:GetObject"} & ACTIONS["ReconcileRole"])
 
     def test_orphans_are_left_alone_for_an_hour_at_least(self) -> None:
