@@ -47,6 +47,10 @@ pub const DELETE_QUIET: Duration = Duration::from_mins(2);
 /// How long whoever settled a record has to announce it, before the reconcile function does.
 pub const ANNOUNCE_GRACE: Duration = Duration::from_mins(2);
 
+/// How long the original of a failed photo is kept while a backfill renews the photo: longer than Lambda keeps the event
+/// (`MaximumEventAgeInSeconds`, 6 h) and the function runs. After that the original is tagged by the record again.
+pub const RENEWAL_WINDOW: Duration = Duration::from_hours(12);
+
 /// How often a photo whose bytes are there is processed again, each time with Lambda's own retries, before it
 /// fails with [`FailureCode::RetriesExhausted`](crate::FailureCode::RetriesExhausted).
 pub const MAX_ATTEMPTS: u32 = 5;

@@ -127,12 +127,12 @@ impl Run<'_> {
         if !self.is_litter(Bucket::Thumbnails, unknown, listing.listed) {
             return Ok(());
         }
-        for (object, _) in orphans.iter().take(self.tools.config.max_orphans) {
+        for (object, key) in orphans.iter().take(self.tools.config.max_orphans) {
             if !self.is_dry() {
                 self.tools.objects.remove_variant(&object.key).await?;
             }
             self.summary.variants_removed += 1;
-            tracing::info!(key = object.key, "a variant that no record names: removed");
+            tracing::info!(photo_id = %key.photo_id, "a variant that no record names: removed");
         }
         // What is left is found again from the same place, for what was taken is gone.
         if orphans.len() > self.tools.config.max_orphans {

@@ -55,7 +55,8 @@ impl Run<'_> {
         match (&tracked.record.state, tracked.unsent) {
             (State::Deleting(_), _) => self.finish_delete(key, &tracked).await,
             (State::Settled(_), Some(unsent)) => self.announce(key, &tracked.record, unsent).await,
-            (State::Settled(_), None) => self.rest(key, &tracked).await,
+            (State::Settled(Outcome::Failed { .. }), None) => self.tag_failed(key, &tracked).await,
+            (State::Settled(Outcome::Ready(_)), None) => self.rest(key, &tracked).await.map(drop),
             (State::Pending { .. } | State::Expired { .. }, _) => self.take_up(key, &tracked).await,
         }
     }
@@ -64,7 +65,7 @@ impl Run<'_> {
     async fn take_up(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<(), AwsError> {
         let Some(object) = self.tools.objects.find_original(key).await? else {
             if matches!(tracked.record.state, State::Expired { .. }) {
-                return self.rest(key, tracked).await;
+                return self.rest(key, tracked).await.map(drop);
             }
             if let Some(due_at) = self.may_still_come(tracked) {
                 return self.look_again(key, tracked, due_at).await;
@@ -146,8 +147,27 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Does what whoever settled the record did not come to do: marks the original of a failed photo to expire, and
-    /// sends the event.
+    /// Tags the original of a failed photo, so that the lifecycle rule lets it expire. The thumbnail function, which
+    /// decodes strangers' bytes, may not tag.
+    async fn tag_failed(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<(), AwsError> {
+        let tools = self.tools;
+        if !self.is_dry() {
+            tools.objects.tag_original(key, OriginalTag::Failed).await?;
+        }
+        if self.rest(key, tracked).await? {
+            return Ok(());
+        }
+        // A backfill renews the photo meanwhile, or another run has done the same.
+        let still_failed = |now: &Tracked| {
+            matches!(now.record.state, State::Settled(Outcome::Failed { .. })) && now.due_at.is_none()
+        };
+        match tools.store.track(key).await? {
+            Some(now) if !still_failed(&now) => tools.objects.tag_original(key, OriginalTag::Ready).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends the event that the function that settled the record has not sent.
     async fn announce(
         &mut self,
         key: &OriginalKey,
@@ -155,11 +175,8 @@ impl Run<'_> {
         unsent: Unsent,
     ) -> Result<(), AwsError> {
         if !self.is_dry() {
-            if unsent.what == Announcement::Failed {
-                self.tools.objects.tag_original(key, OriginalTag::Failed).await?;
-            }
             self.tools.bus.announce(&CompletionEvent::of(record, unsent)).await?;
-            self.tools.store.announced(key, unsent.at).await?;
+            self.tools.store.announced(key, unsent).await?;
         }
         self.summary.announced += 1;
         Ok(())
@@ -219,8 +236,8 @@ impl Run<'_> {
         if self.is_dry() { Ok(()) } else { self.tools.store.look_again(key, tracked, due_at).await }
     }
 
-    /// There is nothing to do: it leaves the index.
-    async fn rest(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<(), AwsError> {
-        if self.is_dry() { Ok(()) } else { self.tools.store.rest(key, tracked).await }
+    /// There is nothing to do: the record leaves the index. False if something has come up since.
+    async fn rest(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<bool, AwsError> {
+        if self.is_dry() { Ok(true) } else { self.tools.store.rest(key, tracked).await }
     }
 }

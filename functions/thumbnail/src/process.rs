@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use photo_aws::metrics::{self, Document};
 use photo_aws::objects::NewVariant;
 use photo_aws::usage::Meter;
-use photo_aws::{AwsError, EventBus, Objects, OriginalTag, PhotoStore, Settled, error_chain};
+use photo_aws::{AwsError, EventBus, Objects, PhotoStore, Settled, error_chain};
 use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, Processed, State, StoredVariant};
 use photo_domain::{
@@ -81,7 +81,8 @@ impl Pipeline {
     async fn process(&self, created: &OriginalCreated, deadline: Instant) -> Result<(), AwsError> {
         let key = &created.key;
         let Some(tracked) = self.store.track(key).await? else {
-            return self.orphaned(key).await;
+            orphaned();
+            return Ok(());
         };
         let record = &tracked.record;
         match &record.state {
@@ -209,12 +210,15 @@ impl Pipeline {
                 Ok(())
             }
             // Deleted while it was processed.
-            Settled::NoRecord => self.orphaned(key).await,
+            Settled::NoRecord => {
+                orphaned();
+                Ok(())
+            }
         }
     }
 
-    /// Marks the original of a failed photo to expire, and announces a settled photo. The record has noted that it is
-    /// to be announced, so whatever fails here, the reconcile function makes good: the photo itself is done.
+    /// Announces a settled photo. The record has noted that it is to be announced: if this fails, the reconcile function
+    /// does it.
     async fn announce(&self, key: &OriginalKey, record: &PhotoRecord, unsent: Unsent) {
         let event = CompletionEvent::of(record, unsent);
         match self.tell(key, &event, unsent).await {
@@ -228,22 +232,15 @@ impl Pipeline {
         }
     }
 
-    /// Only a record that says `failed` lets an original expire: one that was marked first would be lost with its mark,
-    /// should a later try make the photo ready.
     async fn tell(&self, key: &OriginalKey, event: &CompletionEvent, unsent: Unsent) -> Result<(), AwsError> {
-        if unsent.what == Announcement::Failed {
-            self.objects.tag_original(key, OriginalTag::Failed).await?;
-        }
         self.bus.announce(event).await?;
-        self.store.announced(key, unsent.at).await
+        self.store.announced(key, unsent).await
     }
+}
 
-    /// An original without a record: nobody can see it, so it may expire.
-    async fn orphaned(&self, key: &OriginalKey) -> Result<(), AwsError> {
-        self.objects.tag_original(key, OriginalTag::Orphaned).await?;
-        tracing::warn!("an original without a record: tagged to expire");
-        Ok(())
-    }
+/// Notes an original without a record. The reconcile function finds it and tags it to expire.
+fn orphaned() {
+    tracing::warn!("an original without a record: left to the reconcile function");
 }
 
 /// Holds what has come against what was announced. S3 checks the length of every upload, and the checksum of a PUT; of

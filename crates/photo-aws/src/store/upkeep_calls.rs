@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use photo_domain::event::Unsent;
 use photo_domain::quota::Release;
 use photo_domain::record::Status;
-use photo_domain::{OriginalKey, OwnerId, Recipe, Step, upkeep};
+use photo_domain::{Announcement, OriginalKey, OwnerId, Recipe, Step, upkeep};
 use time::OffsetDateTime;
 
 use super::{Changed, PhotoStore, photo_key};
@@ -138,23 +139,36 @@ impl PhotoStore {
         Ok(self.change(key, change).await? == Changed::Applied)
     }
 
-    /// Notes that the event of a write was sent, unless another event is owed by now.
-    pub async fn announced(&self, key: &OriginalKey, event_at: OffsetDateTime) -> Result<(), AwsError> {
-        let sent = [(":sent", text(item::timestamp(event_at)))];
+    /// Notes that the event of a write was sent, unless another event is unsent by now. A failed photo stays due: its
+    /// original is still to be tagged.
+    pub async fn announced(&self, key: &OriginalKey, sent: Unsent) -> Result<(), AwsError> {
+        let at = [(":sent", text(item::timestamp(sent.at)))];
+        let done: &[&str] = match sent.what {
+            Announcement::Failed => &["unsent_event", "unsent_event_at"],
+            Announcement::Ready | Announcement::Deleted => &["unsent_event", "unsent_event_at", "due_at"],
+        };
         // A deleted photo is due for its removal, and tells all that it owes then.
         let change = Change::within(&[Status::Ready, Status::Failed])
-            .only_if("unsent_event_at = :sent", &sent)
-            .remove(&["unsent_event", "unsent_event_at", "due_at"]);
+            .only_if("unsent_event_at = :sent", &at)
+            .remove(done);
         self.change(key, change).await.map(drop)
     }
 
-    /// Takes a record out of the index for which there is nothing to do, unless something has come up since.
-    pub async fn rest(&self, key: &OriginalKey, seen: &Tracked) -> Result<(), AwsError> {
-        let Some(due_at) = seen.due_at else { return Ok(()) };
+    /// Makes a failed photo due when its renewal has ended; false if the photo is not failed, or if its event is unsent.
+    pub async fn begin_renewal(&self, key: &OriginalKey, at: OffsetDateTime) -> Result<bool, AwsError> {
+        let change = Change::within(&[Status::Failed])
+            .only_if("attribute_not_exists(unsent_event)", &[])
+            .due(key.photo_id, at + upkeep::RENEWAL_WINDOW);
+        Ok(self.change(key, change).await? == Changed::Applied)
+    }
+
+    /// Takes a record out of the index for which there is nothing to do; false if something has come up since.
+    pub async fn rest(&self, key: &OriginalKey, seen: &Tracked) -> Result<bool, AwsError> {
+        let Some(due_at) = seen.due_at else { return Ok(true) };
         let change = Change::within(&[seen.record.status()])
             .only_if("due_at = :seen AND attribute_not_exists(unsent_event)", &[(":seen", seconds(due_at))])
             .remove(&["due_at"]);
-        self.change(key, change).await.map(drop)
+        Ok(self.change(key, change).await? == Changed::Applied)
     }
 
     /// Makes a record due at another time, unless something has come up since.

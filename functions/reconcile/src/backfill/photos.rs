@@ -1,7 +1,7 @@
 //! The stack's own photos, by listing their originals: the table is never scanned.
 
 use photo_aws::invoke::backfill_event;
-use photo_aws::{AwsError, FoundObject, Known};
+use photo_aws::{AwsError, FoundObject, Known, OriginalTag};
 use photo_domain::OriginalKey;
 use photo_domain::record::Status;
 use tracing::Instrument as _;
@@ -56,6 +56,14 @@ impl Backfill<'_> {
             None => return Ok(Looked::Unfit("an original without a record")),
         }
         if !self.is_dry {
+            if let Some(Known::Record { status: Status::Failed, .. }) = known {
+                // The lifecycle rule goes by the tag: before the record can say `ready`, the original must be kept.
+                // Should the photo stay failed, it is due, and its original is tagged again.
+                if !self.tools.store.begin_renewal(key, self.now).await? {
+                    return Ok(Looked::Done);
+                }
+                self.tools.objects.tag_original(key, OriginalTag::Ready).await?;
+            }
             let event = backfill_event(self.tools.objects.originals_bucket(), key, object);
             self.tools.thumbnails.process(&event).await?;
         }

@@ -7,13 +7,13 @@
 use std::time::Instant;
 
 use photo_aws::metrics::{self, Document};
-use photo_aws::{AwsError, OriginalTag, Settled, Tracked};
+use photo_aws::{AwsError, Settled, Tracked};
 use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, State};
 use photo_domain::{Announcement, Edition};
 use time::OffsetDateTime;
 
-use super::{Pipeline, stale, transient};
+use super::{Pipeline, orphaned, stale, transient};
 use crate::error::Failure;
 use crate::event::OriginalCreated;
 
@@ -51,11 +51,9 @@ impl Pipeline {
                 }
                 Err(Failure::Transient(error)) => return Err(transient(error)),
             };
-        match outcome {
-            // Whether anybody was ever told that it is ready.
-            Outcome::Ready(old) => processed.renewed = old.renewed || tracked.unsent.is_none(),
-            // Before its record says `ready`: the rule that lets originals of failed photos expire must not take this one.
-            Outcome::Failed { .. } => self.objects.tag_original(key, OriginalTag::Ready).await?,
+        // Whether anybody was ever told that it is ready.
+        if let Outcome::Ready(old) = outcome {
+            processed.renewed = old.renewed || tracked.unsent.is_none();
         }
         let at = OffsetDateTime::now_utc().truncate_to_millisecond();
         match self.store.renew(key, &processed, was, at).await? {
@@ -72,7 +70,10 @@ impl Pipeline {
                 Ok(())
             }
             // Deleted while it was processed.
-            Settled::NoRecord => self.orphaned(key).await,
+            Settled::NoRecord => {
+                orphaned();
+                Ok(())
+            }
         }
     }
 }
