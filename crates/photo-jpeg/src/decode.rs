@@ -33,7 +33,7 @@ pub(crate) struct Decoder<'a> {
     pub(crate) frame: &'a Frame,
     pub(crate) layouts: Vec<Layout>,
     pub(crate) planes: Vec<Plane>,
-    pub(crate) tables: Tables,
+    pub(crate) tables: Tables<'a>,
     /// Of progressive files alone: one for each component.
     pub(crate) coefficients: Vec<Coefficients>,
     /// Of sequential files: which components are decoded.
@@ -71,6 +71,9 @@ pub(crate) fn decode(
     })
 }
 
+/// Segments between two looks at the deadline. A segment costs a microsecond per 65 kB at most, a look some 30 ns.
+const SEGMENTS_A_CHECK: u32 = 256;
+
 impl Decoder<'_> {
     fn allocate(&mut self) {
         if self.frame.progressive {
@@ -85,14 +88,15 @@ impl Decoder<'_> {
 
     fn run(&mut self, should_stop: &mut dyn FnMut() -> bool) -> Result<(), Error> {
         let mut markers = Markers::new(self.bytes)?;
-        let skipping =
-            !self.frame.progressive && self.layouts.iter().any(|l| l.block_width < 8 || l.block_height < 8);
         let mut framed = false;
-        loop {
+        for count in 1_u32.. {
             let segment = markers.next()?;
+            if count.is_multiple_of(SEGMENTS_A_CHECK) && should_stop() {
+                return Err(Error::Stopped);
+            }
             match segment.marker {
                 0xc0..=0xc2 => framed = true,
-                0xc4 => self.tables.define_huffman(segment.body, skipping)?,
+                0xc4 => self.tables.define_huffman(segment.body)?,
                 0xdb => self.tables.define_quantisation(segment.body)?,
                 0xdd => self.tables.define_restart(segment.body)?,
                 0xda if !framed => return Err(Error::Corrupt("a scan before the frame header")),

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::huffman::{HAS_VALUE, LOOK, Table};
 use crate::idct::transform;
 use crate::picture::{Plane, Strip};
-use crate::tables::factors;
+use crate::tables::{NO_TABLE, factors};
 
 /// Decodes a scan whose data starts at `at` and gives the place of the marker behind it.
 pub(crate) fn scan(
@@ -41,7 +41,8 @@ pub(crate) fn scan(
         [only] if first > 0 => {
             let frame = decoder.frame;
             let blocks = frame.blocks(&frame.components[only.index]);
-            let table = decoder.tables.ac.get(only.ac).and_then(Option::as_deref).ok_or(NO_TABLE)?;
+            decoder.tables.build_ac(only.ac, false)?;
+            let table = decoder.tables.ac(only.ac)?;
             let coefficients = &mut decoder.coefficients[only.index];
             let band = Band { table, first: first.into(), last: last.into(), shift: after.into() };
             if before == 0 {
@@ -53,8 +54,6 @@ pub(crate) fn scan(
         _ => dc(decoder, &scan.components, walk, before > 0, after.into(), should_stop),
     }
 }
-
-const NO_TABLE: Error = Error::Corrupt("a table that a scan needs is missing");
 
 /// The bits and the restart markers among them.
 struct Walk<'a> {
@@ -104,6 +103,11 @@ fn dc(
         [only] => frame.blocks(&frame.components[only.index]),
         _ => (frame.mcus_across, frame.mcus_down),
     };
+    if !refine {
+        for selected in selected {
+            decoder.tables.build_dc(selected.dc)?;
+        }
+    }
     let mut previous = [0_i32; 4];
     for unit_y in 0..down as usize {
         walk.check(should_stop)?;
@@ -124,7 +128,7 @@ fn dc(
                         *value |= i16::from(walk.bits.take(1) == 1) << shift;
                         continue;
                     }
-                    let table = decoder.tables.dc.get(dc).and_then(Option::as_deref).ok_or(NO_TABLE)?;
+                    let table = decoder.tables.dc(dc)?;
                     previous[index] = previous[index].wrapping_add(table.difference(&mut walk.bits)?);
                     // Wraps for files that no encoder writes.
                     #[expect(clippy::cast_possible_truncation)]

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::huffman::{BAD_CODE, ENDS_BLOCK, HAS_VALUE, LOOK, Table};
 use crate::idct::{Block, Transform, transform};
 use crate::picture::Strip;
-use crate::tables::{ZIGZAG, factors, reach};
+use crate::tables::{NO_TABLE, ZIGZAG, factors, reach};
 
 /// A component of the scan.
 struct Part<'a> {
@@ -45,6 +45,11 @@ pub(crate) fn scan(
         [only] => frame.blocks(&frame.components[only.index]),
         _ => (frame.mcus_across, frame.mcus_down),
     };
+    let skipping = decoder.layouts.iter().any(|l| l.block_width < 8 || l.block_height < 8);
+    for selected in &scan.components {
+        decoder.tables.build_dc(selected.dc)?;
+        decoder.tables.build_ac(selected.ac, skipping)?;
+    }
     let mut parts = Vec::with_capacity(scan.components.len());
     for selected in &scan.components {
         let component = &frame.components[selected.index];
@@ -53,10 +58,9 @@ pub(crate) fn scan(
         }
         let alone = scan.components.len() == 1;
         let (h, v) = if alone { (1, 1) } else { (component.h as usize, component.v as usize) };
-        let missing = Error::Corrupt("a table that a scan needs is missing");
         let tables = &decoder.tables;
         let quantisation =
-            tables.quantisation[usize::from(component.quantisation)].as_ref().ok_or(missing)?;
+            tables.quantisation[usize::from(component.quantisation)].as_ref().ok_or(NO_TABLE)?;
         let layout = &decoder.layouts[selected.index];
         let (width, height) = (layout.block_width, layout.block_height);
         parts.push(Part {
@@ -64,8 +68,8 @@ pub(crate) fn scan(
             h,
             v,
             decoding: Decoding {
-                dc: tables.dc.get(selected.dc).and_then(Option::as_deref).ok_or(missing)?,
-                ac: tables.ac.get(selected.ac).and_then(Option::as_deref).ok_or(missing)?,
+                dc: tables.dc(selected.dc)?,
+                ac: tables.ac(selected.ac)?,
                 factors: factors(quantisation),
                 reach: reach(width, height),
                 previous: 0,

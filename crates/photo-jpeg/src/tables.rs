@@ -49,17 +49,25 @@ pub(crate) fn factors(table: &Quantisation) -> [f32; 128] {
     factors
 }
 
+/// A Huffman table as its segment has it. It is built when a scan uses it: a file may define a million tables, and has at most
+/// [`crate::MAX_SCANS`] scans.
+struct Huffman<'a> {
+    counts: &'a [u8; 16],
+    symbols: &'a [u8],
+    built: Option<Box<Table>>,
+}
+
 /// Tables as the segments before a scan left them.
 #[derive(Default)]
-pub(crate) struct Tables {
+pub(crate) struct Tables<'a> {
     pub(crate) quantisation: [Option<Quantisation>; 4],
-    pub(crate) dc: [Option<Box<Table>>; 4],
-    pub(crate) ac: [Option<Box<Table>>; 4],
+    dc: [Option<Huffman<'a>>; 4],
+    ac: [Option<Huffman<'a>>; 4],
     /// Units between restart markers, 0 for none.
     pub(crate) restart_interval: u32,
 }
 
-impl Tables {
+impl<'a> Tables<'a> {
     pub(crate) fn define_quantisation(&mut self, mut body: &[u8]) -> Result<(), Error> {
         while let Some((&head, rest)) = body.split_first() {
             let slot = self.quantisation.get_mut(usize::from(head & 15)).ok_or(BAD_NUMBER)?;
@@ -84,27 +92,53 @@ impl Tables {
         Ok(())
     }
 
-    /// `skipping`: coefficients will be passed over without a look at their values.
-    pub(crate) fn define_huffman(&mut self, mut body: &[u8], skipping: bool) -> Result<(), Error> {
+    pub(crate) fn define_huffman(&mut self, mut body: &'a [u8]) -> Result<(), Error> {
         while let Some((&head, rest)) = body.split_first() {
             let (counts, rest) = rest.split_first_chunk::<16>().ok_or(TRUNCATED)?;
             let total = counts.iter().map(|&count| usize::from(count)).sum();
             let (symbols, rest) = rest.split_at_checked(total).ok_or(TRUNCATED)?;
-            let is_dc = match head >> 4 {
-                0 => true,
-                1 => false,
+            let slots = match head >> 4 {
+                0 => &mut self.dc,
+                1 => &mut self.ac,
                 _ => return Err(BAD_NUMBER),
             };
-            let slots = if is_dc { &mut self.dc } else { &mut self.ac };
             let slot = slots.get_mut(usize::from(head & 15)).ok_or(BAD_NUMBER)?;
-            let mut table = Table::new(counts, symbols, is_dc)?;
-            if skipping && !is_dc {
-                table.fill_skips();
-            }
-            *slot = Some(table);
+            *slot = Some(Huffman { counts, symbols, built: None });
             body = rest;
         }
         Ok(())
+    }
+
+    /// Makes [`Tables::dc`] ready to give this table.
+    pub(crate) fn build_dc(&mut self, number: usize) -> Result<(), Error> {
+        let huffman = self.dc.get_mut(number).and_then(Option::as_mut).ok_or(NO_TABLE)?;
+        if huffman.built.is_none() {
+            huffman.built = Some(Table::new(huffman.counts, huffman.symbols, true)?);
+        }
+        Ok(())
+    }
+
+    /// Makes [`Tables::ac`] ready to give this table. `skipping`: coefficients will be passed over without a look at their values.
+    pub(crate) fn build_ac(&mut self, number: usize, skipping: bool) -> Result<(), Error> {
+        let huffman = self.ac.get_mut(number).and_then(Option::as_mut).ok_or(NO_TABLE)?;
+        if huffman.built.is_none() {
+            let mut table = Table::new(huffman.counts, huffman.symbols, false)?;
+            if skipping {
+                table.fill_skips();
+            }
+            huffman.built = Some(table);
+        }
+        Ok(())
+    }
+
+    /// A table that was built.
+    pub(crate) fn dc(&self, number: usize) -> Result<&Table, Error> {
+        built(&self.dc, number)
+    }
+
+    /// A table that was built.
+    pub(crate) fn ac(&self, number: usize) -> Result<&Table, Error> {
+        built(&self.ac, number)
     }
 
     pub(crate) fn define_restart(&mut self, body: &[u8]) -> Result<(), Error> {
@@ -114,6 +148,11 @@ impl Tables {
     }
 }
 
+fn built<'a>(slots: &'a [Option<Huffman<'_>>; 4], number: usize) -> Result<&'a Table, Error> {
+    slots.get(number).and_then(Option::as_ref).and_then(|huffman| huffman.built.as_deref()).ok_or(NO_TABLE)
+}
+
+pub(crate) const NO_TABLE: Error = Error::Corrupt("a table that a scan needs is missing");
 const BAD_NUMBER: Error = Error::Corrupt("a table of an impossible number");
 
 #[cfg(test)]

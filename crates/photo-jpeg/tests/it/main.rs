@@ -9,6 +9,7 @@
 
 mod damage;
 mod differential;
+mod floods;
 mod kinds;
 mod scaled;
 mod support;
