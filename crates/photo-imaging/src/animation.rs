@@ -10,7 +10,7 @@ mod writer;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::color;
+use crate::color::{self, Conversion};
 use crate::encode;
 use crate::error::ImagingError;
 use crate::format::{Format, OutputFormat};
@@ -21,6 +21,8 @@ use crate::plan::Placement;
 use crate::pool;
 use crate::probe::{Probed, swaps_sides};
 use crate::probe::{gif, webp};
+use crate::profile::Profile;
+use crate::raster::Channels;
 use crate::render::{Original, Variant, guarded};
 use crate::resize::resize;
 use writer::Writer;
@@ -77,6 +79,7 @@ impl Kept {
     pub(crate) fn render(
         &self,
         probed: &Probed<'_>,
+        profile: Option<&Profile>,
         original: Original,
         (width, height): (u32, u32),
         placements: &[Placement],
@@ -84,19 +87,22 @@ impl Kept {
     ) -> Result<Vec<Variant>, ImagingError> {
         let (limits, orientation) = (&probed.limits, probed.header.orientation);
         let stored = if swaps_sides(orientation) { (height, width) } else { (width, height) };
-        let mut source = guarded("decoding", || frames::open(&probed.header, probed.bytes))?;
+        let mut frames = guarded("decoding", || frames::open(&probed.header, probed.bytes))?;
+        let conversion = guarded("reading the profile", || {
+            Ok(profile.and_then(|profile| Conversion::new(profile, Channels::Rgba)))
+        })?;
         let mut writers: Vec<Writer> =
             self.variants.iter().map(|&i| Writer::new(placements[i].canvas)).collect();
         loop {
             limits.check_deadline("next frame")?;
-            let Some(frame) = guarded("decoding", || source.frames.next().transpose())? else { break };
+            let Some(frame) = guarded("decoding", || frames.next().transpose())? else { break };
             let upright = guarded("converting colours", || {
                 let reduced = if (frame.raster.width(), frame.raster.height()) == stored {
                     frame.raster
                 } else {
                     resize(&frame.raster, None, stored.0, stored.1)?
                 };
-                Ok(orient::upright(color::to_srgb(reduced, source.icc.as_deref()), orientation))
+                Ok(orient::upright(color::convert(reduced, conversion.as_ref()), orientation))
             })?;
             let mut ladder = Ladder::new(original, Arc::new(upright));
             let mut parts = Vec::with_capacity(writers.len());
@@ -149,7 +155,8 @@ mod tests {
         let render = |limits: &Limits| {
             let probed = probe(bytes, limits).unwrap();
             let kept = Kept::of(&probed, &options, &placements).unwrap();
-            kept.render(&probed, original, (100, 67), &placements, &options).map(|variants| variants.len())
+            kept.render(&probed, None, original, (100, 67), &placements, &options)
+                .map(|variants| variants.len())
         };
         assert_eq!(render(&Limits::default()).unwrap(), 1);
         let passed = Limits::default().with_deadline(Instant::now());

@@ -1,41 +1,60 @@
 //! Any colours to sRGB, three channels or four with alpha.
 
-use moxcms::{ColorProfile, DataColorSpace, Layout, ToneReprCurve, TransformOptions};
+use std::sync::Arc;
 
+use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
+
+use crate::profile::Profile;
 use crate::raster::{Channels, Raster};
 
-/// Applies the profile as browsers do: one that is broken, or for other channels than these, is passed over; one for
-/// colours is applied to gray as to equal red, green and blue.
-pub(crate) fn to_srgb(raster: Raster, icc: Option<&[u8]>) -> Raster {
-    let converted = icc.and_then(|icc| by_profile(&raster, icc)).unwrap_or_else(|| by_formula(raster));
-    without_needless_alpha(converted)
+/// A profile made ready for pixels of 8 bits a channel.
+pub(crate) struct Conversion {
+    source: Channels,
+    target: Channels,
+    /// Converts pixels as they are or, of gray by a profile for colours, equal red, green and blue.
+    transform: Arc<Transform8BitExecutor>,
+    spread: bool,
 }
 
-fn by_profile(raster: &Raster, icc: &[u8]) -> Option<Raster> {
-    let profile = read(icc)?;
-    if is_gray_in_colours(raster.channels(), &profile) {
-        return gray_by_colours(raster, &profile);
+impl Conversion {
+    /// `None` if the profile is for other channels, or is not complete.
+    pub(crate) fn new(profile: &Profile, source: Channels) -> Option<Self> {
+        let profile = profile.as_color_profile();
+        let spread = is_gray_in_colours(source, profile);
+        let (space, from, to, target) = layouts(if spread { Channels::Rgb } else { source });
+        if profile.color_space != space {
+            return None;
+        }
+        let options = TransformOptions::default();
+        let transform = profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, options).ok()?;
+        Some(Self { source, target, transform, spread })
     }
-    let (space, from, to, channels) = layouts(raster.channels());
-    if profile.color_space != space {
-        return None;
+
+    fn apply(&self, raster: &Raster) -> Option<Raster> {
+        if self.source != raster.channels() {
+            return None;
+        }
+        if self.spread {
+            return gray_by_colours(raster, &*self.transform);
+        }
+        let pixels = raster.data().len() / self.source.count();
+        let mut data = vec![0; pixels * self.target.count()];
+        self.transform.transform(raster.data(), &mut data).ok()?;
+        raster.with_data(self.target, data)
     }
-    let pixels = raster.data().len() / raster.channels().count();
-    let mut data = vec![0; pixels * channels.count()];
-    to_srgb_8bit(&profile, from, to, raster.data(), &mut data)?;
-    raster.with_data(channels, data)
 }
 
-fn to_srgb_8bit(
-    profile: &ColorProfile,
-    from: Layout,
-    to: Layout,
-    source: &[u8],
-    out: &mut [u8],
-) -> Option<()> {
-    let options = TransformOptions::default();
-    let transform = profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, options).ok()?;
-    transform.transform(source, out).ok()
+/// Applies the profile as browsers do: one for other channels than these is passed over; one for colours is applied to gray as
+/// to equal red, green and blue.
+pub(crate) fn to_srgb(raster: Raster, profile: Option<&Profile>) -> Raster {
+    let conversion = profile.and_then(|profile| Conversion::new(profile, raster.channels()));
+    convert(raster, conversion.as_ref())
+}
+
+/// As [`to_srgb`], for several pictures by one profile.
+pub(crate) fn convert(raster: Raster, conversion: Option<&Conversion>) -> Raster {
+    let converted = conversion.and_then(|conversion| conversion.apply(&raster));
+    without_needless_alpha(converted.unwrap_or_else(|| by_formula(raster)))
 }
 
 fn is_gray_in_colours(channels: Channels, profile: &ColorProfile) -> bool {
@@ -43,10 +62,10 @@ fn is_gray_in_colours(channels: Channels, profile: &ColorProfile) -> bool {
 }
 
 /// There are 256 grays, whatever the picture's size.
-fn gray_by_colours(raster: &Raster, profile: &ColorProfile) -> Option<Raster> {
+fn gray_by_colours(raster: &Raster, transform: &Transform8BitExecutor) -> Option<Raster> {
     let grays: Vec<u8> = (0..=u8::MAX).flat_map(|gray| [gray; 3]).collect();
     let mut converted = vec![0; grays.len()];
-    to_srgb_8bit(profile, Layout::Rgb, Layout::Rgb, &grays, &mut converted)?;
+    transform.transform(&grays, &mut converted).ok()?;
     let (colours, _) = converted.as_chunks::<3>();
     Some(if raster.channels() == Channels::Gray {
         raster.map(Channels::Rgb, |[gray]| colours[usize::from(gray)])
@@ -58,44 +77,10 @@ fn gray_by_colours(raster: &Raster, profile: &ColorProfile) -> Option<Raster> {
     })
 }
 
-/// Reads a profile so that it means what it says.
-///
-/// moxcms 0.9.2 takes red's curve for all three if green's equals one of its neighbours (`are_all_trc_the_same`). Where
-/// they are not all equal, green's is written otherwise.
-fn read(icc: &[u8]) -> Option<ColorProfile> {
-    let mut profile = ColorProfile::new_from_slice(icc).ok()?;
-    if (profile.red_trc == profile.green_trc) != (profile.green_trc == profile.blue_trc) {
-        profile.green_trc = profile.green_trc.map(written_otherwise);
-    }
-    Some(profile)
-}
-
-/// The same curve to within 1 / 65,535, and unequal to itself.
-fn written_otherwise(curve: ToneReprCurve) -> ToneReprCurve {
-    match curve {
-        // No entry is a straight line, one is a gamma in 1/256 (ICC.1:2022, 10.6).
-        ToneReprCurve::Lut(table) if table.is_empty() => ToneReprCurve::Parametric(vec![1.0]),
-        ToneReprCurve::Lut(table) if table.len() == 1 => {
-            ToneReprCurve::Parametric(table.iter().map(|&gamma| f32::from(gamma) / 256.0).collect())
-        }
-        ToneReprCurve::Lut(mut table) => {
-            let middle = table.len() / 2;
-            table[middle] ^= 1;
-            ToneReprCurve::Lut(table)
-        }
-        ToneReprCurve::Parametric(mut parameters) => {
-            if let Some(gamma) = parameters.first_mut() {
-                *gamma = gamma.next_up();
-            }
-            ToneReprCurve::Parametric(parameters)
-        }
-    }
-}
-
 /// Whether a profile leaves all colours as they are, or would be passed over.
 ///
 /// It is asked rather than read: the sRGB profiles that cameras and programs write differ in their numbers and tables.
-pub(crate) fn is_srgb(icc: &[u8], channels: Channels) -> bool {
+pub(crate) fn is_srgb(profile: &Profile, channels: Channels) -> bool {
     /// Levels of a channel that are looked at. A step of 15 meets both ends and every part of the curve.
     const STEPS: u8 = 18;
     let levels = (0..STEPS).map(|step| step * 15);
@@ -109,7 +94,8 @@ pub(crate) fn is_srgb(icc: &[u8], channels: Channels) -> bool {
     };
     let pixels = u32::try_from(data.len() / channels.count()).unwrap_or(0);
     let Some(raster) = Raster::new(pixels, 1, channels, data) else { return false };
-    let Some(converted) = by_profile(&raster, icc) else { return true };
+    let conversion = Conversion::new(profile, channels);
+    let Some(converted) = conversion.and_then(|conversion| conversion.apply(&raster)) else { return true };
     let plain = by_formula(raster);
     // One level is what the rounding of a profile's own numbers comes to.
     plain.data().iter().zip(converted.data()).all(|(a, b)| a.abs_diff(*b) <= 1)
@@ -118,14 +104,14 @@ pub(crate) fn is_srgb(icc: &[u8], channels: Channels) -> bool {
 /// Pixels that are converted at once: their 16-bit copies stay in the cache.
 const DEEP_PIXELS: usize = 4096;
 
-/// Samples of 16 bits (native order) through a profile, then to 8 bits. `None` as for a profile that is passed over.
+/// Samples of 16 bits (big-endian) through a profile, then to 8 bits. `None` as for a profile that is passed over.
 pub(crate) fn deep_to_srgb(
     samples: &[[u8; 2]],
     channels: Channels,
-    icc: &[u8],
+    profile: &Profile,
 ) -> Option<(Channels, Vec<u8>)> {
-    let profile = read(icc)?;
-    let spread = is_gray_in_colours(channels, &profile);
+    let profile = profile.as_color_profile();
+    let spread = is_gray_in_colours(channels, profile);
     let (space, from, to, target) = layouts(if spread { coloured(channels) } else { channels });
     if profile.color_space != space {
         return None;
@@ -135,7 +121,7 @@ pub(crate) fn deep_to_srgb(
         .ok()?;
     let mut out = Vec::with_capacity(samples.len() / channels.count() * target.count());
     for part in samples.chunks(DEEP_PIXELS * channels.count()) {
-        let samples = part.iter().map(|&sample| u16::from_ne_bytes(sample));
+        let samples = part.iter().map(|&sample| u16::from_be_bytes(sample));
         let source: Vec<u16> = match channels {
             Channels::Gray if spread => samples.flat_map(|gray| [gray; 3]).collect(),
             Channels::GrayAlpha if spread => {
@@ -206,7 +192,14 @@ pub(crate) fn without_needless_alpha(raster: Raster) -> Raster {
 
 #[cfg(test)]
 mod tests {
+    use moxcms::ToneReprCurve;
+
     use super::*;
+
+    /// The profile as a file has it.
+    fn read(profile: &ColorProfile) -> Profile {
+        Profile::parse(&profile.encode().unwrap()).unwrap()
+    }
 
     #[test]
     fn ink_without_a_profile_takes_light_away() {
@@ -225,34 +218,33 @@ mod tests {
 
     #[test]
     fn a_profile_is_srgb_if_it_changes_nothing() {
-        let srgb = ColorProfile::new_srgb().encode().unwrap();
+        let srgb = read(&ColorProfile::new_srgb());
         assert!(is_srgb(&srgb, Channels::Rgb));
-        assert!(is_srgb(&srgb, Channels::Gray), "of other channels: passed over");
-        assert!(is_srgb(b"no profile", Channels::Rgb));
+        assert!(is_srgb(&srgb, Channels::Gray), "its curve is sRGB's");
         for other in
             [ColorProfile::new_display_p3(), ColorProfile::new_adobe_rgb(), ColorProfile::new_bt2020()]
         {
-            assert!(!is_srgb(&other.encode().unwrap(), Channels::Rgb));
+            assert!(!is_srgb(&read(&other), Channels::Rgb));
         }
-        let linear = ColorProfile::new_gray_with_gamma(1.0).encode().unwrap();
+        let linear = read(&ColorProfile::new_gray_with_gamma(1.0));
         assert!(!is_srgb(&linear, Channels::Gray));
+        assert!(is_srgb(&linear, Channels::Rgb), "of other channels: passed over");
     }
 
     #[test]
     fn a_profile_of_other_channels_is_passed_over() {
-        let gray_profile = ColorProfile::new_gray_with_gamma(1.0).encode().unwrap();
+        let gray_profile = read(&ColorProfile::new_gray_with_gamma(1.0));
         let colour = Raster::new(1, 1, Channels::Rgb, vec![77, 78, 79]).unwrap();
         assert_eq!(to_srgb(colour.clone(), Some(&gray_profile)), colour);
-        assert_eq!(to_srgb(colour.clone(), Some(b"no profile")), colour);
     }
 
     #[test]
     fn gray_is_shown_by_a_profile_for_colours_as_equal_colours() {
         let gray = Raster::new(3, 1, Channels::Gray, vec![0, 77, 255]).unwrap();
-        let p3 = ColorProfile::new_display_p3().encode().unwrap();
+        let p3 = read(&ColorProfile::new_display_p3());
         assert!(is_srgb(&p3, Channels::Gray), "its curve is sRGB's");
         assert_eq!(to_srgb(gray.clone(), Some(&p3)), by_formula(gray.clone()));
-        let adobe = ColorProfile::new_adobe_rgb().encode().unwrap();
+        let adobe = read(&ColorProfile::new_adobe_rgb());
         assert!(!is_srgb(&adobe, Channels::Gray));
         let converted = to_srgb(gray, Some(&adobe));
         let (pixels, _) = converted.data().as_chunks::<3>();
@@ -291,7 +283,7 @@ mod tests {
                 profile.cicp = None;
                 let [red, green, blue] = gammas.map(|gamma| Some(curve(gamma)));
                 (profile.red_trc, profile.green_trc, profile.blue_trc) = (red, green, blue);
-                let icc = profile.encode().unwrap();
+                let icc = read(&profile);
                 assert!(!is_srgb(&icc, Channels::Rgb));
                 for value in [[40_u8, 40, 40], [128, 128, 128], [200, 90, 30]] {
                     let expected: Vec<u8> = value
@@ -302,7 +294,7 @@ mod tests {
                     let raster = Raster::new(1, 1, Channels::Rgb, value.to_vec()).unwrap();
                     let shallow = to_srgb(raster, Some(&icc));
                     let samples: Vec<[u8; 2]> =
-                        value.iter().map(|&v| (u16::from(v) * 257).to_ne_bytes()).collect();
+                        value.iter().map(|&v| (u16::from(v) * 257).to_be_bytes()).collect();
                     let (_, deep) = deep_to_srgb(&samples, Channels::Rgb, &icc).unwrap();
                     for actual in [shallow.data(), &deep] {
                         let near = actual.iter().zip(&expected).all(|(a, e)| a.abs_diff(*e) <= 1);

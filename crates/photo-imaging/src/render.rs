@@ -21,6 +21,7 @@ use crate::plan::{PLACEHOLDER_SIDE, Placement, inside, place};
 use crate::planar::{Phase, Planar};
 use crate::pool;
 use crate::probe::{Probed, swaps_sides};
+use crate::profile::Profile;
 use crate::raster::{Channels, Raster};
 use crate::resize::resize;
 use crate::timing::{Laps, StageTimes};
@@ -72,9 +73,9 @@ enum Form {
 }
 
 /// At most the size that the largest variant needs; stored orientation, colours of the profile.
-struct Reduced {
+struct Reduced<'a> {
     form: Form,
-    icc: Option<Vec<u8>>,
+    profile: Option<&'a Profile>,
     orientation: Orientation,
 }
 
@@ -119,8 +120,12 @@ impl Probed<'_> {
         let turned = swaps_sides(self.header.orientation);
         let target = if turned { (height, width) } else { (width, height) };
 
-        let planar = guarded("reading the profile", || Ok(self.stays_planar(options)))?;
-        let upright = self.upright(target, planar, &mut times)?;
+        let (profile, planar) = guarded("reading the profile", || {
+            let profile = self.profile();
+            let planar = self.stays_planar(options, profile.as_ref());
+            Ok((profile, planar))
+        })?;
+        let upright = self.upright(target, planar, profile.as_ref(), &mut times)?;
         laps.lap();
         let Some(kept) = kept else {
             let rendered = upright.variants(original, &placements, options, &limits, &mut times)?;
@@ -137,7 +142,7 @@ impl Probed<'_> {
         let mut rendered =
             upright.variants(original, &still_placements, &still_options, &limits, &mut times)?;
         laps.lap();
-        let moving = kept.render(&self, original, (width, height), &placements, options)?;
+        let moving = kept.render(&self, profile.as_ref(), original, (width, height), &placements, options)?;
         times.animation = laps.lap();
         let mut all: Vec<_> = still.into_iter().zip(rendered.variants).collect();
         all.extend(kept.variants.into_iter().zip(moving));
@@ -148,18 +153,14 @@ impl Probed<'_> {
 
     /// Whether planes can go from the decoder to all encoders: no profile changes their colours, and no file has more
     /// chroma than a quarter of luma's.
-    fn stays_planar(&self, options: &RenderOptions) -> bool {
-        let (channels, icc) = match (&self.jpeg, &self.lossy) {
-            (Some(photo), _) => match photo.color() {
-                photo_jpeg::Color::Gray => (Channels::Gray, photo.icc_profile()),
-                photo_jpeg::Color::YCbCr => (Channels::Rgb, photo.icc_profile()),
-                _ => return false,
-            },
-            (None, Some(photo)) => (Channels::Rgb, photo.icc.map(<[u8]>::to_vec)),
-            (None, None) => return false,
+    fn stays_planar(&self, options: &RenderOptions, profile: Option<&Profile>) -> bool {
+        let channels = match (self.jpeg.as_ref().map(photo_jpeg::Jpeg::color), &self.lossy) {
+            (Some(photo_jpeg::Color::Gray), _) => Channels::Gray,
+            (Some(photo_jpeg::Color::YCbCr), _) | (None, Some(_)) => Channels::Rgb,
+            _ => return false,
         };
         options.variants.iter().all(encode::takes_planes)
-            && icc.is_none_or(|icc| color::is_srgb(&icc, channels))
+            && profile.is_none_or(|profile| color::is_srgb(profile, channels))
     }
 
     /// The stages that all variants share. `target` is a stored width and height in px.
@@ -167,11 +168,12 @@ impl Probed<'_> {
         &self,
         target: (u32, u32),
         planar: bool,
+        profile: Option<&Profile>,
         times: &mut StageTimes,
     ) -> Result<Upright, ImagingError> {
         let mut laps = Laps::start();
         self.limits.check_deadline("decode")?;
-        let decoded = guarded("decoding", || self.decode(target, planar))?;
+        let decoded = guarded("decoding", || self.decode(target, planar, profile))?;
         times.decode = laps.lap();
         self.limits.check_deadline("resize")?;
         let reduced = decoded.reduce(target, planar)?;
@@ -191,10 +193,10 @@ fn largest(original: Original, placements: &[Placement]) -> (u32, u32) {
     })
 }
 
-impl Decoded {
+impl<'a> Decoded<'a> {
     /// To a stored width and height in px.
-    fn reduce(self, (width, height): (u32, u32), planar: bool) -> Result<Reduced, ImagingError> {
-        let Self { source, icc, orientation } = self;
+    fn reduce(self, (width, height): (u32, u32), planar: bool) -> Result<Reduced<'a>, ImagingError> {
+        let Self { source, profile, orientation } = self;
         let form = match source {
             Source::Planes(planes) if planar => {
                 let phase = Phase::before(orientation, width, height);
@@ -206,14 +208,14 @@ impl Decoded {
             }
             Source::Pixels(raster) => Form::Pixels(resize(&raster, None, width, height)?),
         };
-        Ok(Reduced { form, icc, orientation })
+        Ok(Reduced { form, profile, orientation })
     }
 }
 
-impl Reduced {
+impl Reduced<'_> {
     fn into_srgb(self) -> Srgb {
         let form = match self.form {
-            Form::Pixels(raster) => Form::Pixels(color::to_srgb(raster, self.icc.as_deref())),
+            Form::Pixels(raster) => Form::Pixels(color::to_srgb(raster, self.profile)),
             // Chosen for it.
             Form::Planes(planes) => Form::Planes(planes),
         };

@@ -53,7 +53,10 @@ use markers::Markers;
 /// A file of more scans than this is an attack on time: encoders write about ten.
 pub const MAX_SCANS: u32 = 100;
 
-/// The most that all chunks of a profile may add up to: as many as can be numbered.
+/// Longest ICC profile in bytes. Those of printing conditions have 2 to 3 MB, those of displays and cameras some kB.
+pub const MAX_ICC_BYTES: usize = 4 << 20;
+
+/// Most chunks of a profile: as many as can be numbered.
 const MAX_ICC_CHUNKS: usize = 255;
 
 /// A file whose frame header is known. Nothing is decoded yet.
@@ -164,15 +167,15 @@ impl<'a> Jpeg<'a> {
         !self.icc.is_empty()
     }
 
-    /// The ICC profile, if all of its chunks are there.
+    /// The ICC profile, if all of its chunks are there and it has at most [`MAX_ICC_BYTES`].
     #[must_use]
     pub fn icc_profile(&self) -> Option<Vec<u8>> {
         let &(_, count, _) = self.icc.first()?;
-        let mut profile = Vec::new();
-        for number in 1..=count {
-            profile.extend_from_slice(self.icc.iter().find(|&&(n, c, _)| n == number && c == count)?.2);
-        }
-        (!profile.is_empty()).then_some(profile)
+        let chunk = |number| self.icc.iter().find(|&&(n, c, _)| n == number && c == count);
+        let chunks = (1..=count).map(|number| chunk(number).map(|&(_, _, bytes)| bytes));
+        let chunks: Vec<&[u8]> = chunks.collect::<Option<_>>()?;
+        let length: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+        (1..=MAX_ICC_BYTES).contains(&length).then(|| chunks.concat())
     }
 
     /// What is wrong with the structure of the file behind its frame header. Such a file is never decoded.
@@ -190,8 +193,8 @@ impl<'a> Jpeg<'a> {
 
     /// Decodes the whole picture.
     ///
-    /// `should_stop` is asked at least once for each row of units of each scan; a true answer ends in
-    /// [`Error::Stopped`].
+    /// `should_stop` is asked at least once for each row of units of each scan and for every 256 segments between them; a true
+    /// answer ends in [`Error::Stopped`].
     ///
     /// # Errors
     /// Every damage, found before or while decoding.

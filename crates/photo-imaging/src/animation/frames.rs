@@ -17,13 +17,10 @@ pub(super) struct Frame {
     pub(super) duration_ms: u32,
 }
 
-/// All of them, decoded one after the other, and the profile of their colours.
-pub(super) struct Source<'a> {
-    pub(super) frames: Box<dyn Iterator<Item = Result<Frame, ImagingError>> + 'a>,
-    pub(super) icc: Option<Vec<u8>>,
-}
+/// All of them, decoded one after the other.
+type Frames<'a> = Box<dyn Iterator<Item = Result<Frame, ImagingError>> + 'a>;
 
-pub(super) fn open<'a>(header: &Header, bytes: &'a [u8]) -> Result<Source<'a>, ImagingError> {
+pub(super) fn open<'a>(header: &Header, bytes: &'a [u8]) -> Result<Frames<'a>, ImagingError> {
     match header.format {
         Format::Gif => {
             let bytes = gif::put_right(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned);
@@ -37,14 +34,12 @@ pub(super) fn open<'a>(header: &Header, bytes: &'a [u8]) -> Result<Source<'a>, I
                 let raster = Raster::new(width, height, Channels::Rgba, picture.into_raw());
                 Ok(Frame { raster: raster.ok_or_else(|| misfit(Format::Gif))?, duration_ms })
             });
-            Ok(Source { frames: Box::new(frames), icc: None })
+            Ok(Box::new(frames))
         }
         Format::WebP => {
-            let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(Format::WebP, &e))?;
-            let icc = decoder.icc_profile().ok().flatten();
             let frames = webp::frames(bytes).ok_or_else(|| misfit(Format::WebP))?;
             let mut canvas = Canvas::new(header.width, header.height);
-            Ok(Source { frames: Box::new(frames.into_iter().map(move |frame| canvas.show(&frame))), icc })
+            Ok(Box::new(frames.into_iter().map(move |frame| canvas.show(&frame))))
         }
         Format::Jpeg | Format::Png => Err(ImagingError::Internal("no animation".to_owned())),
     }

@@ -1,52 +1,63 @@
-//! PNG by rows: each strip is reduced as soon as its rows are there, so the whole picture is never in memory.
+//! PNG: by rows where rows can be reduced as they come, so that the whole picture is never in memory, and at once otherwise.
 
-use std::io::Cursor;
+mod source;
 
-use png::{BitDepth, ColorType, Decoder, Limits as PngLimits, Reader, Transformations};
+use png::{BitDepth, ColorType, Decoder, DecodingError, Limits as PngLimits, Reader, Transformations};
 
-use super::{Decoded, Source};
+use super::{Decoded, Source, other_size};
 use crate::color;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
-use crate::probe::{Header, png_color};
-use crate::raster::Channels;
+use crate::probe::Header;
+use crate::profile::Profile;
+use crate::raster::{Channels, Raster};
 use crate::strips::Strips;
+use source::PixelChunks;
 
 /// Rows between two looks at the clock.
 const ROWS_A_CHECK: u32 = 16;
-/// Where `IHDR` says whether rows come in seven passes.
-const INTERLACE: usize = 28;
 
-/// The picture at the size that will be made of it, and its profile. `None` if rows cannot be reduced as they come: interlaced,
+/// Decodes the picture, at the size that will be made of it if rows can be reduced as they come: not if they are interlaced or
 /// animated, not to be reduced, or of 16 bits whose profile needs all of them.
-pub(super) fn reduced(
+pub(super) fn decode<'p>(
     bytes: &[u8],
     header: &Header,
     target: (u32, u32),
+    profile: Option<&'p Profile>,
     limits: &Limits,
-) -> Result<Option<Decoded>, ImagingError> {
+) -> Result<Decoded<'p>, ImagingError> {
     let size = (header.width, header.height);
-    let smaller = target != size && target.0 <= size.0 && target.1 <= size.1;
-    if !smaller || bytes.get(INTERLACE) != Some(&0) {
-        return Ok(None);
-    }
     let mut reader = open(bytes, limits)?;
-    if reader.info().size() != size {
-        return Err(ImagingError::corrupt(Format::Png, "the decoder sees another size than the header"));
+    let info = reader.info();
+    if info.size() != size {
+        return Err(other_size(Format::Png));
     }
     let (channels, deep) = match reader.output_color_type() {
         (color, BitDepth::Eight) => (channels(color), false),
         (color, BitDepth::Sixteen) => (channels(color), true),
-        _ => return Ok(None),
+        _ => (None, false),
     };
-    let Some(channels) = channels else { return Ok(None) };
-    let gray = matches!(channels, Channels::Gray | Channels::GrayAlpha);
-    let embedded = || reader.info().icc_profile.as_ref().map(|icc| icc.to_vec());
-    let icc = png_color::profile(bytes, gray).or_else(embedded);
-    if reader.info().animation_control.is_some() || (deep && icc.is_some()) {
-        return Ok(None);
-    }
+    let channels = channels.ok_or(ImagingError::UnsupportedType("this pixel format"))?;
+    let smaller = target != size && target.0 <= size.0 && target.1 <= size.1;
+    let whole =
+        !smaller || info.interlaced || info.animation_control.is_some() || (deep && profile.is_some());
+    let (raster, profile) = if whole {
+        at_once(&mut reader, size, channels, deep, profile)?
+    } else {
+        (by_rows(&mut reader, size, channels, deep, target, limits)?, profile)
+    };
+    Ok(Decoded { source: Source::Pixels(raster), profile, orientation: header.orientation })
+}
+
+fn by_rows(
+    reader: &mut Reader<PixelChunks<'_>>,
+    size: (u32, u32),
+    channels: Channels,
+    deep: bool,
+    target: (u32, u32),
+    limits: &Limits,
+) -> Result<Raster, ImagingError> {
     let mut strips = Strips::new(size, channels, target);
     let length = size.0 as usize * channels.count();
     let mut row = vec![0; if deep { 2 * length } else { length }];
@@ -68,15 +79,48 @@ pub(super) fn reduced(
     }
     // Nothing more comes; what is left of the data is looked at as it is when all rows are read at once.
     reader.read_row(&mut row).map_err(|e| damaged(&e))?;
-    let source = Source::Pixels(strips.finish()?);
-    Ok(Some(Decoded { source, icc, orientation: header.orientation }))
+    strips.finish()
 }
 
-/// As `image` opens it: the same chunks count against the same limit, and palettes and few bits become 8 bits.
-fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Reader<Cursor<&'a [u8]>>, ImagingError> {
+/// The whole picture, and the profile that its pixels are still to be converted by.
+fn at_once<'p>(
+    reader: &mut Reader<PixelChunks<'_>>,
+    (width, height): (u32, u32),
+    channels: Channels,
+    deep: bool,
+    profile: Option<&'p Profile>,
+) -> Result<(Raster, Option<&'p Profile>), ImagingError> {
+    let mut data = vec![0; reader.output_buffer_size().ok_or_else(|| other_size(Format::Png))?];
+    reader.next_frame(&mut data).map_err(|e| damaged(&e))?;
+    let raster = |channels, data| Raster::new(width, height, channels, data);
+    // Before the low bytes go: a profile of linear light needs them in the shadows.
+    let converted = profile
+        .filter(|_| deep)
+        .and_then(|profile| color::deep_to_srgb(data.as_chunks::<2>().0, channels, profile));
+    if let Some((channels, data)) = converted {
+        return Ok((raster(channels, data).ok_or_else(|| other_size(Format::Png))?, None));
+    }
+    if deep {
+        narrow(&mut data);
+    }
+    Ok((raster(channels, data).ok_or_else(|| other_size(Format::Png))?, profile))
+}
+
+/// 16 bits a channel to 8, in place, rounded to nearest.
+fn narrow(data: &mut Vec<u8>) {
+    let half = data.len() / 2;
+    for i in 0..half {
+        data[i] = color::narrow(u16::from_be_bytes([data[2 * i], data[2 * i + 1]]));
+    }
+    data.truncate(half);
+    data.shrink_to_fit();
+}
+
+/// Palettes and few bits become 8 bits.
+fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Reader<PixelChunks<'a>>, ImagingError> {
     let bytes_limit = usize::try_from(limits.max_decoder_bytes).unwrap_or(usize::MAX);
-    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), PngLimits { bytes: bytes_limit });
-    decoder.set_ignore_text_chunk(false);
+    let source = PixelChunks::new(bytes, limits.deadline);
+    let mut decoder = Decoder::new_with_limits(source, PngLimits { bytes: bytes_limit });
     decoder.set_transformations(Transformations::EXPAND);
     decoder.read_info().map_err(|e| damaged(&e))
 }
@@ -91,8 +135,13 @@ fn channels(color: ColorType) -> Option<Channels> {
     }
 }
 
-fn damaged(error: &png::DecodingError) -> ImagingError {
-    ImagingError::corrupt(Format::Png, error.to_string())
+fn damaged(error: &DecodingError) -> ImagingError {
+    match error {
+        DecodingError::IoError(error) if source::is_late(error) => {
+            ImagingError::DeadlinePassed { step: "the end of decoding" }
+        }
+        _ => ImagingError::corrupt(Format::Png, error.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +174,7 @@ mod tests {
         out
     }
 
-    fn pixels(decoded: Decoded) -> Raster {
+    fn pixels(decoded: Decoded<'_>) -> Raster {
         match decoded.source {
             Source::Pixels(raster) => raster,
             Source::Planes(_) => panic!("planes"),
@@ -151,9 +200,9 @@ mod tests {
             ] {
                 let bytes = file(size, color, samples);
                 let probed = probe(&bytes, &Limits::default()).unwrap();
-                let found = pixels(reduced(&bytes, &probed.header, target, &probed.limits).unwrap().unwrap());
+                let found = pixels(probed.decode(target, false, None).unwrap());
                 // Not to be reduced is the way by the whole picture.
-                let whole = pixels(probed.decode(size, false).unwrap());
+                let whole = pixels(probed.decode(size, false, None).unwrap());
                 assert_eq!((whole.width(), whole.height()), size);
                 let expected = resize(&whole, None, target.0, target.1).unwrap();
                 assert_eq!(
@@ -190,22 +239,32 @@ mod tests {
         let mut damaged = 0;
         for bytes in truncated.chain(flipped) {
             let Ok(probed) = probe(&bytes, &Limits::default()) else { continue };
-            let by_rows =
-                reduced(&bytes, &probed.header, (30, 22), &probed.limits).map(|found| found.is_some());
-            let at_once = probed.decode(size, false).map(|_| true);
+            let code = |target| probed.decode(target, false, None).map(drop).map_err(|e| e.code());
+            let (by_rows, at_once) = (code((30, 22)), code(size));
             damaged += usize::from(at_once.is_err());
-            assert_eq!(by_rows.map_err(|e| e.code()), at_once.map_err(|e| e.code()), "{} bytes", bytes.len());
+            assert_eq!(by_rows, at_once, "{} bytes", bytes.len());
         }
         assert!(damaged > 100, "{damaged} damaged files");
     }
 
     #[test]
-    fn a_deadline_that_passes_stops_the_rows() {
+    fn a_deadline_that_passes_stops_both_ways() {
         let bytes = file((64, 64), ExtendedColorType::Rgb8, 3);
         let probed = probe(&bytes, &Limits::default()).unwrap();
         let late = Limits::default().with_deadline(Instant::now());
-        let refused = reduced(&bytes, &probed.header, (8, 8), &late).map(drop);
-        assert_eq!(refused.map_err(|e| e.code()), Err("PROCESSING_TIMEOUT"));
-        assert!(reduced(&bytes, &probed.header, (64, 64), &probed.limits).unwrap().is_none());
+        for target in [(8, 8), (64, 64)] {
+            let refused = decode(&bytes, &probed.header, target, None, &late).map(drop);
+            assert_eq!(refused.map_err(|e| e.code()), Err("PROCESSING_TIMEOUT"));
+        }
+    }
+
+    #[test]
+    fn sixteen_bits_are_rounded_to_the_nearest_of_eight() {
+        let mut data: Vec<u8> = [0_u16, 128, 129, 257, 32_896, 65_406, 65_407, 65_535]
+            .into_iter()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        narrow(&mut data);
+        assert_eq!(data, [0, 0, 1, 1, 128, 254, 255, 255]);
     }
 }

@@ -1,14 +1,17 @@
-//! What a PNG says of its colours without an ICC profile, as one (PNG specification, third edition, 11.3.2).
+//! What a PNG says of its colours, as a profile (PNG specification, third edition, 11.3.2).
 //!
 //! `cICP` before `iCCP` before `sRGB` before `gAMA` with `cHRM`. HDR curves (PQ, HLG) are left out: without tone mapping
 //! they would look worse than taken for sRGB.
 
+use flate2::Crc;
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
     MatrixCoefficients, ToneReprCurve, TransferCharacteristics, XyY,
 };
 
 use super::cursor::Cursor;
+use crate::icc;
+use crate::profile::Profile;
 
 /// 1 / 2.2 in PNG's unit, the gamma that everybody writes for sRGB.
 const SRGB_GAMMA: u32 = 45_455;
@@ -18,24 +21,29 @@ const SRGB_CHROMATICITIES: [u32; 8] = [31_270, 32_900, 64_000, 33_000, 30_000, 6
 
 /// What the chunks before the pixels say.
 #[derive(Default)]
-struct Chunks {
+struct Chunks<'a> {
+    is_gray: bool,
     cicp: Option<[u8; 4]>,
     has_srgb: bool,
-    has_icc: bool,
+    /// The first intact chunk, as in libpng.
+    icc: Option<&'a [u8]>,
     gamma: Option<u32>,
     chromaticities: Option<[u32; 8]>,
 }
 
-/// An ICC profile that stands for the chunks, to be taken before an embedded one. `None` if the file names no colours, or
-/// those that are assumed anyhow, or has an embedded profile that counts for more.
-pub(crate) fn profile(bytes: &[u8], gray: bool) -> Option<Vec<u8>> {
+/// Returns the profile that is embedded or stands for the other chunks. `None` if the file names no colours, or those that are
+/// assumed anyhow, or by a chunk that is broken.
+pub(crate) fn profile(bytes: &[u8]) -> Option<Profile> {
     let chunks = read(bytes)?;
     if let Some(cicp) = chunks.cicp
         && let Some(profile) = by_cicp(cicp)
     {
-        return profile.encode().ok();
+        return Some(profile.into());
     }
-    if chunks.has_icc || chunks.has_srgb {
+    if let Some(chunk) = chunks.icc {
+        return Profile::parse(&icc::inflate(chunk)?);
+    }
+    if chunks.has_srgb {
         return None;
     }
     let gamma = chunks.gamma.filter(|gamma| (1_000..=1_000_000).contains(gamma))?;
@@ -48,9 +56,12 @@ pub(crate) fn profile(bytes: &[u8], gray: bool) -> Option<Vec<u8>> {
     // A gamma that is a short fraction exactly.
     #[expect(clippy::cast_possible_truncation)]
     let exponent = (100_000.0 / f64::from(gamma)) as f32;
-    let profile =
-        if gray { ColorProfile::new_gray_with_gamma(exponent) } else { by_gamma(exponent, chromaticities)? };
-    profile.encode().ok()
+    let profile = if chunks.is_gray {
+        ColorProfile::new_gray_with_gamma(exponent)
+    } else {
+        by_gamma(exponent, chromaticities)?
+    };
+    Some(profile.into())
 }
 
 fn by_cicp([primaries, transfer, matrix, full_range]: [u8; 4]) -> Option<ColorProfile> {
@@ -103,7 +114,7 @@ fn by_gamma(exponent: f32, chromaticities: [u32; 8]) -> Option<ColorProfile> {
     Some(profile)
 }
 
-fn read(bytes: &[u8]) -> Option<Chunks> {
+fn read(bytes: &[u8]) -> Option<Chunks<'_>> {
     let mut cursor = Cursor::new(bytes);
     cursor.take(8)?;
     let mut chunks = Chunks::default();
@@ -111,11 +122,18 @@ fn read(bytes: &[u8]) -> Option<Chunks> {
         let length = usize::try_from(cursor.u32_be()?).ok()?;
         let kind: [u8; 4] = cursor.array()?;
         let data = cursor.take(length)?;
-        cursor.take(4)?;
+        let checksum = cursor.u32_be()?;
         match &kind {
+            // Gray, with alpha or without: colour types 0 and 4.
+            b"IHDR" => chunks.is_gray = matches!(data.get(9), Some(0 | 4)),
             b"cICP" => chunks.cicp = data.first_chunk().copied(),
             b"sRGB" => chunks.has_srgb = true,
-            b"iCCP" => chunks.has_icc = true,
+            b"iCCP" if chunks.icc.is_none() => {
+                let mut crc = Crc::new();
+                crc.update(&kind);
+                crc.update(data);
+                chunks.icc = (crc.sum() == checksum).then_some(data);
+            }
             b"gAMA" => chunks.gamma = data.first_chunk().map(|n| u32::from_be_bytes(*n)),
             b"cHRM" => {
                 let (numbers, _) = data.as_chunks::<4>();

@@ -15,7 +15,6 @@ const TRUNCATED: &str = "the file ends inside a chunk";
 pub(crate) struct Lossy<'a> {
     /// The content of its `VP8 ` chunk.
     pub(crate) frame: &'a [u8],
-    pub(crate) icc: Option<&'a [u8]>,
 }
 
 /// In `VP8X`: there is alpha.
@@ -39,7 +38,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Header, Option<Lossy<'_>>), Imaging
     let mut still = None;
     let mut first_frame = None;
     let mut frames = 0;
-    let (mut lossy, mut icc, mut says_alpha, mut alpha) = (None, None, false, false);
+    let (mut lossy, mut says_alpha, mut alpha) = (None, false, false);
     while !cursor.rest().is_empty() {
         let Some((kind, data)) = chunk(&mut cursor) else {
             header.damage = Some(TRUNCATED);
@@ -61,10 +60,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Header, Option<Lossy<'_>>), Imaging
                     first_frame = Some(frame_size(data)?);
                 }
             }
-            b"ICCP" => {
-                header.has_icc = true;
-                icc = icc.or(canvas.map(|_| data));
-            }
+            b"ICCP" => header.has_icc = true,
             b"EXIF" => header.orientation = orientation_of(data),
             _ => {}
         }
@@ -81,7 +77,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Header, Option<Lossy<'_>>), Imaging
     let inner = first_frame.map_or(pixels, |(w, h)| u64::from(w) * u64::from(h));
     (header.width, header.height, header.frames) = (width, height, frames.max(1));
     // As browsers have it: alpha is there if it is, and said to be. A flag alone, or a chunk alone, is nothing.
-    let lossy = lossy.filter(|_| frames == 0 && !(says_alpha && alpha)).map(|frame| Lossy { frame, icc });
+    let lossy = lossy.filter(|_| frames == 0 && !(says_alpha && alpha)).map(|frame| Lossy { frame });
     header.decoder_bytes = if lossy.is_some() {
         photo_webp::decode_memory_bytes(width, height)
     } else {
@@ -115,6 +111,17 @@ pub(crate) fn chunk<'a>(cursor: &mut Cursor<'a>) -> Option<([u8; 4], &'a [u8])> 
         cursor.u8()?;
     }
     Some((kind, data))
+}
+
+/// The embedded profile, which only an extended file can have.
+pub(crate) fn icc(bytes: &[u8]) -> Option<&[u8]> {
+    let mut cursor = Cursor::new(bytes);
+    cursor.take(12)?;
+    let (first, _) = chunk(&mut cursor)?;
+    if &first != b"VP8X" {
+        return None;
+    }
+    std::iter::from_fn(|| chunk(&mut cursor)).find_map(|(kind, data)| (&kind == b"ICCP").then_some(data))
 }
 
 fn extended_size(data: &[u8]) -> Option<(u32, u32)> {

@@ -41,7 +41,7 @@ fn given(bytes: &[u8], exif: u8, fit: Fit, planar: bool) -> ((u32, u32), Given) 
     let (width, height) = largest(original, &[placement]);
     let turned = swaps_sides(probed.header.orientation);
     let target = if turned { (height, width) } else { (width, height) };
-    match probed.upright(target, planar, &mut StageTimes::default()).unwrap() {
+    match probed.upright(target, planar, probed.profile().as_ref(), &mut StageTimes::default()).unwrap() {
         Upright::Pixels(raster) => {
             assert!(!planar);
             let made = Ladder::new(original, Arc::new(raster)).make(&placement, false, BACKGROUND).unwrap();
@@ -169,6 +169,7 @@ fn only_srgb_for_encoders_of_half_chroma_stays_in_planes() {
     ];
     for (index, (bytes, variants, expected)) in table.into_iter().enumerate() {
         let probed = probe(bytes, &Limits::default()).unwrap();
-        assert_eq!(probed.stays_planar(&RenderOptions::new(variants)), expected, "line {index}");
+        let planar = probed.stays_planar(&RenderOptions::new(variants), probed.profile().as_ref());
+        assert_eq!(planar, expected, "line {index}");
     }
 }

@@ -96,6 +96,13 @@ fn a_profile_in_chunks_is_put_together_in_the_order_of_their_numbers() {
         Some(b"hello world".to_vec())
     );
     assert_eq!(profile(&with(&[chunk(1, 2, b"hello ")])), None, "a chunk is missing");
+    let long = |bytes: usize| {
+        let chunks =
+            vec![1; bytes].chunks(65_000).zip(1..).map(|(part, n)| chunk(n, 65, part)).collect::<Vec<_>>();
+        profile(&with(&chunks)).map(|profile| profile.len())
+    };
+    assert_eq!(long(4 << 20), Some(4 << 20));
+    assert_eq!(long((4 << 20) + 1), None, "too long");
 }
 
 #[test]
