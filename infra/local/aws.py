@@ -10,14 +10,14 @@ import boto3
 from botocore.config import Config
 
 from infra.local.console import Failure
-from infra.local.settings import ACCESS_KEY, REGION
+from infra.local.settings import REGION
 
 
-def client(service: str, endpoint: str) -> Any:
-    """A boto3 client of the emulator that looks at no setting of the user's."""
-    session = boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY,
-                                    region_name=REGION)
-    return session.client(service, endpoint_url=endpoint,
+def client(service: str, access: Mapping[str, str]) -> Any:
+    """A boto3 client of the emulator that looks at no setting of the user's. `access` is a stack's description."""
+    session = boto3.session.Session(aws_access_key_id=access["access_key_id"],
+                                    aws_secret_access_key=access["secret_access_key"], region_name=REGION)
+    return session.client(service, endpoint_url=access["endpoint"],
                           config=Config(s3={"addressing_style": "path"}, proxies={}, retries={"max_attempts": 2}))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra.local import cpu, glibc
 from infra.local.console import Console, Failure, run
-from infra.local.settings import FUNCTIONS, LOCAL, ROOT, aws_environment
+from infra.local.settings import FUNCTIONS, LOCAL, NOWHERE, ROOT, aws_environment
 
 BUILT = LOCAL / "build"
 
@@ -58,7 +58,7 @@ def package(console: Console, architecture: str) -> Path:
     """Runs `sam build`, which finds everything compiled, and gives the template to deploy."""
     with console.step("packaging (sam build)"):
         run(["sam", "build", "--build-dir", BUILT, "--parameter-overrides", f"Architecture={architecture}"],
-            "sam build", env={**local_environment(architecture), **aws_environment("http://localhost")}, cwd=ROOT)
+            "sam build", env={**local_environment(architecture), **aws_environment(NOWHERE)}, cwd=ROOT)
     return BUILT / "template.yaml"
 
 

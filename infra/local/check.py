@@ -83,7 +83,7 @@ def template(_: Console) -> None:
     run(["cfn-lint", "--include-checks", "I", "--template", TEMPLATE, ROOT / "infra" / "deploy-role.yaml"], "cfn-lint",
         cwd=ROOT, show=True)
     run(["sam", "validate", "--lint", "--template", TEMPLATE, "--region", settings.REGION], "sam validate",
-        env=settings.aws_environment("http://localhost"), cwd=ROOT)
+        env=settings.aws_environment(settings.NOWHERE), cwd=ROOT)
 
 
 def security(console: Console) -> None:
@@ -141,7 +141,7 @@ def smoke(console: Console, place: settings.Place) -> None:
 def guided(console: Console, stack: dict[str, Any]) -> None:
     from infra.local import guided as first_time
 
-    first_time.check(console, stack["endpoint"], settings.architecture())
+    first_time.check(console, stack, settings.architecture())
 
 
 def unit(_: Console) -> None:

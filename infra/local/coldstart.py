@@ -231,7 +231,7 @@ def measure(console: Console, stack: dict[str, Any]) -> None:
     rounds = rounds_from(os.environ.get("ROUNDS", ""))
     found, built_by = contenders(console)
     lambdas = samlocal.variables(stack, stack["endpoint"])
-    environments = {role: {**settings.aws_environment(stack["endpoint"]), **lambdas[samlocal.LOGICAL_IDS[role]],
+    environments = {role: {**settings.aws_environment(stack), **lambdas[samlocal.LOGICAL_IDS[role]],
                            "AWS_LAMBDA_FUNCTION_NAME": role, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": MEMORY_MIB[role],
                            "AWS_SESSION_TOKEN": "test"} for role in MEMORY_MIB}
     samples: dict[Contender, list[Sample]] = {contender: [] for contender in found}
@@ -263,7 +263,7 @@ def rounds_from(text: str) -> int:
 @contextlib.contextmanager
 def unnoticed(stack: dict[str, Any]) -> Iterator[Any]:
     """Gives what uploads one more photo and makes S3's event of it; S3 itself tells nobody of it meanwhile."""
-    s3 = aws.client("s3", stack["endpoint"])
+    s3 = aws.client("s3", stack)
     bucket = stack["originals_bucket"]
     told = s3.get_bucket_notification_configuration(Bucket=bucket)
     told.pop("ResponseMetadata", None)
@@ -292,11 +292,11 @@ def unnoticed(stack: dict[str, Any]) -> Iterator[Any]:
 
 def forget(stack: dict[str, Any]) -> None:
     """Takes away what the functions on Node have written."""
-    s3, table = aws.client("s3", stack["endpoint"]), stack["table_name"]
+    s3, table = aws.client("s3", stack), stack["table_name"]
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=stack["thumbnails_bucket"], Prefix="coldstart/")
     for entry in (entry for page in pages for entry in page.get("Contents", [])):
         s3.delete_object(Bucket=stack["thumbnails_bucket"], Key=entry["Key"])
-    dynamodb = aws.client("dynamodb", stack["endpoint"])
+    dynamodb = aws.client("dynamodb", stack)
     found = dynamodb.get_paginator("scan").paginate(
         TableName=table, FilterExpression="begins_with(pk, :p)", ExpressionAttributeValues={":p": {"S": "COLDSTART#"}})
     for item in (item for page in found for item in page["Items"]):

@@ -33,7 +33,7 @@ def sign_in(place: Place, stack: dict[str, Any]) -> str | None:
     if not stack.get("user_pool_id"):
         # PHOTODROP_PARAMETERS named an issuer: its tokens are not ours to make.
         return None
-    cognito = client("cognito-idp", stack["endpoint"])
+    cognito = client("cognito-idp", stack)
     if "demo_password" not in stack:
         stack["demo_user"] = DEMO_USER
         stack["demo_password"] = f"Aa1{secrets.token_urlsafe(18)}"
@@ -99,7 +99,7 @@ def prove(console: Console, stack: dict[str, Any]) -> dict[str, Any]:
 
 def reconcile(console: Console, stack: dict[str, Any]) -> None:
     """Runs the reconcile function once and sees that it comes to its end."""
-    answer = client("lambda", stack["endpoint"]).invoke(FunctionName=stack["reconcile_function"], Payload=b"{}")
+    answer = client("lambda", stack).invoke(FunctionName=stack["reconcile_function"], Payload=b"{}")
     summary = json.load(answer["Payload"])
     if answer.get("FunctionError") or summary.get("errors"):
         raise Failure(f"the reconcile function does not work: {json.dumps(summary)}; see make logs FUNCTION=reconcile")

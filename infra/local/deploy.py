@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,8 @@ def fingerprint(process: Process, parameters: dict[str, str]) -> str:
 
 def deploy(console: Console, place: Place, process: Process, architecture: str) -> dict[str, Any]:
     """Deploys the template with `sam deploy` unless it is there already, and gives the stack's description."""
-    endpoint = settings.endpoint(process.port)
+    access = place.access(process.port)
+    endpoint = access["endpoint"]
     parameters = {"Architecture": architecture, "AwsEndpointUrl": endpoint,
                   "AllowedOrigins": f"http://localhost:3000,http://localhost:{place.web_port}", **place.parameters,
                   **settings.extra_parameters()}
@@ -43,8 +43,8 @@ def deploy(console: Console, place: Place, process: Process, architecture: str) 
         run(["sam", "deploy", "--config-file", settings.ROOT / "samconfig.toml", "--config-env", "local",
              "--template-file", template, "--stack-name", place.name, "--no-progressbar", "--parameter-overrides",
              *settings.overrides(parameters)],
-            "sam deploy", env=settings.aws_environment(endpoint), cwd=settings.ROOT)
-    stack = describe(place, endpoint)
+            "sam deploy", env=settings.aws_environment(access), cwd=settings.ROOT)
+    stack = describe(place, access)
     mend.mend(stack)
     # A stack that was updated keeps its user pool, and with it the demo user.
     for name in ("demo_user", "demo_password", "token"):
@@ -55,18 +55,20 @@ def deploy(console: Console, place: Place, process: Process, architecture: str) 
     return stack
 
 
-def describe(place: Place, endpoint: str) -> dict[str, Any]:
-    """What clients and tests need to know of a deployed stack."""
+def describe(place: Place, access: dict[str, str]) -> dict[str, Any]:
+    """What clients and tests need to know of a deployed stack; and tells the emulator whose pages may call it."""
     try:
-        answer = client("cloudformation", endpoint).describe_stacks(StackName=place.name)
+        answer = client("cloudformation", access).describe_stacks(StackName=place.name)
     except ClientError as error:
         raise Failure(f"the stack {place.name} is not there after its deployment: {error}") from error
     (found,) = answer["Stacks"]
     outputs = {item["OutputKey"]: item["OutputValue"] for item in found["Outputs"]}
     parameters = {item["ParameterKey"]: item["ParameterValue"] for item in found["Parameters"]}
+    origins = [f"http://localhost:{place.web_port}", *parameters["AllowedOrigins"].split(",")]
+    settings.write_private(place.origins_file, json.dumps(origins))
     return {
-        "endpoint": endpoint,
-        "api_url": aws.api_url(outputs, parameters, endpoint),
+        **access,
+        "api_url": aws.api_url(outputs, parameters, access["endpoint"]),
         "api_host_url": outputs["ApiUrl"],
         "api_id": outputs["ApiId"],
         "region": REGION,
@@ -89,18 +91,14 @@ def describe(place: Place, endpoint: str) -> dict[str, Any]:
 
 
 def read(place: Place) -> dict[str, Any] | None:
-    """The stack's description as last written, if there is one."""
+    """The stack's description as last written, if there is one. One without a secret is an older version's."""
     try:
-        return json.loads(place.stack_file.read_text())
+        stack = json.loads(place.stack_file.read_text())
     except (OSError, ValueError):
         return None
+    return stack if "secret_access_key" in stack else None
 
 
 def write(place: Place, stack: dict[str, Any]) -> None:
-    """Writes the stack's description whole or not at all; it holds a token, so it is for the user's eyes."""
-    fresh = place.stack_file.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(stack, file, indent=2)
-        file.write("\n")
-    Path(fresh).replace(place.stack_file)
+    """Writes the stack's description, which holds a token and the secret of the emulator's root user."""
+    settings.write_private(place.stack_file, json.dumps(stack, indent=2) + "\n")

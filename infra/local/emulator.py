@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -17,11 +18,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from infra.local.console import Console, Failure
-from infra.local.settings import ACCESS_KEY, REGION, Place
+from infra.local.settings import ACCESS_KEY_ID, REGION, ROOT, Place, write_private
 from infra.local.tools import venv_python
 
 START_SECONDS = 60
 STOP_SECONDS = 10
+# The emulator's working folder is the stack's, and no variable may name this project: its functions inherit them all.
+GUARDED = "import sys; sys.path.insert(0, sys.argv.pop(1)); from infra.local.guarded_ministack import main; main()"
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ def ensure_running(console: Console, place: Place) -> Process:
     process = recorded(place)
     if not process:
         return start(console, place)
+    if not place.secret_file.exists():
+        raise Failure("the local stack was started without a secret, by an older version: make down, make up")
     # A machine that was asleep or is busy needs a while. What the emulator holds is in its memory: it is never ended from here.
     deadline = time.monotonic() + START_SECONDS
     while not answers(process.port):
@@ -124,9 +129,17 @@ def start(console: Console, place: Place) -> Process:
     check_port(console, place)
     scratch = scratch_folder(place)
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    place.stack_file.unlink(missing_ok=True)
+    # What the stack holds, the key of its tokens among it, is its owner's.
+    scratch.mkdir(mode=0o700, parents=True)
+    forget(place)
+    write_private(place.secret_file, secrets.token_urlsafe(30))
     return launch(console, place)
+
+
+def forget(place: Place) -> None:
+    """Removes what describes an emulator that has ended."""
+    for file in (place.stack_file, place.secret_file, place.origins_file):
+        file.unlink(missing_ok=True)
 
 
 def restart(console: Console, place: Place, *, kill: bool) -> Process:
@@ -151,9 +164,9 @@ def launch(console: Console, place: Place) -> Process:
     scratch = scratch_folder(place)
     with console.step(f"starting MiniStack on port {place.port} (log: {shown(place.log_file)})"):
         with place.log_file.open("ab") as log:
-            child = subprocess.Popen([venv_python(), "-m", "ministack"], env=environment(place, scratch),
-                                     cwd=place.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                     start_new_session=True)
+            child = subprocess.Popen([venv_python(), "-c", GUARDED, str(ROOT), str(place.origins_file)],
+                                     env=environment(place, scratch), cwd=place.folder, stdin=subprocess.DEVNULL,
+                                     stdout=log, stderr=log, start_new_session=True)
         started = start_time(child.pid)
         if started is None:
             raise Failure(f"MiniStack ended at once; the last of its log: {last_line(place.log_file)}")
@@ -183,8 +196,9 @@ def environment(place: Place, scratch: Path) -> dict[str, str]:
         SFTP_ENABLED="0",
         # Signatures and IAM policies count, as on AWS: a function may do what its role allows and no more.
         AUTH="true",
-        AWS_ACCESS_KEY_ID=ACCESS_KEY,
-        AWS_SECRET_ACCESS_KEY=ACCESS_KEY,
+        # A function gets its role's credentials in the place of these.
+        AWS_ACCESS_KEY_ID=ACCESS_KEY_ID,
+        AWS_SECRET_ACCESS_KEY=place.secret_file.read_text(),
         MINISTACK_REGION=REGION,
         # AWS waits minutes between the attempts at an event.
         LAMBDA_ASYNC_RETRY_BASE_SECONDS="1",
@@ -208,7 +222,7 @@ def stop(console: Console, place: Place) -> bool:
         return False
     halt(console, process)
     record_file(place).unlink(missing_ok=True)
-    place.stack_file.unlink(missing_ok=True)
+    forget(place)
     shutil.rmtree(scratch_folder(place), ignore_errors=True)
     return True
 
@@ -238,6 +252,4 @@ def last_line(path: Path) -> str:
 
 def shown(path: Path) -> str:
     """A path as the user best reads it: from the project's folder."""
-    from infra.local.settings import ROOT
-
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -39,13 +39,14 @@ sys.exit(cli.main(["deploy"]))
 """
 
 
-def check(console: Console, endpoint: str, architecture: str) -> None:
+def check(console: Console, stack: Mapping[str, str], architecture: str) -> None:
+    endpoint = stack["endpoint"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pack(folder, architecture)
         # No timer: what the tests count is not to be changed meanwhile.
         parameters = f"Architecture={architecture} AwsEndpointUrl={endpoint} ReconcileEnabled=false"
-        environment = {**settings.aws_environment(endpoint), "ENV": "dev", "PACKED": "1"}
+        environment = {**settings.aws_environment(stack), "ENV": "dev", "PACKED": "1"}
         environment.pop("STACK", None)
         command = [sys.executable, "-c", DEPLOY, name]
         with console.step("make deploy, guided, on a terminal"):

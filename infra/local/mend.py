@@ -20,24 +20,23 @@ EVENT_SETTINGS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "Destinati
 def mend(stack: dict[str, Any]) -> None:
     """Brings the deployed stack to what the template says."""
     resources = yaml_parse(TEMPLATE.read_text())["Resources"]
-    described = client("cloudformation", stack["endpoint"]).describe_stacks(StackName=stack["stack_name"])
+    described = client("cloudformation", stack).describe_stacks(StackName=stack["stack_name"])
     parameters = {item["ParameterKey"]: item["ParameterValue"] for item in described["Stacks"][0]["Parameters"]}
     allow_origins(stack, resources["Api"]["Properties"]["CorsConfiguration"], parameters)
     expire_records(stack, resources["PhotosTable"]["Properties"]["TimeToLiveSpecification"])
     for role, alias in aliases(resources).items():
-        serve_latest(stack[f"{role}_function"], alias, client("lambda", stack["endpoint"]))
+        serve_latest(stack[f"{role}_function"], alias, client("lambda", stack))
 
 
 def allow_origins(stack: dict[str, Any], declared: dict[str, Any], parameters: dict[str, str]) -> None:
     """CORS of the API: MiniStack stores it by CloudFormation's names and then looks for the API's."""
     configuration = {name: resolved(value, parameters) for name, value in declared.items()}
-    client("apigatewayv2", stack["endpoint"]).update_api(ApiId=stack["api_id"], CorsConfiguration=configuration)
+    client("apigatewayv2", stack).update_api(ApiId=stack["api_id"], CorsConfiguration=configuration)
 
 
 def expire_records(stack: dict[str, Any], declared: dict[str, Any]) -> None:
     """The table's time to live: MiniStack looks at it every minute once it is set."""
-    client("dynamodb", stack["endpoint"]).update_time_to_live(TableName=stack["table_name"],
-                                                              TimeToLiveSpecification=dict(declared))
+    client("dynamodb", stack).update_time_to_live(TableName=stack["table_name"], TimeToLiveSpecification=dict(declared))
 
 
 def aliases(resources: Mapping[str, Any]) -> dict[str, str]:

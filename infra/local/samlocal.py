@@ -109,7 +109,7 @@ def event_for(stack: Mapping[str, Any], file: str | None, key: str | None) -> di
             raise Failure(f"EVENT={file} cannot be read: {error}") from error
     if file and role_of(event_for(stack, file, None)) != "thumbnail":
         raise Failure(f"KEY is for events of S3, and {file} is none: leave one of both out")
-    s3 = aws.client("s3", stack["endpoint"])
+    s3 = aws.client("s3", stack)
     bucket = stack["originals_bucket"]
     key = key or newest_original(s3, bucket)
     try:
@@ -124,7 +124,7 @@ def variables(stack: Mapping[str, Any], endpoint: str) -> dict[str, dict[str, st
 
     SAM would put the logical names of resources in the place of the template's references.
     """
-    lambdas = aws.client("lambda", stack["endpoint"])
+    lambdas = aws.client("lambda", stack)
     found = {}
     for role, logical_id in LOGICAL_IDS.items():
         configuration = lambdas.get_function_configuration(FunctionName=stack[f"{role}_function"])
@@ -175,7 +175,7 @@ def prepared(console: Console, stack: Mapping[str, Any], chosen: Mapping[str, st
             options.append("--skip-pull-image")
         else:
             console.say(f"pulling {image(architecture)}; where that fails: infra/docker-engine image makes one")
-        environment = {**settings.aws_environment(stack["endpoint"]), **chosen}
+        environment = {**settings.aws_environment(stack), **chosen}
         # SAM itself talks to no AWS; what it hands on to the function are these credentials, the emulator's.
         environment.pop("AWS_ENDPOINT_URL")
         yield options, environment
@@ -279,7 +279,7 @@ def answered_by_api(options: list[str], environment: Mapping[str, str]) -> None:
 
 def thumbnails_in_container(console: Console, stack: Mapping[str, Any], chosen: Mapping[str, str]) -> None:
     """A photo that only the container can have made ready: S3 tells nobody of it meanwhile."""
-    s3 = aws.client("s3", stack["endpoint"])
+    s3 = aws.client("s3", stack)
     bucket = stack["originals_bucket"]
     told = s3.get_bucket_notification_configuration(Bucket=bucket)
     told.pop("ResponseMetadata", None)

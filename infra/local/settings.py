@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shlex
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +23,8 @@ FUNCTIONS = ("upload", "thumbnail", "reconcile")
 TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 
 REGION = "us-east-1"
-# MiniStack's root user; it is nobody's account.
-ACCESS_KEY = "test"
+# MiniStack's root user. Its secret is the stack's own: `Place.secret_file`.
+ACCESS_KEY_ID = "test"
 
 DEFAULT_PORT = 4566
 DEFAULT_TEST_PORT = 4577
@@ -64,6 +65,28 @@ class Place:
     @property
     def log_file(self) -> Path:
         return self.folder / "ministack.log"
+
+    @property
+    def secret_file(self) -> Path:
+        """The secret access key of the emulator's root user, new with each emulator that starts empty."""
+        return self.folder / "secret"
+
+    @property
+    def origins_file(self) -> Path:
+        """The origins whose pages may call the emulator; it reads them there."""
+        return self.folder / "origins.json"
+
+    def access(self, port: int) -> dict[str, str]:
+        """Where the emulator answers, and the credentials of its root user, by their names in stack.json."""
+        try:
+            secret = self.secret_file.read_text()
+        except OSError as error:
+            raise Failure(f"the local stack has no secret ({self.secret_file}: {error.strerror}): make down, make up") from error
+        return {"endpoint": endpoint(port), "access_key_id": ACCESS_KEY_ID, "secret_access_key": secret}
+
+
+# For tools that ask for an endpoint and credentials and then send nothing.
+NOWHERE = {"endpoint": "http://localhost", "access_key_id": ACCESS_KEY_ID, "secret_access_key": "none"}
 
 
 def endpoint(port: int) -> str:
@@ -128,7 +151,7 @@ def overrides(parameters: Mapping[str, str]) -> list[str]:
 def shell_variables(stack: Mapping[str, str]) -> dict[str, str]:
     """What a shell needs for the commands of the runbook: the AWS CLI finds the local stack and nothing else, and the
     names that differ from stack to stack have variables."""
-    aws = {name: value for name, value in aws_environment(stack["endpoint"], {}).items()
+    aws = {name: value for name, value in aws_environment(stack, {}).items()
            if name.startswith("AWS_") or name.lower() == "no_proxy"}
     return {**aws, "API": stack["api_url"], "TOKEN": stack.get("token", ""), "TABLE": stack["table_name"],
             "ORIGINALS": stack["originals_bucket"], "THUMBNAILS": stack["thumbnails_bucket"],
@@ -137,16 +160,28 @@ def shell_variables(stack: Mapping[str, str]) -> dict[str, str]:
             "FAILURE_QUEUE": stack["failure_queue_url"], "PARKING_QUEUE": stack["parking_queue_url"]}
 
 
-def aws_environment(endpoint_url: str, environment=os.environ) -> dict[str, str]:
-    """An environment in which the AWS tools can reach the emulator and nothing else.
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that its owner alone can read, whole or not at all."""
+    descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        Path(fresh).replace(path)
+    except BaseException:
+        Path(fresh).unlink(missing_ok=True)
+        raise
+
+
+def aws_environment(access: Mapping[str, str], environment=os.environ) -> dict[str, str]:
+    """An environment in which the AWS tools can reach the emulator and nothing else. `access` is a stack's description.
 
     The user's own profile and credentials must not get near it, nor it near them.
     """
     clean = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
     clean.update(
-        AWS_ENDPOINT_URL=endpoint_url,
-        AWS_ACCESS_KEY_ID=ACCESS_KEY,
-        AWS_SECRET_ACCESS_KEY=ACCESS_KEY,
+        AWS_ENDPOINT_URL=access["endpoint"],
+        AWS_ACCESS_KEY_ID=access["access_key_id"],
+        AWS_SECRET_ACCESS_KEY=access["secret_access_key"],
         AWS_REGION=REGION,
         AWS_DEFAULT_REGION=REGION,
         AWS_CONFIG_FILE=os.devnull,

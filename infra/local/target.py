@@ -66,7 +66,7 @@ def local(where: settings.Place) -> Target:
     stack = deploy.read(where)
     if not stack:
         raise Failure("the local stack is not deployed: make up finishes it")
-    client = functools.partial(aws.client, endpoint=stack["endpoint"])
+    client = functools.partial(aws.client, access=stack)
     return described(stack["stack_name"], client, token=stack.get("token"))
 
 

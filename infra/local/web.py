@@ -17,6 +17,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from infra.local import origin_guard
 from infra.local.console import Console, Failure
 from infra.local.emulator import Process, direct, port_is_taken, start_time
 from infra.local.settings import ROOT, Place
@@ -25,6 +26,9 @@ PAGE = ROOT / "examples" / "web"
 START_SECONDS = 10
 # What the page is made of; nothing else of the folder is served.
 SERVED = {".html", ".css", ".js", ".svg"}
+# A page in another page's frame could be clicked by trickery. In a `meta` element `frame-ancestors` has no effect.
+HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff", "x-frame-options": "DENY",
+           "content-security-policy": "frame-ancestors 'none'"}
 
 
 def configuration(stack: dict[str, Any]) -> dict[str, Any]:
@@ -43,6 +47,23 @@ class Page(SimpleHTTPRequestHandler):
     def __init__(self, *arguments: Any, stack_file: Path, **named: Any) -> None:
         self.stack_file = stack_file
         super().__init__(*arguments, directory=str(PAGE), **named)
+
+    def parse_request(self) -> bool:
+        """Refuses the pages of other origins whatever they ask for: the demo user's password is served here."""
+        if not super().parse_request():
+            return False
+        own = [f"http://{name}:{self.server.server_port}" for name in ("localhost", "127.0.0.1")]
+        headers = [(name.lower(), value) for name, value in self.headers.items()]
+        refused = None if self.is_link(headers) else origin_guard.refusal(headers, own)
+        refused = refused or origin_guard.refusal([pair for pair in headers if pair[0] == "host"], own)
+        if refused:
+            self.send_error(HTTPStatus.FORBIDDEN, explain=f"the upload page's server refuses this request: {refused}")
+        return not refused
+
+    def is_link(self, headers: list[tuple[str, str]]) -> bool:
+        """Whether it opens the page itself in a tab of its own, as a link on any page may."""
+        return (self.command == "GET" and self.path.partition("?")[0] in {"/", "/index.html"}
+                and ("sec-fetch-mode", "navigate") in headers and ("sec-fetch-dest", "document") in headers)
 
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
         path = self.path.partition("?")[0]
@@ -68,8 +89,8 @@ class Page(SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def end_headers(self) -> None:
-        self.send_header("cache-control", "no-store")
-        self.send_header("x-content-type-options", "nosniff")
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
         super().end_headers()
 
 

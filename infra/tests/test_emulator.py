@@ -61,8 +61,16 @@ class Processes(unittest.TestCase):
 
     def test_only_a_durable_stack_is_told_to_write_its_state_down(self):
         durable = dataclasses.replace(self.place, durable=True)
+        self.place.secret_file.write_text("secret")
         self.assertNotIn("PERSIST_STATE", emulator.environment(self.place, self.place.folder))
         self.assertEqual(emulator.environment(durable, self.place.folder)["PERSIST_STATE"], "1")
+
+    def test_an_emulator_that_an_older_version_started_is_not_used(self):
+        child = self.sleeper()
+        self.record(child.pid, emulator.start_time(child.pid))
+        with self.assertRaisesRegex(Failure, "older version: make down, make up"):
+            emulator.ensure_running(self.console, self.place)
+        self.assertIsNone(child.poll())
 
     def test_a_broken_record_is_no_process(self):
         for text in ("", "{}", "[1]", '{"pid": 1}'):
@@ -87,7 +95,9 @@ class Processes(unittest.TestCase):
                 emulator.start(self.console, place)
 
     def test_ministack_hears_nothing_of_the_users_credentials_and_listens_here_alone(self):
+        self.place.secret_file.write_text("of this stack")
         environment = emulator.environment(self.place, self.place.folder)
+        self.assertEqual(environment["AWS_SECRET_ACCESS_KEY"], "of this stack")
         self.assertEqual(environment["BIND_HOST"], "127.0.0.1")
         self.assertEqual(environment["AUTH"], "true")
         self.assertEqual({n for n in environment if n.startswith("AWS_")}, {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})

@@ -1,7 +1,10 @@
 """The settings from the environment."""
 
 import os
+import stat
+import tempfile
 import unittest
+from pathlib import Path
 
 from infra.local import settings
 from infra.local.console import Failure, duration
@@ -31,12 +34,32 @@ class Settings(unittest.TestCase):
 
     def test_no_setting_of_the_users_reaches_the_tools_of_the_local_stack(self):
         users = {"AWS_PROFILE": "production", "AWS_ACCESS_KEY_ID": "AKIAREAL", "AWS_SESSION_TOKEN": "t", "PATH": "/bin"}
-        environment = settings.aws_environment("http://localhost:1", users)
+        stack = {"endpoint": "http://localhost:1", "access_key_id": "test", "secret_access_key": "of the stack"}
+        environment = settings.aws_environment(stack, users)
         self.assertNotIn("AWS_PROFILE", environment)
         self.assertNotIn("AWS_SESSION_TOKEN", environment)
         self.assertEqual(environment["AWS_ACCESS_KEY_ID"], "test")
+        self.assertEqual(environment["AWS_SECRET_ACCESS_KEY"], "of the stack")
+        self.assertEqual(environment["AWS_ENDPOINT_URL"], "http://localhost:1")
         self.assertEqual(environment["AWS_SHARED_CREDENTIALS_FILE"], os.devnull)
         self.assertEqual(environment["PATH"], "/bin")
+
+    def test_a_stack_without_a_secret_says_how_to_get_one(self):
+        with tempfile.TemporaryDirectory() as folder:
+            place = settings.Place(Path(folder), 1, False, "photodrop-x")
+            with self.assertRaisesRegex(Failure, "make down, make up"):
+                place.access(1)
+            settings.write_private(place.secret_file, "s3cret")
+            self.assertEqual(place.access(1)["secret_access_key"], "s3cret")
+
+    def test_a_private_file_is_its_owners_from_the_first_byte_whoever_had_it_before(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "stack.json"
+            file.write_text("readable by all")
+            file.chmod(0o666)
+            settings.write_private(file, "secret")
+            self.assertEqual((file.read_text(), stat.S_IMODE(file.stat().st_mode)), ("secret", 0o600))
+            self.assertEqual(os.listdir(folder), ["stack.json"])
 
     def test_the_test_stack_shares_nothing_with_the_other(self):
         main, test = settings.main_place(), settings.test_place()

@@ -37,13 +37,16 @@ class Served(unittest.TestCase):
         self.addCleanup(server.shutdown)
         self.url = f"http://127.0.0.1:{server.server_port}"
 
-    def status(self, path):
+    def status(self, path, method="GET", **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.url + path, headers=named, method=method)
         try:
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(self.url + path) as answer:
-                self.body = answer.read()
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+                self.body, self.headers = answer.read(), answer.headers
                 return answer.status
         except urllib.error.HTTPError as error:
             with error:
+                self.body, self.headers = error.read(), error.headers
                 return error.code
 
     def test_the_page_is_served_and_nothing_else_of_the_folder(self):
@@ -60,6 +63,37 @@ class Served(unittest.TestCase):
         self.assertEqual(json.loads(self.body), {
             "api": "http://localhost:1/api", "cognito": {"endpoint": "http://localhost:1/", "client_id": "client"},
             "demo": {"user": "demo", "password": "secret"}})
+
+    def test_no_page_of_another_origin_gets_the_demo_users_password(self):
+        (self.folder / "stack.json").write_text(json.dumps(STACK))
+        port = self.url.rpartition(":")[2]
+        own = f"http://localhost:{port}"
+        for headers, expected in [
+            ({"host": "evil.example"}, 403), ({"host": f"evil.example:{port}"}, 403), ({"host": f"localhost.evil.example:{port}"}, 403),
+            ({"host": "127.0.0.1.nip.io"}, 403), ({"host": f"0.0.0.0:{port}"}, 403), ({"host": ""}, 403),
+            ({"origin": "https://evil.example"}, 403), ({"origin": "null"}, 403), ({"origin": "http://localhost:1"}, 403),
+            ({"sec_fetch_site": "cross-site"}, 403), ({"sec_fetch_site": "same-site"}, 403),
+            ({"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}, 403),
+            ({"host": f"localhost:{port}"}, 200), ({"host": f"[::1]:{port}"}, 200), ({"origin": own}, 200),
+            ({"sec_fetch_site": "same-origin", "referer": f"{own}/"}, 200), ({"sec_fetch_site": "none"}, 200),
+        ]:
+            for method in ("GET", "HEAD"):
+                with self.subTest(headers=headers, method=method):
+                    self.assertEqual(self.status("/config.json", method, **headers), expected)
+                    self.assertEqual(b"secret" in self.body, expected == 200 and method == "GET")
+        for path in ("/", "/app.js", "/none"):
+            self.assertEqual(self.status(path, host="evil.example"), 403, path)
+
+    def test_a_link_opens_the_page_and_no_frame_shows_it(self):
+        link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+        self.assertEqual(self.status("/", **link), 200)
+        self.assertEqual(self.status("/", **link, host="evil.example"), 403)
+        self.assertEqual(self.status("/", **{**link, "sec_fetch_dest": "iframe"}), 403)
+        # The stack is not deployed: an error is not shown in a frame either.
+        for path, expected in (("/", 200), ("/index.html", 200), ("/app.js", 200), ("/none", 404), ("/config.json", 503)):
+            self.assertEqual(self.status(path), expected, path)
+            self.assertEqual(self.headers["content-security-policy"], "frame-ancestors 'none'", path)
+            self.assertEqual(self.headers["x-frame-options"], "DENY", path)
 
     def test_a_taken_port_is_a_line_that_says_what_to_do(self):
         with socket.socket() as other:

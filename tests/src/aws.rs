@@ -1,13 +1,14 @@
 //! The services behind the API, for looking behind the scenes and for making trouble.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use aws_credential_types::Credentials;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, InvocationType};
 use aws_sdk_s3::types::NotificationConfiguration;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ pub struct Aws {
 pub type Item = HashMap<String, AttributeValue>;
 
 impl Aws {
-    /// Clients of a local stack; its credentials are nobody's.
+    /// Clients of a local stack, as its root user.
     pub async fn new(stack: &Stack) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -41,7 +42,7 @@ impl Aws {
         let config = aws_config::from_env()
             .endpoint_url(&stack.endpoint)
             .region(aws_config::Region::new(stack.region.clone()))
-            .credentials_provider(Credentials::new("test", "test", None, None, "local"))
+            .credentials_provider(stack.credentials())
             .http_client(http)
             .load()
             .await;
@@ -351,22 +352,27 @@ impl Aws {
         self.json_api("cognito-idp", &format!("AWSCognitoIdentityProviderService.{operation}"), body).await
     }
 
-    /// A JSON API of the emulator; a few calls are not worth another SDK. The emulator routes by the service's name
-    /// in the header and lets its root user's key through.
+    /// A JSON API of the emulator; a few calls are not worth another SDK.
     async fn json_api(&self, service: &str, target: &str, body: &Value) -> Result<Value> {
-        let credential = format!("test/20260101/{}/{service}/aws4_request", self.stack.region);
-        let response = crate::api::http_client()
+        let (endpoint, body) = (&self.stack.endpoint, body.to_string());
+        let headers = [("x-amz-target", target), ("content-type", "application/x-amz-json-1.1")];
+        let identity = self.stack.credentials().into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(&self.stack.region)
+            .name(service)
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
             .build()?
-            .post(&self.stack.endpoint)
-            .header("x-amz-target", target)
-            .header("content-type", "application/x-amz-json-1.1")
-            .header(
-                "authorization",
-                format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"),
-            )
-            .body(body.to_string())
-            .send()
-            .await?;
+            .into();
+        let signable =
+            SignableRequest::new("POST", endpoint, headers.into_iter(), SignableBody::Bytes(body.as_bytes()))?;
+        let (signature, _) = sign(signable, &params)?.into_parts();
+        let mut request = crate::api::http_client().build()?.post(endpoint);
+        for (name, value) in headers.into_iter().chain(signature.headers()) {
+            request = request.header(name, value);
+        }
+        let response = request.body(body).send().await?;
         let (status, text) = (response.status(), response.text().await?);
         ensure!(status.is_success(), "{target}: {status}: {text}");
         Ok(serde_json::from_str(&text)?)

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use aws_credential_types::Credentials;
 use serde::Deserialize;
 
 /// What `make up` and `make test` write down of a deployed stack.
@@ -10,6 +11,10 @@ use serde::Deserialize;
 pub struct Stack {
     /// Where AWS's own APIs answer.
     pub endpoint: String,
+    /// The access key of the emulator's root user.
+    pub access_key_id: String,
+    /// The secret of the emulator's root user, which is the stack's own.
+    pub secret_access_key: String,
     /// The HTTP API's base URL.
     pub api_url: String,
     /// An access token of the demo user.
@@ -45,6 +50,12 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// The credentials of the emulator's root user.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        Credentials::new(&self.access_key_id, &self.secret_access_key, None, None, "local")
+    }
+
     /// Reads the description of the running stack; without one there is nothing to test, and that is an error.
     pub fn load() -> Result<Self> {
         let path = std::env::var_os("PHOTODROP_STACK").map_or_else(default_path, PathBuf::from);

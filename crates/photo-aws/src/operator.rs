@@ -52,12 +52,12 @@ impl Operator {
         Ok(Self { lambda: Client::new(&config) })
     }
 
-    /// The owner of a local stack, whose credentials are nobody's; no setting of the user's is looked at.
-    pub async fn local(endpoint: &str, region: &str) -> Self {
+    /// The owner of a local stack, by the credentials of its emulator's root user; no setting of the user's is looked at.
+    pub async fn local(endpoint: &str, region: &str, access_key_id: &str, secret_access_key: &str) -> Self {
         let config = settings(aws_config::from_env())
             .endpoint_url(endpoint)
             .region(aws_config::Region::new(region.to_owned()))
-            .credentials_provider(Credentials::new("test", "test", None, None, "local"))
+            .credentials_provider(Credentials::new(access_key_id, secret_access_key, None, None, "local"))
             .load()
             .await;
         Self { lambda: Client::new(&config) }
