@@ -22,11 +22,7 @@ export async function signIn({ endpoint, client_id: clientId }, flow) {
   const [name, parameters] = flow.refreshToken
     ? ["REFRESH_TOKEN_AUTH", { REFRESH_TOKEN: flow.refreshToken }]
     : ["USER_PASSWORD_AUTH", { USERNAME: flow.user, PASSWORD: flow.password }];
-  const answer = await request(endpoint, {
-    method: "POST",
-    headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": "AWSCognitoIdentityProviderService.InitiateAuth" },
-    body: JSON.stringify({ ClientId: clientId, AuthFlow: name, AuthParameters: parameters }),
-  });
+  const answer = await cognito(endpoint, "InitiateAuth", { ClientId: clientId, AuthFlow: name, AuthParameters: parameters });
   const body = await answer.json().catch(() => ({}));
   const result = body.AuthenticationResult;
   const busy = answer.status >= 429 || /TooManyRequests|LimitExceeded/.test(body.__type);
@@ -34,6 +30,21 @@ export async function signIn({ endpoint, client_id: clientId }, flow) {
   if (!answer.ok || !result) throw new Problem("SIGN_IN", body.message || "The user name or the password is wrong.");
   return { token: result.AccessToken, refreshToken: result.RefreshToken || flow.refreshToken };
 }
+
+/** Revokes a refresh token: nobody gets another access token for it, whoever may have read it. */
+export async function revoke({ endpoint, client_id: clientId }, refreshToken) {
+  const answer = await cognito(endpoint, "RevokeToken", { ClientId: clientId, Token: refreshToken });
+  if (!answer.ok) throw new Problem("UNAVAILABLE", "Cognito did not revoke the session.");
+}
+
+/** One of Cognito's operations; it ends even if the page is closed meanwhile. */
+const cognito = (endpoint, operation, body) =>
+  request(endpoint, {
+    method: "POST",
+    keepalive: true,
+    headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": `AWSCognitoIdentityProviderService.${operation}` },
+    body: JSON.stringify(body),
+  });
 
 export class Api {
   /** `renew` gives a fresh token, or nothing; it is asked once for each request that is answered 401. */

@@ -1,6 +1,6 @@
 // The page: what is shown, and what happens when somebody does something.
 
-import { Api, configuration, signIn } from "./api.js";
+import { Api, configuration, revoke, signIn } from "./api.js";
 import { dataUrl, preview } from "./thumbhash.js";
 import { Upload } from "./upload.js";
 
@@ -234,6 +234,18 @@ function welcome(message = "") {
   (config.cognito ? $("user") : $("token")).focus();
 }
 
+/** Signs out here at once, and at Cognito: a refresh token is good for 30 days. */
+async function signOut() {
+  const { refreshToken } = session ?? {};
+  welcome();
+  if (!refreshToken || !config.cognito) return;
+  try {
+    await revoke(config.cognito, refreshToken);
+  } catch {
+    if (!session) $("sign-in-error").textContent = "You are signed out on this page. The server did not confirm it.";
+  }
+}
+
 /** The session has ended by itself: whoever signs in again as the same user goes on. */
 function ended(problem) {
   const whose = session ? subject(session.token) : before;
@@ -324,7 +336,7 @@ $("sign-in").onsubmit = async (event) => {
   else if (config.cognito) await byPassword($("user").value.trim(), $("password").value);
 };
 $("demo").onclick = () => byPassword(config.demo.user, config.demo.password);
-$("sign-out").onclick = () => welcome();
+$("sign-out").onclick = signOut;
 $("more").onclick = more;
 $("choose").onclick = () => $("files").click();
 $("files").onchange = () => {

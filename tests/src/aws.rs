@@ -365,8 +365,12 @@ impl Aws {
             .settings(SigningSettings::default())
             .build()?
             .into();
-        let signable =
-            SignableRequest::new("POST", endpoint, headers.into_iter(), SignableBody::Bytes(body.as_bytes()))?;
+        let signable = SignableRequest::new(
+            "POST",
+            endpoint,
+            headers.into_iter(),
+            SignableBody::Bytes(body.as_bytes()),
+        )?;
         let (signature, _) = sign(signable, &params)?.into_parts();
         let mut request = crate::api::http_client().build()?.post(endpoint);
         for (name, value) in headers.into_iter().chain(signature.headers()) {

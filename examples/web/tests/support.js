@@ -52,6 +52,16 @@ export async function signedIn(browser, options) {
   return page;
 }
 
+/** Calls one of Cognito's operations that need no signature. */
+export async function cognito(operation, body) {
+  const answer = await fetch(`${stack.endpoint}/`, {
+    method: "POST",
+    headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": `AWSCognitoIdentityProviderService.${operation}` },
+    body: JSON.stringify(body),
+  });
+  return { status: answer.status, body: await answer.json() };
+}
+
 export const choose = (page, ...files) => page.locator("#files").setInputFiles(files);
 export const card = (page, name) => page.locator(".card").filter({ has: page.locator(".name", { hasText: new RegExp(`^${name.replaceAll(".", "\\.")}$`) }) }).first();
 export const ready = (page, name) => card(page, name).locator(".photo.shown").waitFor();
