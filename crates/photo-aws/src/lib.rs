@@ -53,7 +53,10 @@ pub use objects::{Peeked, Taken};
 #[cfg(feature = "reconcile")]
 pub use queues::{Message, Queue};
 pub use signer::{PartsRequest, SignedForm, SignedRequest, UploadSigner};
-pub use store::{Bound, Created, IdempotentRequest, Imported, Known, PhotoPage, PhotoStore, Settled};
+pub use store::{
+    Bound, Created, DueCursor, DuePage, DuePhoto, IdempotentRequest, Imported, Known, PhotoPage, PhotoStore,
+    Settled,
+};
 
 /// A call to AWS that did not succeed; the photo is not to blame, and a later try may succeed.
 #[derive(Debug, thiserror::Error)]

@@ -26,7 +26,7 @@ mod upkeep_calls;
 pub use backfill_calls::Imported;
 pub use bind_upload::Bound;
 pub use list::PhotoPage;
-pub use upkeep_calls::{DUE_INDEX, Known};
+pub use upkeep_calls::{DUE_INDEX, DueCursor, DuePage, DuePhoto, Known};
 
 /// How long an idempotency key stands for its photo.
 pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_hours(24);

@@ -7,18 +7,29 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::{PhotoId, UploadMethod};
+use crate::record::{PhotoRecord, State};
+use crate::{PhotoId, UploadMethod, UploadRequest};
 
-/// After this long without bytes an upload has expired; with bytes, their event was lost. An upload's signature
-/// lives five minutes at most, and Lambda's own two retries of an event take three.
+/// After this long without bytes an upload has expired; with bytes, their event was lost. Lambda's own two retries of an
+/// event take three minutes. Requests of the upload are signed for as long.
 pub const UPLOAD_WINDOW: Duration = Duration::from_mins(15);
+
+/// The longest that a signature is accepted, whatever `UploadUrlExpirySeconds` says: a leaked URL is soon worthless.
+pub const SIGNATURE_LIFE: Duration = Duration::from_mins(5);
+
+/// How long a request may go on that began just before its signature expired, at least: S3 looks at a signature when a
+/// request begins, and completing a multipart upload can take minutes.
+pub const REQUEST_MARGIN: Duration = Duration::from_mins(10);
+
+/// The slowest upload that a removal waits for, in bytes per second.
+pub const SLOWEST_UPLOAD: u64 = 64 << 10;
 
 /// How long a client may take for an upload in parts. The lifecycle rule of the originals bucket ends unfinished ones
 /// after one day, which S3 counts in whole days from the next midnight (UTC) on: never earlier.
 pub const MULTIPART_WINDOW: Duration = Duration::from_hours(24);
 
-/// How often an upload in parts whose bytes have not come is looked at: its event may have been lost, and a day
-/// would be a long time to wait for thumbnails.
+/// When an upload in parts whose bytes have not come is looked at for the second time: its event may have been lost, and
+/// a day would be a long time to wait for thumbnails. See [`next_look`].
 pub const MULTIPART_LOOK: Duration = Duration::from_hours(1);
 
 /// When requests of an upload are signed no more.
@@ -30,8 +41,14 @@ pub fn signing_ends_at(method: UploadMethod, created_at: OffsetDateTime) -> Offs
     }
 }
 
-/// When an upload without bytes has expired: the last signature of it can no longer be used, and a request that had
-/// begun by then has ended.
+/// Whether requests of an upload are signed: the one rule for every route that signs.
+#[must_use]
+pub fn is_signed(record: &PhotoRecord, now: OffsetDateTime) -> bool {
+    matches!(record.state, State::Pending { .. })
+        && now < signing_ends_at(record.request.method, record.created_at)
+}
+
+/// When an upload without bytes has expired. What comes by a signature that outlives it is processed all the same.
 #[must_use]
 pub fn upload_ends_at(method: UploadMethod, created_at: OffsetDateTime) -> OffsetDateTime {
     match method {
@@ -40,9 +57,30 @@ pub fn upload_ends_at(method: UploadMethod, created_at: OffsetDateTime) -> Offse
     }
 }
 
-/// How long a deleted photo is left alone before it is removed: longer than the thumbnail function's timeout (60 s),
-/// so that whoever read the record before it was marked has ended and writes no variant behind the removal's back.
-pub const DELETE_QUIET: Duration = Duration::from_mins(2);
+/// When an upload in parts without bytes is looked at again: each time it is four times as old, and at its end.
+#[must_use]
+pub fn next_look(created_at: OffsetDateTime, ends_at: OffsetDateTime, now: OffsetDateTime) -> OffsetDateTime {
+    let age = (now - created_at).unsigned_abs();
+    ends_at.min(now + MULTIPART_LOOK.max(3 * age))
+}
+
+/// How long a deleted photo is left alone before anything of it is removed. A delete outlives every signature: nothing is
+/// signed for a deleted photo, so the last signature ends [`SIGNATURE_LIFE`] after the delete, and the last request that
+/// began with it [`REQUEST_MARGIN`] later. It is also longer than any function runs: an invocation that read the record
+/// before the delete has ended, and signs and writes nothing behind the removal's back.
+pub const DELETE_WAIT: Duration = SIGNATURE_LIFE.saturating_add(REQUEST_MARGIN);
+
+/// When everything of a deleted photo is removed. A large photo by one request has the time that its bytes take at
+/// [`SLOWEST_UPLOAD`].
+#[must_use]
+pub fn removal_at(request: &UploadRequest, deleted_at: OffsetDateTime) -> OffsetDateTime {
+    let transfer = match request.method {
+        UploadMethod::Put | UploadMethod::Post => Duration::from_secs(request.size_bytes / SLOWEST_UPLOAD),
+        // Its parts are aborted before the removal, and completing an upload moves no bytes.
+        UploadMethod::Multipart(_) => Duration::ZERO,
+    };
+    deleted_at + DELETE_WAIT.max(SIGNATURE_LIFE + transfer)
+}
 
 /// How long whoever settled a record has to announce it, before the reconcile function does.
 pub const ANNOUNCE_GRACE: Duration = Duration::from_mins(2);
@@ -54,6 +92,11 @@ pub const RENEWAL_WINDOW: Duration = Duration::from_hours(12);
 /// How often a photo whose bytes are there is processed again, each time with Lambda's own retries, before it
 /// fails with [`FailureCode::RetriesExhausted`](crate::FailureCode::RetriesExhausted).
 pub const MAX_ATTEMPTS: u32 = 5;
+
+/// How often S3's events of one form lead to a render. A form can be sent again for as long as its signature lives. Three
+/// are an event with both of Lambda's retries, or an event that S3 sends twice with one retry. A photo that they bring to
+/// no end is still due: the reconcile function's own [`MAX_ATTEMPTS`] follow.
+pub const MAX_FORM_RENDERS: u32 = 3;
 
 /// A record whose bytes are there is not abandoned: each retry moves its TTL this far away.
 pub const ARRIVED_RETENTION: Duration = Duration::from_hours(365 * 24);
@@ -99,7 +142,18 @@ mod tests {
         let parts = UploadMethod::multipart(1 << 30);
         assert_eq!(signing_ends_at(parts, start) - start, Duration::from_hours(24));
         assert_eq!(upload_ends_at(parts, start) - start, Duration::from_mins(24 * 60 + 15));
-        assert!(MULTIPART_LOOK < MULTIPART_WINDOW);
+    }
+
+    #[test]
+    fn an_upload_in_parts_is_looked_at_a_few_times_a_day() {
+        let start = OffsetDateTime::UNIX_EPOCH;
+        let ends_at = upload_ends_at(UploadMethod::multipart(1 << 30), start);
+        let mut looks = vec![start + UPLOAD_WINDOW];
+        while let Some(last) = looks.last().copied().filter(|last| *last < ends_at) {
+            looks.push(next_look(start, ends_at, last));
+        }
+        let minutes: Vec<_> = looks.iter().map(|at| (*at - start).whole_minutes()).collect();
+        assert_eq!(minutes, [15, 75, 300, 1200, 1455]);
     }
 
     #[test]

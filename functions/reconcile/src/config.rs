@@ -25,7 +25,7 @@ pub struct Config {
     pub thumbnail_function: String,
     /// `PHOTODROP_RECONCILE_MODE`: `apply` or `dry-run`.
     pub mode: Mode,
-    /// `PHOTODROP_RECONCILE_MAX_RECORDS`: due records, and messages, of one run.
+    /// `PHOTODROP_RECONCILE_MAX_RECORDS`: due records of one owner that a run takes up before it looks for others'.
     pub max_records: usize,
     /// `PHOTODROP_RECONCILE_MAX_LISTED`: objects of each bucket that one run looks at.
     pub max_listed: usize,

@@ -2,8 +2,9 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`run`] | one run: its parts in order, within its time and its numbers |
+//! | [`run`] | one run: its parts in order, within its time |
 //! | [`sweep`] | records that are due: expired uploads, lost events, unsent announcements, deleted photos |
+//! | `turns` | the order in which owners' due records are looked after |
 //! | [`redrive`] | the failure queue |
 //! | [`backfill`] | variants for photos that were there before, when an operator asks for them |
 //! | [`orphans`] | originals and variants that no record knows, found by listing the buckets |
@@ -26,6 +27,7 @@ pub mod redrive;
 pub mod run;
 pub mod summary;
 pub mod sweep;
+mod turns;
 
 pub use config::Config;
 pub use event::{Answer, Event};

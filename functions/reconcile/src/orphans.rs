@@ -4,7 +4,8 @@
 //! from a backup, or does not answer. So:
 //! - nothing younger than the grace is looked at, and no answer of the table is never "no record";
 //! - an object is listed first and its record read after it: a record is there before its object can be;
-//! - if too large a share of a listing has no record, nothing of it is touched, and the run says so;
+//! - if too large a share of many owners' objects has no record, nothing of the listing is touched, and the run says so;
+//!   of one owner the orphans are left alone then, and the listing goes on ([`guard`]);
 //! - an original is noted when it is first seen without a record, and marked once it has been so for its retention: S3
 //!   counts a lifecycle rule's days from an object's creation and not from its mark, so an old one goes within a day of
 //!   it. Until then a table that is brought back knows it again. Variants are removed: they can be made again.
@@ -12,13 +13,13 @@
 use std::collections::{HashMap, HashSet};
 
 use photo_aws::{AwsError, Bucket, FoundObject, Known, OriginalTag};
-use photo_domain::OriginalKey;
 use photo_domain::record::Status;
+use photo_domain::{OriginalKey, OwnerId};
 
+use crate::orphans::guard::Verdict;
 use crate::run::Run;
 
-/// Up to so many orphans are no sign of a mistake, whatever their share: a small stack has few objects.
-const FEW: usize = 20;
+mod guard;
 
 /// How many objects are asked for at once.
 const PAGE: usize = 1_000;
@@ -64,9 +65,8 @@ impl Run<'_> {
                 Some(_) => {}
             }
         }
-        if !self.is_litter(Bucket::Originals, orphans.len(), listing.listed) {
-            return Ok(());
-        }
+        let Some(except) = self.spared(Bucket::Originals, &listing) else { return Ok(()) };
+        orphans.retain(|key| !except.contains(&key.owner));
         let taken = orphans.len().min(self.tools.config.max_orphans);
         for key in &orphans[..taken] {
             self.judge_orphan(key).await?;
@@ -107,7 +107,7 @@ impl Run<'_> {
         let listing = self.list(Bucket::Thumbnails, |key| OriginalKey::of_variant(key).ok()).await?;
         self.summary.variants_listed += listing.listed as u64;
         let oldest = self.now - self.tools.config.orphan_grace;
-        let orphans: Vec<_> = listing
+        let mut orphans: Vec<_> = listing
             .objects
             .iter()
             .filter(|(object, key)| match listing.known.get(key) {
@@ -123,10 +123,9 @@ impl Run<'_> {
             .collect();
         // What a backfill has replaced may be half of the bucket and is no sign of a wrong table: that one would not know
         // its photos.
-        let unknown = orphans.iter().filter(|(_, key)| !listing.known.contains_key(key)).count();
-        if !self.is_litter(Bucket::Thumbnails, unknown, listing.listed) {
-            return Ok(());
-        }
+        let Some(except) = self.spared(Bucket::Thumbnails, &listing) else { return Ok(()) };
+        let is_spared = |key: &OriginalKey| !listing.known.contains_key(key) && except.contains(&key.owner);
+        orphans.retain(|(_, key)| !is_spared(key));
         for (object, key) in orphans.iter().take(self.tools.config.max_orphans) {
             if !self.is_dry() {
                 self.tools.objects.remove_variant(&object.key).await?;
@@ -172,21 +171,36 @@ impl Run<'_> {
         Ok(Listing { objects, known, next, listed })
     }
 
-    /// Whether orphans are few enough to be litter.
-    fn is_litter(&mut self, bucket: Bucket, orphans: usize, listed: usize) -> bool {
-        let allowed = listed * self.tools.config.max_orphan_percent / 100;
-        if orphans <= allowed.max(FEW) {
-            return true;
+    /// The owners whose orphans are left alone; none if that is everybody's, and the checkpoint stays.
+    fn spared(&mut self, bucket: Bucket, listing: &Listing) -> Option<HashSet<OwnerId>> {
+        let objects = listing.objects.iter().map(|(_, key)| (key, !listing.known.contains_key(key)));
+        let allowed_percent = self.tools.config.max_orphan_percent;
+        match guard::judge(objects, allowed_percent) {
+            Verdict::Mistake { owners, of } => {
+                self.summary.refused += 1;
+                tracing::error!(
+                    bucket = bucket.as_str(),
+                    owners,
+                    of,
+                    listed = listing.listed,
+                    allowed_percent,
+                    "too many objects without a record: nothing is touched. Is it the right table?"
+                );
+                None
+            }
+            Verdict::Litter { except } => {
+                self.summary.owners_skipped += except.len() as u64;
+                for key in except.values() {
+                    tracing::warn!(
+                        bucket = bucket.as_str(),
+                        photo_id = %key.photo_id,
+                        allowed_percent,
+                        "too many objects of one owner without a record: this owner's are left alone"
+                    );
+                }
+                Some(except.into_keys().collect())
+            }
         }
-        self.summary.refused += 1;
-        tracing::error!(
-            bucket = bucket.as_str(),
-            orphans,
-            listed,
-            allowed_percent = self.tools.config.max_orphan_percent,
-            "too many objects without a record: nothing is touched. Is it the right table?"
-        );
-        false
     }
 
     /// Moves the checkpoint on; to the beginning, if nothing is behind it.

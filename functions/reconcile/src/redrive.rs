@@ -40,8 +40,7 @@ impl Run<'_> {
             }
             return;
         }
-        let mut left = self.tools.config.max_records;
-        while left > 0 && self.has_time() {
+        while self.has_time() {
             let messages = match self.tools.failures.receive(TAKEN_FOR).await {
                 Ok(messages) => messages,
                 Err(error) => return self.failed("redrive", &error),
@@ -49,7 +48,6 @@ impl Run<'_> {
             if messages.is_empty() {
                 return;
             }
-            left = left.saturating_sub(messages.len());
             for message in messages {
                 self.summary.failures += 1;
                 if let Err(error) = self.take_message(&message).await {
@@ -58,7 +56,6 @@ impl Run<'_> {
                 }
             }
         }
-        self.summary.complete = false;
     }
 
     async fn take_message(&mut self, message: &Message) -> Result<(), AwsError> {

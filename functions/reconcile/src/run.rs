@@ -27,6 +27,22 @@ pub enum Part {
     Variants,
 }
 
+impl Part {
+    /// Every part, in the order of a run. Failures come first: they make records due.
+    const ALL: [Self; 4] = [Self::Failures, Self::Due, Self::Originals, Self::Variants];
+
+    /// The most of the run's time that the part may take while others wait for theirs, as a fraction: a flood in one part
+    /// must not starve the others. What a part leaves is the next one's.
+    const fn share(self) -> (u32, u32) {
+        match self {
+            Self::Failures => (1, 4),
+            Self::Due => (3, 4),
+            Self::Originals => (1, 2),
+            Self::Variants => (1, 1),
+        }
+    }
+}
+
 /// What a run is asked for; the schedule asks for everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -71,7 +87,7 @@ pub struct Run<'a> {
 }
 
 impl Reconciler {
-    /// Does what is to be done, up to the configuration's numbers and until `deadline`.
+    /// Does what is to be done until `deadline`, and of the buckets as much as the configuration says.
     ///
     /// What fails is counted and logged and is due again: one photo's trouble must not keep the others waiting.
     pub async fn run(&self, request: Request, deadline: Instant) -> Summary {
@@ -84,15 +100,17 @@ impl Reconciler {
             summary: Summary { dry_run: mode == Mode::DryRun, complete: true, ..Summary::default() },
             deadline,
         };
-        // Failures first: they make records due.
-        for part in [Part::Failures, Part::Due, Part::Originals, Part::Variants] {
-            if request.parts.is_empty() || request.parts.contains(&part) {
-                match part {
-                    Part::Failures => run.redrive().await,
-                    Part::Due => run.sweep().await,
-                    Part::Originals => run.originals().await,
-                    Part::Variants => run.variants().await,
-                }
+        let asked = |part: &Part| request.parts.is_empty() || request.parts.contains(part);
+        let parts: Vec<_> = Part::ALL.into_iter().filter(asked).collect();
+        for (number, part) in (1..).zip(&parts) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let (share, of) = if number == parts.len() { (1, 1) } else { part.share() };
+            run.deadline = Instant::now() + left * share / of;
+            match part {
+                Part::Failures => run.redrive().await,
+                Part::Due => run.sweep().await,
+                Part::Originals => run.originals().await,
+                Part::Variants => run.variants().await,
             }
         }
         run.summary.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -103,7 +121,7 @@ impl Reconciler {
 }
 
 impl Run<'_> {
-    /// Whether there is time for one more step; if not, the run is not complete.
+    /// Whether the part has time for one more step; if not, the run is not complete.
     pub(crate) fn has_time(&mut self) -> bool {
         let has_time = Instant::now() < self.deadline;
         self.summary.complete &= has_time;

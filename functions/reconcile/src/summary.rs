@@ -38,6 +38,8 @@ pub struct Summary {
     pub variants_removed: u64,
     /// Buckets in which so much looked like an orphan that nothing was touched.
     pub refused: u64,
+    /// Owners of whose objects so many had no record that they were left alone, once for each bucket.
+    pub owners_skipped: u64,
     /// Steps that failed; each is logged, and is due again.
     pub errors: u64,
     /// Whether the run saw all that was due, and not only what it had time and numbers for.
@@ -87,6 +89,7 @@ impl Summary {
             variants_listed = self.variants_listed,
             variants_removed = self.variants_removed,
             refused = self.refused,
+            owners_skipped = self.owners_skipped,
             errors = self.errors,
             complete = self.complete,
             duration_ms = self.duration_ms,

@@ -1,5 +1,7 @@
 //! Records that are due.
 
+use std::collections::HashSet;
+
 use photo_aws::invoke::created_event;
 use photo_aws::{AwsError, Bucket, FoundObject, OriginalTag, Settled, Tracked};
 use photo_domain::event::Unsent;
@@ -10,38 +12,57 @@ use time::OffsetDateTime;
 use tracing::Instrument as _;
 
 use crate::run::Run;
+use crate::turns::Round;
 
 impl Run<'_> {
-    /// Goes through the index of due records, one partition after the other.
+    /// Looks after what is due, in rounds, while there is time.
     pub(crate) async fn sweep(&mut self) {
-        let mut left = self.tools.config.max_records;
-        // Another partition first each minute: if there is ever too much to do, no photo always comes last.
-        let minute = u64::try_from(self.now.unix_timestamp()).unwrap_or(0) / 60;
-        let shards = u64::from(upkeep::SHARDS);
-        for number in 0..shards {
-            let shard = u8::try_from((minute + number) % shards).unwrap_or(0);
-            if left == 0 || !self.has_time() {
-                self.summary.complete = false;
-                return;
-            }
-            let keys = match self.tools.store.due(shard, self.now, left).await {
-                Ok(keys) => keys,
-                Err(error) => {
-                    self.failed("due", &error);
-                    continue;
-                }
-            };
-            left = left.saturating_sub(keys.len());
-            for key in keys {
+        // The index lags behind the table, and what failed is still due: no photo has two turns in a run.
+        let mut taken = HashSet::new();
+        while self.has_time() {
+            let round = self.next_round(&taken).await;
+            let is_last = round.is_whole();
+            for key in round.in_turns() {
                 if !self.has_time() {
                     return;
                 }
+                taken.insert(key.clone());
                 let span = tracing::info_span!("photo", photo_id = %key.photo_id);
                 if let Err(error) = self.look_after(&key).instrument(span.clone()).await {
                     span.in_scope(|| self.failed("sweep", &error));
                 }
             }
+            if is_last {
+                return;
+            }
         }
+    }
+
+    /// Reads every partition of the index of due records.
+    async fn next_round(&mut self, taken: &HashSet<OriginalKey>) -> Round {
+        let mut round = Round::new(self.tools.config.max_records);
+        for shard in 0..upkeep::SHARDS {
+            let mut after = None;
+            while round.has_room() && self.has_time() {
+                let page = match self.tools.store.due(shard, self.now, after).await {
+                    Ok(page) => page,
+                    Err(error) => {
+                        self.failed("due", &error);
+                        self.summary.complete = false;
+                        break;
+                    }
+                };
+                page.photos
+                    .into_iter()
+                    .filter(|photo| !taken.contains(&photo.key))
+                    .for_each(|photo| round.add(photo));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        round
     }
 
     /// Does for one photo what its record is due for.
@@ -182,15 +203,21 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Removes what a deleted photo has left: variants, original, and at last its record. Ended anywhere, it is
-    /// begun again by the next run.
+    /// Removes what a deleted photo has left: parts, variants, original, and at last its record. A run that ends in between
+    /// leaves the record, and the next run begins again.
     async fn finish_delete(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<(), AwsError> {
-        if let Some(due_at) = self.may_come_after_delete(tracked) {
-            return self.look_again(key, tracked, due_at).await;
+        let deleted_at = tracked.deleted_at.unwrap_or(tracked.updated_at);
+        let removal_at = upkeep::removal_at(&tracked.record.request, deleted_at);
+        if self.now < removal_at {
+            return self.look_again(key, tracked, removal_at).await;
         }
         self.summary.deleted += 1;
         if self.is_dry() {
             return Ok(());
+        }
+        // Uploads end first: none of them can be completed behind the removal's back.
+        for upload_id in &tracked.upload_ids {
+            self.tools.objects.abort_upload(key, upload_id).await?;
         }
         let variants = self.tools.objects.remove_all(Bucket::Thumbnails, key).await?;
         let originals = self.tools.objects.remove_all(Bucket::Originals, key).await?;
@@ -198,7 +225,7 @@ impl Run<'_> {
         if let Some(unsent) = tracked.unsent {
             self.tools.bus.announce(&CompletionEvent::of(&tracked.record, unsent)).await?;
         }
-        let deleted = Unsent { what: Announcement::Deleted, at: tracked.deleted_at.unwrap_or(self.now) };
+        let deleted = Unsent { what: Announcement::Deleted, at: deleted_at };
         self.tools.bus.announce(&CompletionEvent::of(&tracked.record, deleted)).await?;
         self.tools.store.remove(key).await?;
         tracing::info!(variants, originals, "deleted photo removed");
@@ -212,17 +239,7 @@ impl Run<'_> {
             return None;
         }
         let ends_at = upkeep::upload_ends_at(record.request.method, record.created_at);
-        (self.now < ends_at).then(|| ends_at.min(self.now + upkeep::MULTIPART_LOOK))
-    }
-
-    /// When to remove a photo that was deleted before its bytes had been looked at: what was signed just before may
-    /// still be used, and would leave an object that nobody knows.
-    fn may_come_after_delete(&self, tracked: &Tracked) -> Option<OffsetDateTime> {
-        if tracked.record.outcome().is_some() {
-            return None;
-        }
-        let ends_at = tracked.deleted_at? + upkeep::UPLOAD_WINDOW;
-        (self.now < ends_at).then_some(ends_at)
+        (self.now < ends_at).then(|| upkeep::next_look(record.created_at, ends_at, self.now))
     }
 
     /// It is due again later, unless something has come up since.

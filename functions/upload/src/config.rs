@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use photo_aws::{ConfigError, Environment, Storage, quota};
-use photo_domain::ContentType;
 use photo_domain::quota::Quotas;
+use photo_domain::{ContentType, upkeep};
 
-/// The longest that an upload's signature may be accepted, in seconds: a leaked URL is soon worthless.
-pub const MAX_UPLOAD_URL_SECONDS: u64 = 300;
+/// The longest that an upload's signature may be accepted, in seconds: the removal of a deleted photo waits for it.
+pub const MAX_UPLOAD_URL_SECONDS: u64 = upkeep::SIGNATURE_LIFE.as_secs();
 
 /// The longest that a variant's URL may be accepted, in seconds.
 pub const MAX_DOWNLOAD_URL_SECONDS: u64 = 3600;

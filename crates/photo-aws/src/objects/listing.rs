@@ -1,5 +1,6 @@
 //! Looking for objects, and removing them: the reconcile function's part.
 
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::types::ObjectVersion;
 use photo_domain::key::PREFIX;
 use photo_domain::{OriginalKey, OwnerId};
@@ -153,6 +154,18 @@ impl Objects {
             if !more || found.is_empty() {
                 return Ok(removed);
             }
+        }
+    }
+
+    /// Aborts a multipart upload, and with it removes its parts. An upload that was completed or aborted has none. Neither
+    /// has an id that is not S3's: clients name the ids that a record notes.
+    pub async fn abort_upload(&self, key: &OriginalKey, upload_id: &str) -> Result<(), AwsError> {
+        let request =
+            self.client.abort_multipart_upload().bucket(&self.originals_bucket).key(key.to_string());
+        match request.upload_id(upload_id).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if matches!(error.code(), Some("NoSuchUpload" | "InvalidArgument")) => Ok(()),
+            Err(error) => Err(AwsError::new("s3:AbortMultipartUpload", error)),
         }
     }
 

@@ -25,6 +25,9 @@ const BATCH_KEYS: usize = 100;
 /// How often keys that DynamoDB left out of an answer are asked for again.
 const BATCH_ATTEMPTS: u32 = 5;
 
+/// How many due photos are asked for at once.
+const DUE_PAGE: i32 = 1_000;
+
 /// The partition of what is nobody's photo.
 const SYSTEM_PARTITION: &str = "system#reconcile";
 
@@ -46,21 +49,35 @@ pub enum Known {
     Unreadable,
 }
 
+/// A photo that is due, as the index has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuePhoto {
+    /// Which photo.
+    pub key: OriginalKey,
+    /// Since when it is due, in Unix seconds.
+    pub due_at: i64,
+}
+
+/// A part of one partition of the index.
+#[derive(Clone, Debug)]
+pub struct DuePage {
+    /// The photos, the longest due first.
+    pub photos: Vec<DuePhoto>,
+    /// What asks for the next page; none at the end.
+    pub next: Option<DueCursor>,
+}
+
+/// Where a page of the index ended.
+#[derive(Clone, Debug)]
+pub struct DueCursor(Item);
+
 impl PhotoStore {
     /// Marks a photo as deleted, by one write and without reading it: to clients it is gone from then on. There may be
-    /// nothing to mark; that is as good.
-    ///
-    /// `upload_ends_at` is when its upload can no longer come: what is removed before that might come again.
-    pub async fn mark_deleted(
-        &self,
-        key: &OriginalKey,
-        upload_ends_at: OffsetDateTime,
-        at: OffsetDateTime,
-    ) -> Result<bool, AwsError> {
-        let due_at = upload_ends_at.max(at + upkeep::DELETE_QUIET);
+    /// nothing to mark; that is as good. It is due when nothing that was signed before can come any more.
+    pub async fn mark_deleted(&self, key: &OriginalKey, at: OffsetDateTime) -> Result<bool, AwsError> {
         let change = Change::step(Step::Delete, at)
             .set("deleted_at", text(item::timestamp(at)))
-            .due(key.photo_id, due_at)
+            .due(key.photo_id, at + upkeep::DELETE_WAIT)
             .remove(&["expires_at"]);
         Ok(self.change(key, change).await? == Changed::Applied)
     }
@@ -72,14 +89,14 @@ impl PhotoStore {
         item.map(|item| item::to_tracked(item).map_err(|error| AwsError::new(OPERATION, error))).transpose()
     }
 
-    /// The photos of one partition of the index that are due, the longest due first. The index lags behind the
-    /// table: look at the record before doing anything.
+    /// One page of the photos of one partition of the index that are due, the longest due first. The index lags behind
+    /// the table: look at the record before doing anything.
     pub async fn due(
         &self,
         shard: u8,
         now: OffsetDateTime,
-        limit: usize,
-    ) -> Result<Vec<OriginalKey>, AwsError> {
+        after: Option<DueCursor>,
+    ) -> Result<DuePage, AwsError> {
         const OPERATION: &str = "dynamodb:Query";
         let output = self
             .client
@@ -89,11 +106,19 @@ impl PhotoStore {
             .key_condition_expression("due_shard = :shard AND due_at <= :now")
             .expression_attribute_values(":shard", text(shard.to_string()))
             .expression_attribute_values(":now", seconds(now))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(after.map(|cursor| cursor.0))
+            .limit(DUE_PAGE)
             .send()
             .await
             .map_err(|error| AwsError::new(OPERATION, error))?;
-        Ok(output.items.unwrap_or_default().iter().filter_map(photo_of).collect())
+        let photo = |item: &Item| {
+            let due_at = item.get("due_at").and_then(|value| value.as_n().ok()?.parse().ok());
+            Some(DuePhoto { key: photo_of(item)?, due_at: due_at.unwrap_or(0) })
+        };
+        Ok(DuePage {
+            photos: output.items.unwrap_or_default().iter().filter_map(photo).collect(),
+            next: output.last_evaluated_key.filter(|key| !key.is_empty()).map(DueCursor),
+        })
     }
 
     /// Ends an upload of `size_bytes` that never came and gives back all that it was counted for; false if it is no

@@ -8,8 +8,8 @@ use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use crate::support::{
-    Answers, ID, OTHER_ID, announced, body, changes, due, found, listing, ok, original, ready, reconciler,
-    refused, run, run_with, variant, versions, writes,
+    Answers, ID, OTHER_ID, SHARDS, announced, body, changes, due, found, listing, ok, original, ready,
+    reconciler, refused, run, run_with, variant, versions, writes,
 };
 
 fn there() -> Vec<photo_aws::replay::Answer> {
@@ -27,7 +27,7 @@ async fn an_upload_that_never_came_expires() {
         run("due", Answers { table, buckets: nothing_there(), ..Answers::default() }).await;
     assert_eq!((summary.due, summary.expired, summary.errors, summary.complete), (1, 1, 0, true));
     assert_eq!(writes(&calls.table), ["UpdateItem"]);
-    let update = body(&calls.table.all()[2]);
+    let update = body(&calls.table.all()[SHARDS + 1]);
     assert_eq!(update["ConditionExpression"], "#status IN (:from0)");
     assert_eq!(update["ExpressionAttributeValues"][":from0"]["S"], "pending");
     assert!(update["UpdateExpression"].as_str().unwrap().ends_with("REMOVE due_at"));
@@ -39,7 +39,7 @@ async fn a_photo_whose_event_was_lost_is_claimed_and_then_processed_again() {
     let table = due(&[ID], vec![found(ID, &json!({ "attempts": { "N": "2" } })), ok()]);
     let (summary, calls) = run("due", Answers { table, buckets: there(), ..Answers::default() }).await;
     assert_eq!((summary.retried, summary.errors), (1, 0));
-    let claim = body(&calls.table.all()[2]);
+    let claim = body(&calls.table.all()[SHARDS + 1]);
     assert_eq!(claim["ConditionExpression"], "#status IN (:from0, :from1) AND attempts = :seen");
     let [invocation] = calls.thumbnails.all().try_into().unwrap();
     assert!(invocation.uri.contains("/functions/thumbnail/invocations"), "{}", invocation.uri);
@@ -70,8 +70,7 @@ async fn of_two_runs_at_once_one_invokes() {
 #[tokio::test]
 async fn after_the_last_attempt_the_event_is_kept_aside_and_the_photo_fails() {
     let table = due(&[ID], vec![found(ID, &json!({ "attempts": { "N": "5" } })), ok(), ok()]);
-    let buckets = [there(), vec![(200, String::new())]].concat();
-    let (summary, calls) = run("due", Answers { table, buckets, ..Answers::default() }).await;
+    let (summary, calls) = run("due", Answers { table, buckets: there(), ..Answers::default() }).await;
     assert_eq!((summary.gave_up, summary.parked, summary.retried, summary.errors), (1, 1, 0, 0));
     let parked: Value =
         serde_json::from_str(body(&calls.parking.all()[0])["MessageBody"].as_str().unwrap()).unwrap();
@@ -79,25 +78,69 @@ async fn after_the_last_attempt_the_event_is_kept_aside_and_the_photo_fails() {
     let [(name, detail)] = announced(&calls.bus).try_into().unwrap();
     assert_eq!((name.as_str(), &detail["failure"]["code"]), ("PhotoFailed", &json!("RETRIES_EXHAUSTED")));
     assert!(calls.thumbnails.all().is_empty());
-    assert_eq!(changes(&calls.buckets), [format!("PUT originals photos/auth0%257C7/{ID}/original")]);
+    let sent = body(calls.table.all().last().unwrap());
+    assert_eq!(sent["UpdateExpression"], "REMOVE unsent_event, unsent_event_at", "it stays due for its tag");
+    assert!(changes(&calls.buckets).is_empty());
 }
 
-#[tokio::test]
-async fn a_failed_photo_is_tagged_before_it_is_announced_and_due_again_if_it_cannot_be() {
-    let failed = json!({
+/// What S3 was sent as the value of each tag.
+fn tags(calls: &crate::support::Calls) -> Vec<String> {
+    let text = |sent: photo_aws::replay::Request| String::from_utf8(sent.body).unwrap();
+    let value = |body: String| Some(body.split_once("<Value>")?.1.split_once("</Value>")?.0.to_owned());
+    calls.buckets.all().into_iter().map(text).filter_map(value).collect()
+}
+
+fn failed() -> Value {
+    json!({
         "status": { "S": "failed" },
         "failure_code": { "S": "CORRUPT_IMAGE" },
         "failure_reason": { "S": "its data ends early" },
-        "unsent_event": { "S": "PhotoFailed" },
-        "unsent_event_at": { "S": "2026-11-24T12:00:05Z" },
-    });
-    for (status, told) in [(200, 1), (500, 0)] {
-        let table = due(&[ID], vec![found(ID, &failed), ok()]);
-        let buckets = vec![(status, String::new()); 1];
+    })
+}
+
+#[tokio::test]
+async fn a_failed_photo_is_tagged_and_due_again_if_it_cannot_be() {
+    for (status, written) in [(200, vec!["UpdateItem"]), (500, vec![])] {
+        let table = due(&[ID], vec![found(ID, &failed()), ok()]);
+        let buckets = vec![(status, String::new())];
         let (summary, calls) = run("due", Answers { table, buckets, ..Answers::default() }).await;
-        assert_eq!((summary.announced, summary.errors), (told, 1 - told), "{status}");
-        assert_eq!(announced(&calls.bus).len() as u64, told, "{status}");
-        assert_eq!(changes(&calls.buckets)[0], format!("PUT originals photos/auth0%257C7/{ID}/original"));
+        assert_eq!((summary.due, summary.errors), (1, u64::from(status == 500)), "{status}");
+        assert_eq!(tags(&calls)[0], "failed");
+        assert_eq!(writes(&calls.table), written, "{status}: it leaves the index once it is tagged");
+        assert!(calls.bus.all().is_empty(), "its event was sent before");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_photo_whose_event_is_unsent_is_announced_and_stays_due() {
+    let mut unsent = failed();
+    unsent["unsent_event"] = json!({ "S": "PhotoFailed" });
+    unsent["unsent_event_at"] = json!({ "S": "2026-11-24T12:00:05Z" });
+    let table = due(&[ID], vec![found(ID, &unsent), ok()]);
+    let (summary, calls) = run("due", Answers { table, ..Answers::default() }).await;
+    assert_eq!((summary.announced, summary.errors), (1, 0));
+    assert_eq!(
+        body(&calls.table.all()[SHARDS + 1])["UpdateExpression"],
+        "REMOVE unsent_event, unsent_event_at"
+    );
+}
+
+#[tokio::test]
+async fn an_original_is_kept_whose_photo_is_renewed_while_it_is_tagged() {
+    let not_due = || json!({ "due_at": { "NULL": true } });
+    let (mut at_work, mut marked) = (failed(), failed());
+    at_work["due_at"] = json!({ "N": "4000000000" });
+    marked["due_at"] = not_due()["due_at"].clone();
+    for (now, expected) in [
+        (found(ID, &ready()), vec!["failed", "ready"]),
+        (found(ID, &at_work), vec!["failed", "ready"]),
+        (found(ID, &marked), vec!["failed"]),
+        (ok(), vec!["failed"]),
+    ] {
+        let table = due(&[ID], vec![found(ID, &failed()), refused("failed"), now]);
+        let buckets = vec![(200, String::new()), (200, String::new())];
+        let (summary, calls) = run("due", Answers { table, buckets, ..Answers::default() }).await;
+        assert_eq!((tags(&calls), summary.errors), (expected.into_iter().map(str::to_owned).collect(), 0));
     }
 }
 
@@ -113,7 +156,7 @@ async fn an_event_that_was_not_sent_is_sent_and_noted_with_the_same_id() {
         let [(name, detail)] = announced(&calls.bus).try_into().unwrap();
         assert_eq!(name, "PhotoReady");
         assert_eq!(detail["event_id"], format!("{ID}.PhotoReady.1795521605000"));
-        let clear = body(&calls.table.all()[2]);
+        let clear = body(&calls.table.all()[SHARDS + 1]);
         assert!(clear["ConditionExpression"].as_str().unwrap().ends_with("AND unsent_event_at = :sent"));
         assert_eq!(clear["UpdateExpression"], "REMOVE unsent_event, unsent_event_at, due_at");
     }
@@ -150,24 +193,66 @@ async fn a_deleted_photo_loses_variants_original_and_at_last_its_record() {
     assert_eq!(told, ["PhotoReady", "PhotoDeleted"]);
     assert_eq!(writes(&calls.table), ["DeleteItem"]);
     assert_eq!(
-        body(&calls.table.all()[2])["ExpressionAttributeValues"],
+        body(&calls.table.all()[SHARDS + 1])["ExpressionAttributeValues"],
         json!({ ":from0": { "S": "deleting" } })
     );
 }
 
+/// A photo that its owner deleted so many minutes ago.
+fn deleted(before: Value, minutes_ago: i64) -> Value {
+    let at = OffsetDateTime::now_utc() - Duration::minutes(minutes_ago);
+    let mut deleting = before;
+    deleting["status"] = json!({ "S": "deleting" });
+    deleting["due_at"] = json!({ "N": "1795521900" });
+    deleting["deleted_at"] = json!({ "S": at.format(&Rfc3339).unwrap() });
+    deleting
+}
+
 #[tokio::test]
-async fn a_photo_that_was_deleted_while_it_was_pending_waits_until_nothing_signed_can_come() {
-    for (ago_minutes, deleted) in [(1, 0), (14, 0), (16, 1)] {
-        let at = OffsetDateTime::now_utc() - Duration::minutes(ago_minutes);
-        let deleting = json!({
-            "status": { "S": "deleting" }, "due_at": { "N": "1795521900" },
-            "deleted_at": { "S": at.format(&Rfc3339).unwrap() },
-        });
-        let table = due(&[ID], vec![found(ID, &deleting), ok()]);
-        let buckets = if deleted == 0 { vec![] } else { vec![versions(&[]), versions(&[])] };
+async fn a_deleted_photo_waits_until_nothing_signed_can_come() {
+    let failed = json!({ "failure_code": { "S": "NOT_AN_IMAGE" }, "failure_reason": { "S": "text" } });
+    let huge = json!({ "size_bytes": { "N": "4294967296" } });
+    let cases = [
+        ("pending", json!({}), 14, 16),
+        ("ready", ready(), 14, 16),
+        ("failed", failed, 14, 16),
+        // 4 GiB at 64 KiB a second, and the five minutes of a signature.
+        ("large", huge, 18 * 60 + 16, 18 * 60 + 18),
+    ];
+    for (case, before, early, late) in cases {
+        for (ago_minutes, removed) in [(1, 0), (early, 0), (late, 1)] {
+            let table = due(&[ID], vec![found(ID, &deleted(before.clone(), ago_minutes)), ok()]);
+            let buckets = if removed == 0 { vec![] } else { vec![versions(&[]), versions(&[])] };
+            let (summary, calls) = run("due", Answers { table, buckets, ..Answers::default() }).await;
+            assert_eq!((summary.deleted, summary.errors), (removed, 0), "{case} {ago_minutes}");
+            assert_eq!(calls.bus.all().len() as u64, removed, "{case} {ago_minutes}");
+            assert_eq!(writes(&calls.table), [if removed == 0 { "UpdateItem" } else { "DeleteItem" }]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_parts_of_a_deleted_photo_are_aborted_first() {
+    let parted = json!({ "upload_method": { "S": "multipart" }, "part_size_bytes": { "N": "5242880" },
+        "size_bytes": { "N": "20971520" }, "upload_ids": { "SS": ["u-1", "u/2"] } });
+    let none = (404, "<Error><Code>NoSuchUpload</Code></Error>".to_owned());
+    let gone = (204, String::new());
+    let silent = (500, String::new());
+    for (case, answers, removed) in [
+        ("both are there", vec![gone.clone(), gone.clone()], 1),
+        ("one was completed", vec![none, gone.clone()], 1),
+        ("S3 does not answer", vec![gone, silent], 0),
+    ] {
+        let table = due(&[ID], vec![found(ID, &deleted(parted.clone(), 60)), ok()]);
+        let buckets = [answers, vec![versions(&[]), versions(&[])]].concat();
         let (summary, calls) = run("due", Answers { table, buckets, ..Answers::default() }).await;
-        assert_eq!((summary.deleted, summary.errors), (deleted, 0), "{ago_minutes}");
-        assert_eq!(writes(&calls.table), [if deleted == 0 { "UpdateItem" } else { "DeleteItem" }]);
+        assert_eq!((calls.bus.all().len(), summary.errors), (removed, 1 - removed as u64), "{case}");
+        let aborts = calls.buckets.all();
+        for (call, id) in aborts.iter().zip(["uploadId=u-1", "uploadId=u%2F2"]) {
+            assert_eq!(call.method, "DELETE", "{case}");
+            assert!(call.uri.contains(&format!("{ID}/original?")) && call.uri.contains(id), "{}", call.uri);
+        }
+        assert_eq!(writes(&calls.table).len(), removed, "{case}: the record stays until all is removed");
     }
 }
 

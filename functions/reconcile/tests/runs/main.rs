@@ -13,3 +13,5 @@ mod due;
 mod failures;
 #[cfg(test)]
 mod orphans;
+#[cfg(test)]
+mod turns;

@@ -88,12 +88,47 @@ fn many() -> Vec<String> {
     (0..100).map(|n| original(&format!("01935b7c-0000-7000-8000-0000000000{n:02x}"))).collect()
 }
 
+/// Ten owners with ten photos each.
+fn of_many_owners() -> Vec<String> {
+    let key = |n| format!("photos/owner{}/01935b7c-0000-7000-8000-0000000000{n:02x}/original", n / 10);
+    (0..100).map(key).collect()
+}
+
+/// A ready photo's record by the key of its original.
+fn record_of(key: &str) -> Value {
+    let [_, owner, id, _]: [&str; 4] = key.split('/').collect::<Vec<_>>().try_into().unwrap();
+    let mut record = item(id, &ready());
+    record["pk"] = json!({ "S": format!("owner#{owner}") });
+    record["owner"] = json!({ "S": owner });
+    record
+}
+
 #[tokio::test]
 async fn a_bucket_that_the_table_does_not_know_is_not_touched() {
-    let (summary, calls) = originals(listing(&many(), OLD, false), records(&[])).await;
-    assert_eq!((summary.refused, summary.originals_orphaned, summary.errors), (1, 0, 0));
+    let (summary, calls) = originals(listing(&of_many_owners(), OLD, false), records(&[])).await;
+    assert_eq!((summary.refused, summary.originals_noted, summary.errors), (1, 0, 0));
     assert!(changes(&calls.buckets).is_empty());
     assert!(writes(&calls.table).is_empty(), "the checkpoint stays: the next run refuses too");
+}
+
+#[tokio::test]
+async fn one_owner_s_orphans_stop_neither_the_others_nor_the_listing() {
+    // A hundred orphans of one owner, and one orphan among a hundred photos of ten others.
+    let others = of_many_owners();
+    let keys = [many(), others.clone()].concat();
+    let known: Vec<_> = others[1..].iter().map(|key| record_of(key)).collect();
+    let (first, second) = known.split_at(50);
+    let buckets = vec![listing(&keys, OLD, true), listing(&[], OLD, false)];
+    // The records are asked for in two batches; then come the note and the checkpoint.
+    let table = vec![ok(), batch(first), batch(second), ok(), ok(), ok()];
+    let (summary, calls) = run("originals", Answers { table, buckets, ..Answers::default() }).await;
+    let counts = (summary.refused, summary.owners_skipped, summary.originals_noted);
+    assert_eq!((counts, summary.errors), ((0, 1, 1), 0));
+    let written: Vec<_> =
+        calls.table.all().iter().filter(|call| call.target.ends_with("PutItem")).map(body).collect();
+    assert_eq!(written[0]["Item"]["sk"]["S"], format!("orphan#{}", others[0]));
+    assert_eq!(written[1]["Item"]["sk"]["S"], "checkpoint#originals");
+    assert!(changes(&calls.buckets).is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,16 +218,18 @@ async fn variants_go_if_no_record_names_them_and_stay_otherwise() {
 }
 
 #[tokio::test]
-async fn what_a_backfill_has_replaced_goes_however_much_it_is_and_strangers_beside_it_still_stop_a_run() {
+async fn what_a_backfill_has_replaced_goes_and_strangers_beside_it_stay() {
     let replaced: Vec<_> = (0..60).map(|n| variant(ID, &format!("v{n}.0193{n:012x}.webp"))).collect();
     let strangers: Vec<_> = (0..30)
         .map(|n| variant(&format!("01935b7c-0000-7000-8000-0000000001{n:02x}"), "small.webp"))
         .collect();
-    for (keys, removed, refused) in [(replaced.clone(), 60, 0), ([replaced, strangers].concat(), 0, 1)] {
-        let buckets = [vec![listing(&keys, OLD, false)], vec![(204, String::new()); 60]].concat();
+    for (keys, skipped) in [(replaced.clone(), 0), ([replaced, strangers].concat(), 1)] {
+        let buckets = [vec![listing(&keys, OLD, false)], vec![(204, String::new()); 90]].concat();
         let answers = Answers { table: records(&[item(ID, &ready())]), buckets, ..Answers::default() };
-        let (summary, _) = run("variants", answers).await;
-        assert_eq!((summary.variants_removed, summary.refused, summary.errors), (removed, refused, 0));
+        let (summary, calls) = run("variants", answers).await;
+        let counts = (summary.variants_removed, summary.owners_skipped, summary.refused);
+        assert_eq!((counts, summary.errors), ((60, skipped, 0), 0));
+        assert!(changes(&calls.buckets).iter().all(|change| change.contains(ID)), "strangers stay");
     }
 }
 

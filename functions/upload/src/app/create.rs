@@ -122,8 +122,7 @@ impl App {
         record: &PhotoRecord,
         now: OffsetDateTime,
     ) -> Result<Option<Upload>, AwsError> {
-        // As long as it is pending, late or not: if the bytes are there, S3's 412 tells the client so.
-        if !matches!(record.state, State::Pending { .. }) {
+        if !upkeep::is_signed(record, now) {
             return Ok(None);
         }
         let expiry = self.config.upload_url_expiry;
@@ -136,15 +135,12 @@ impl App {
             UploadMethod::Post => {
                 Some(Upload::from(self.signer.sign_form(&key, &record.request, now, expiry).await?))
             }
-            UploadMethod::Multipart(parts) => {
-                let expires_at = upkeep::signing_ends_at(record.request.method, record.created_at);
-                (now < expires_at).then(|| Upload::Parts {
-                    method: "multipart",
-                    part_size_bytes: parts.part_size_bytes(),
-                    part_count: parts.part_count(record.request.size_bytes),
-                    expires_at,
-                })
-            }
+            UploadMethod::Multipart(parts) => Some(Upload::Parts {
+                method: "multipart",
+                part_size_bytes: parts.part_size_bytes(),
+                part_count: parts.part_count(record.request.size_bytes),
+                expires_at: upkeep::signing_ends_at(record.request.method, record.created_at),
+            }),
         })
     }
 }

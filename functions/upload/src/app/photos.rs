@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use lambda_http::{Body, Request};
 use photo_aws::{AwsError, telemetry};
 use photo_domain::record::{PhotoRecord, State};
-use photo_domain::{OriginalKey, PhotoId, StoredVariant, upkeep};
+use photo_domain::{OriginalKey, PhotoId, StoredVariant};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
@@ -68,9 +68,7 @@ impl App {
     ) -> Result<Response<Body>, ApiError> {
         let owner = request::owner(request)?;
         let photo_id: PhotoId = photo_id.parse().map_err(|_| ApiError::NotFound)?;
-        let now = now();
-        let upload_ends_at = created_at(photo_id).unwrap_or(now) + upkeep::UPLOAD_WINDOW;
-        let marked = self.store.mark_deleted(&OriginalKey { owner, photo_id }, upload_ends_at, now).await?;
+        let marked = self.store.mark_deleted(&OriginalKey { owner, photo_id }, now()).await?;
         tracing::info!(%photo_id, marked, "photo deleted");
         let mut response = Response::new(Body::Empty);
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -130,13 +128,6 @@ fn cached_privately(response: &mut Response<Body>) {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(VARY, HeaderValue::from_static("Authorization"));
-}
-
-/// When a photo's upload was asked for: its id tells. None for an id from outside the calendar.
-fn created_at(photo_id: PhotoId) -> Option<OffsetDateTime> {
-    let nanoseconds = i128::from(photo_id.unix_milliseconds()) * 1_000_000;
-    // An id that claims to be of the future is no reason to wait for it.
-    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok().map(|at| at.min(OffsetDateTime::now_utc()))
 }
 
 #[cfg(test)]

@@ -55,12 +55,10 @@ impl App {
         asked: &Asked,
         now: OffsetDateTime,
     ) -> Result<SignedRequest, ApiError> {
-        let open = matches!(record.state, State::Pending { .. } | State::Expired { .. });
-        let in_time = now < upkeep::signing_ends_at(record.request.method, record.created_at);
         let UploadMethod::Multipart(parts) = record.request.method else {
             return Err(ApiError::UploadClosed);
         };
-        if !open || !in_time {
+        if !upkeep::is_signed(record, now) {
             return Err(ApiError::UploadClosed);
         }
         let asked = asked.of(&record.request, parts)?;

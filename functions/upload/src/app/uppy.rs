@@ -3,8 +3,7 @@
 use http::{Response, StatusCode};
 use lambda_http::{Body, Request};
 use photo_aws::{PartsRequest, telemetry};
-use photo_domain::record::State;
-use photo_domain::{OriginalKey, UploadMethod};
+use photo_domain::{OriginalKey, UploadMethod, upkeep};
 
 use super::create::nothing_made;
 use super::{App, now};
@@ -34,10 +33,8 @@ impl App {
                         let create = Asked::Whole(PartsRequest::Create);
                         Signed::from(self.sign_for(record, &create, now).await?)
                     }
-                    // A repeated request whose first bytes have come: there is nothing left to put.
-                    _ if !matches!(record.state, State::Pending { .. }) => {
-                        return Err(ApiError::UploadClosed);
-                    }
+                    // A repeated request: the bytes of the first one have come, or its time is over.
+                    _ if !upkeep::is_signed(record, now) => return Err(ApiError::UploadClosed),
                     _ => {
                         let expiry = self.config.upload_url_expiry;
                         Signed::from(self.objects.presign_upload(&key, &record.request, now, expiry).await?)

@@ -3,7 +3,7 @@
 use photo_domain::quota::Quotas;
 use serde_json::json;
 
-use crate::support::{Call, app, found, ok, ready};
+use crate::support::{Call, app, asked_for, found, ok, ready};
 
 const PATH: &str = "/api/v4/photo/upload";
 const BODY: &str = r#"{"file_name":"cat.jpg","content_type":"image/jpeg","size_bytes":123456}"#;
@@ -104,14 +104,45 @@ async fn fingerprint() -> String {
 }
 
 #[tokio::test]
-async fn a_repeated_request_gets_its_photo_signed_anew() {
-    let (app, table, _) = app(vec![taken(&Box::pin(fingerprint()).await), found(&json!({}))], vec![]);
-    let reply = post(BODY).header("idempotency-key", "k").to(&app).await;
-    assert_eq!(reply.status, 201, "{}", reply.body);
-    assert_eq!(reply.header("idempotency-replayed"), Some("true"));
-    assert_eq!(reply.body["photo_id"], crate::support::ID);
-    assert!(reply.body["upload"]["url"].as_str().unwrap().contains(crate::support::ID));
-    assert_eq!(table.all().len(), 2);
+async fn a_repeated_request_gets_its_photo_signed_anew_in_time() {
+    for minutes_ago in [0, 14] {
+        let answers = vec![taken(&Box::pin(fingerprint()).await), found(&asked_for(minutes_ago))];
+        let (app, table, _) = app(answers, vec![]);
+        let reply = post(BODY).header("idempotency-key", "k").to(&app).await;
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        assert_eq!(reply.header("idempotency-replayed"), Some("true"));
+        assert_eq!(reply.body["photo_id"], crate::support::ID);
+        assert!(reply.body["upload"]["url"].as_str().unwrap().contains(crate::support::ID));
+        assert_eq!(table.all().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_request_repeated_too_late_is_signed_no_more() {
+    let parts = json!({ "upload_method": { "S": "multipart" }, "part_size_bytes": { "N": "5242880" } });
+    let form = json!({ "upload_method": { "S": "POST" } });
+    for (method, minutes) in [(json!({}), 15), (form, 15), (parts, 24 * 60)] {
+        for (minutes_ago, signed) in [(minutes - 1, true), (minutes, false), (10 * minutes, false)] {
+            let mut record = asked_for(minutes_ago);
+            record.as_object_mut().unwrap().extend(method.as_object().unwrap().clone());
+            let (app, ..) = app(vec![taken(&Box::pin(fingerprint()).await), found(&record)], vec![]);
+            let reply = post(BODY).header("idempotency-key", "k").to(&app).await;
+            assert_eq!((reply.status, &reply.body["status"]), (201, &json!("pending")), "{}", reply.body);
+            assert_eq!(reply.body["upload"].is_object(), signed, "{method} {minutes_ago}: {}", reply.body);
+            assert_eq!(reply.body.to_string().contains("X-Amz-Signature"), signed && method == json!({}));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_repeated_for_a_deleted_photo_is_a_conflict() {
+    for minutes_ago in [0, 14, 60] {
+        let mut record = asked_for(minutes_ago);
+        record["status"] = json!({ "S": "deleting" });
+        let (app, ..) = app(vec![taken(&Box::pin(fingerprint()).await), found(&record)], vec![]);
+        let reply = post(BODY).header("idempotency-key", "k").to(&app).await;
+        assert_eq!((reply.status, &reply.body["code"]), (409, &json!("IDEMPOTENCY_CONFLICT")));
+    }
 }
 
 #[tokio::test]

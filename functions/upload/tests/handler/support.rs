@@ -131,6 +131,12 @@ pub(crate) fn found(more: &Value) -> Answer {
     (200, json!({ "Item": item }).to_string())
 }
 
+/// What a record has on top that was asked for so many minutes ago.
+pub(crate) fn asked_for(minutes_ago: i64) -> Value {
+    let at = time::OffsetDateTime::now_utc() - time::Duration::minutes(minutes_ago);
+    json!({ "created_at": { "S": at.format(&time::format_description::well_known::Rfc3339).unwrap() } })
+}
+
 /// What a record has on top when it is ready.
 pub(crate) fn ready() -> Value {
     json!({

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Call, ID, OWNER, app, found, ok, ready};
+use crate::support::{Call, ID, OWNER, app, asked_for, found, ok, ready};
 
 const MULTIPART: &str = r#"{"content_type":"image/jpeg","size_bytes":600000,"upload_method":"multipart"}"#;
 const CHECKSUM: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
@@ -13,10 +13,9 @@ fn post(path: &str, body: &Value) -> Call {
 
 /// A photo that was asked for in parts just now.
 fn parted(more: &Value) -> (u16, String) {
-    let now = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap();
     let mut record = json!({
         "upload_method": { "S": "multipart" }, "part_size_bytes": { "N": "5242880" },
-        "size_bytes": { "N": "5242887" }, "created_at": { "S": now },
+        "size_bytes": { "N": "5242887" }, "created_at": asked_for(0)["created_at"],
     });
     for (name, value) in more.as_object().unwrap() {
         record[name] = value.clone();
@@ -178,6 +177,26 @@ async fn uppy_gets_a_photo_of_its_own_key_and_no_header_that_a_browser_refuses()
         assert_eq!(reply.body["key"], format!("photos/auth0%7C7/{photo_id}/original"));
         assert!(reply.body["headers"][expected].is_string(), "{}", reply.body);
         assert!(reply.body["headers"].get("content-length").is_none());
+    }
+}
+
+#[tokio::test]
+async fn uppy_is_told_that_it_asks_again_too_late() {
+    let body =
+        json!({ "method": "PUT", "key": "k", "contentType": "image/jpeg", "size": 5, "idempotencyKey": "k" });
+    let (first, table, _) = app(vec![ok()], vec![]);
+    post("uppy/sign", &body).to(&first).await;
+    let write: Value = serde_json::from_slice(&table.all()[0].body).unwrap();
+    let key = write["TransactItems"][1]["Put"]["Item"].clone();
+    for (minutes_ago, status, code) in [(14, 200, None), (15, 409, Some("UPLOAD_CLOSED"))] {
+        let mut taken = key.clone();
+        taken["photo_id"] = json!({ "S": ID });
+        let reasons = json!([{ "Code": "None" }, { "Code": "ConditionalCheckFailed", "Item": taken }]);
+        let refusal = json!({ "__type": "TransactionCanceledException", "CancellationReasons": reasons });
+        let answers = vec![(400, refusal.to_string()), found(&asked_for(minutes_ago))];
+        let (app, ..) = app(answers, vec![]);
+        let reply = post("uppy/sign", &body).to(&app).await;
+        assert_eq!((reply.status, reply.body["code"].as_str()), (status, code), "{}", reply.body);
     }
 }
 
