@@ -1,5 +1,7 @@
 //! Alpha beside a lossy picture: the `ALPH` chunk (RFC 9649, 2.7.1.2), without loss.
 
+pub(crate) mod decode;
+
 use crate::lossless;
 
 /// Up to this many values share bytes in [`lossless`], which filters would put asunder.

@@ -48,6 +48,14 @@ pub enum DecodeError {
     /// The caller's `should_stop` said so.
     #[error("decoding was stopped")]
     Stopped,
+    /// More than [`crate::DecodeLimits::max_memory_bytes`].
+    #[error("decoding takes {bytes} bytes of memory or more, at most {limit} are allowed")]
+    TooMuchMemory {
+        /// What was charged when the limit was passed.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
 }
 
 const TRUNCATED: DecodeError = DecodeError::Corrupt("the frame ends too early");

@@ -1,13 +1,14 @@
-//! Lossy WebP files, in safe Rust.
+//! WebP files, in safe Rust: an encoder of lossy ones, and decoders of all.
 //!
-//! A WebP file of this kind is one key frame of VP8: RFC 6386 says what is in it. Alpha is beside it, without loss (RFC
+//! A lossy WebP file of this kind is one key frame of VP8: RFC 6386 says what is in it. Alpha is beside it, without loss (RFC
 //! 9649). How good the file is depends on the encoder's choices alone. They follow those of libwebp (copyright 2010 Google Inc.,
 //! see `LICENSE-libwebp` and `PATENTS-libwebp` beside this crate's manifest), so that `quality` means the same: segments by how
 //! visible quantisation is, their steps and filter strengths, modes by squared error and cost, rounding. What differs is the way
 //! to them: each macroblock is coded once, its levels are kept until the probabilities that suit them are known, eight
 //! blocks are transformed at once, and only the best three modes of a block of 4 x 4 are tried to their end.
 //!
-//! [`decode`] is the way back, for pictures without alpha, strict about damage.
+//! [`decode`] is the way back for the frame, [`decode_alpha`] for its alpha. [`decode_lossless`] decodes lossless pictures. All are strict about
+//! damage, and what they take is known before they run: [`decode_memory_bytes`], [`alpha_memory_bytes`], [`lossless_memory_bytes`].
 
 #![expect(clippy::inline_always, reason = "measured: vectors live in registers only within one function")]
 
@@ -39,7 +40,9 @@ mod writer;
 #[cfg(test)]
 mod round_trip;
 
+pub use alpha::decode::{alpha_memory_bytes, decode_alpha};
 pub use decode::{DecodeError, Picture, decode, decode_memory_bytes};
+pub use lossless::decode::{DecodeLimits, LosslessPicture, decode_lossless, lossless_memory_bytes};
 use segments::Tuning;
 use thiserror::Error;
 

@@ -1,9 +1,10 @@
-//! A VP8L image stream (RFC 9649, 3) of one channel: what the alpha of a lossy file is stored as.
+//! A VP8L image stream (RFC 9649, 3) of one channel: what the alpha of a lossy file is stored as. [`decode`] reads any stream.
 //!
 //! The channel is green, by a palette of the values that occur: up to 16 of them share bytes, and decoders that know that
 //! green is all there is keep one byte a pixel. Runs are copied from the last 16 rows, and there is one set of prefix codes.
 
 mod bits;
+pub(crate) mod decode;
 mod prefix;
 mod runs;
 

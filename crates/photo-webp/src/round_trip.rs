@@ -1,6 +1,7 @@
 //! What is encoded, decoded by two decoders that are not ours and by ours.
 
 mod alpha;
+mod lossless;
 mod others;
 
 use std::io::Cursor;

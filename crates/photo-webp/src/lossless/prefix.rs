@@ -9,7 +9,7 @@ use super::bits::BitWriter;
 const MAX_LENGTH: u8 = 15;
 const MAX_LENGTH_OF_LENGTHS: u8 = 7;
 /// The order in which the codes of lengths are stored.
-const ORDER: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+pub(super) const ORDER: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 /// Symbols among lengths: the one before again, few zeros, many zeros.
 const AGAIN: usize = 16;
 const ZEROS: usize = 17;

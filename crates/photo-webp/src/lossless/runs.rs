@@ -32,19 +32,26 @@ struct Distances {
     near: [[u32; 16]; 8],
 }
 
+/// How many near pixels have a code of their own.
+pub(super) const NEAR: usize = 120;
+
+/// Rows up and columns to the left of the near pixels, in the order of their codes, which begin at 1.
+pub(super) fn near_pixels() -> [(usize, isize); NEAR] {
+    let places = (0..8_usize).flat_map(|up| (-7..=8_isize).map(move |left| (up, left)));
+    // In the row itself only what is on the left is there.
+    let mut places: Vec<_> = places.filter(|&(up, left)| up > 0 || left > 0).collect();
+    places.sort_by_key(|&(up, left)| {
+        // Of those as far away, the higher comes first, then the one on the left.
+        (up * up + left.unsigned_abs().pow(2), std::cmp::Reverse(up), std::cmp::Reverse(left))
+    });
+    std::array::from_fn(|i| places.get(i).copied().unwrap_or_default())
+}
+
 impl Distances {
     fn new(width: usize) -> Self {
-        let places = (0..8_usize).flat_map(|up| (0..16_usize).map(move |across| (up, across)));
-        // In the row itself only what is on the left is there.
-        let mut places: Vec<_> = places.filter(|&(up, across)| up > 0 || across < 8).collect();
-        places.sort_by_key(|&(up, across)| {
-            let side = across.abs_diff(8);
-            // Of those as far away, the higher comes first, then the one on the left.
-            (up * up + side * side, std::cmp::Reverse(up), across)
-        });
         let mut near = [[0; 16]; 8];
-        for (code, (up, across)) in (1..).zip(places) {
-            near[up][across] = code;
+        for (code, (up, left)) in (1..).zip(near_pixels()) {
+            near[up][8_usize.wrapping_add_signed(-left) & 15] = code;
         }
         Self { width, near }
     }

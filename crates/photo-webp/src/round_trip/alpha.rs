@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// By libwebp, and by image-webp.
+/// By libwebp, and by image-webp. Our own decoder has to see what libwebp does.
 fn decoded(file: &[u8]) -> [Vec<u8>; 2] {
     let alpha = |pixels: &[u8]| pixels.iter().skip(3).step_by(4).copied().collect();
     let (libwebp, ..) = webpx::decode_rgba(file).unwrap();
@@ -10,7 +10,14 @@ fn decoded(file: &[u8]) -> [Vec<u8>; 2] {
     assert!(decoder.has_alpha());
     let mut pixels = vec![0; decoder.output_buffer_size().unwrap()];
     decoder.read_image(&mut pixels).unwrap();
-    [alpha(&libwebp), alpha(&pixels)]
+    let libwebp: Vec<u8> = alpha(&libwebp);
+    // Behind the headers of RIFF and `VP8X`.
+    assert_eq!(&file[30..34], b"ALPH");
+    let length = u32::from_le_bytes(file[34..38].try_into().unwrap()) as usize;
+    let limits = &mut DecodeLimits { max_memory_bytes: 1 << 30, should_stop: &mut || false };
+    let own = decode_alpha(&file[38..38 + length], decoder.dimensions(), limits).unwrap();
+    assert!(own == libwebp, "our decoder differs");
+    [libwebp, alpha(&pixels)]
 }
 
 /// Encodes and has both decoders find this very alpha.

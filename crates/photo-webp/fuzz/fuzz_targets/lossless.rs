@@ -1,0 +1,31 @@
+//! Any bytes as a lossless picture and as alpha: an error, or a picture of the size that is said, within the memory that was known before.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use photo_webp::{DecodeError, DecodeLimits, alpha_memory_bytes, decode_alpha, decode_lossless, lossless_memory_bytes};
+
+const MOST: u64 = 8 << 20;
+/// Of the alpha: larger ones are only slower.
+const SIZE: (u32, u32) = (61, 47);
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut never = || false;
+    let mut limits = |max_memory_bytes| DecodeLimits { max_memory_bytes, should_stop: &mut never };
+    match lossless_memory_bytes(bytes, &mut limits(MOST)) {
+        Ok(known) => match decode_lossless(bytes, &mut limits(known)) {
+            Ok(picture) => {
+                let channels = if picture.has_alpha { 4 } else { 3 };
+                assert_eq!(picture.samples.len(), picture.width as usize * picture.height as usize * channels);
+            }
+            Err(error) => assert!(matches!(error, DecodeError::Corrupt(_)), "{error:?}"),
+        },
+        Err(error) => assert_eq!(decode_lossless(bytes, &mut limits(MOST)), Err(error)),
+    }
+    match alpha_memory_bytes(bytes, SIZE, &mut limits(MOST)) {
+        Ok(known) => match decode_alpha(bytes, SIZE, &mut limits(known)) {
+            Ok(alpha) => assert_eq!(alpha.len(), (SIZE.0 * SIZE.1) as usize),
+            Err(error) => assert!(matches!(error, DecodeError::Corrupt(_)), "{error:?}"),
+        },
+        Err(error) => assert_eq!(decode_alpha(bytes, SIZE, &mut limits(MOST)), Err(error)),
+    }
+});
