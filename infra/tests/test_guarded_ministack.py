@@ -2,12 +2,16 @@
 
 import asyncio
 import http.client
+import io
 import json
 import os
 import socket
 import stat
 import tempfile
+import time
 import unittest
+import zipfile
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from unittest import mock
@@ -64,11 +68,12 @@ class Running(unittest.TestCase):
         finally:
             connection.close()
 
-    def signed(self, secret, method="POST", path="/", service="dynamodb", headers=None, body=b"{}", key="test", auth=SigV4Auth):
+    def signed(self, secret, method="POST", path="/", service="dynamodb", headers=None, body=b"{}", key="test", token=None,
+               auth=SigV4Auth):
         """A request as the SDKs sign it."""
         url = f"http://localhost:{self.port}{path}"
         request = AWSRequest(method=method, url=url, data=body, headers=headers or {})
-        auth(Credentials(key, secret), service, REGION).add_auth(request)
+        auth(Credentials(key, secret, token), service, REGION).add_auth(request)
         return method, request.prepare().url.partition(f":{self.port}")[2], dict(request.headers.items()), body
 
     def assert_refused(self, answer, *said):
@@ -194,6 +199,43 @@ class Doors(Running):
         form = part.format("key", "stolen.txt") + part.format("file", "x") + "--B--\r\n"
         status, text = self.ask("POST", "/presigned", {"content-type": "multipart/form-data; boundary=B"}, form.encode())
         self.assertIn(status, (400, 403), text)
+
+    def test_a_roles_session_cannot_be_guessed(self):
+        """A function that writes down its environment and waits: its session and its runtime API are tried from outside."""
+        written, zipped = self.place.folder / "environment", io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as archive:
+            file = zipfile.ZipInfo("bootstrap")
+            file.external_attr = 0o755 << 16
+            archive.writestr(file, f"#!/bin/sh\nenv > {written}.new && mv {written}.new {written}\nexec sleep 60\n")
+        role = aws.client("iam", self.access).create_role(RoleName="role", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        lambdas = aws.client("lambda", self.access)
+        function = lambdas.create_function(FunctionName="waits", Runtime="provided.al2023", Handler="bootstrap", Role=role, Timeout=60,
+                                           Code={"ZipFile": zipped.getvalue()})["FunctionArn"]
+        self.addCleanup(lambdas.delete_function, FunctionName="waits")
+        lambdas.invoke(FunctionName="waits", InvocationType="Event", Payload=b"{}")
+        deadline = time.monotonic() + 60
+        while not written.exists():
+            self.assertLess(time.monotonic(), deadline, "the function does not start")
+            time.sleep(0.05)
+        environment = dict(line.split("=", 1) for line in written.read_text().splitlines() if "=" in line)
+        self.assertNotIn(self.access["secret_access_key"], environment.values())
+
+        digest = sha256(f"{function}:{role}".encode()).hexdigest()
+        guessed = (f"ASIA{digest[:16].upper()}", sha256(f"secret:{digest}".encode()).hexdigest(),
+                   sha256(f"token:{digest}".encode()).hexdigest())
+        given = tuple(environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
+        for (key, secret, token), status in ((given, 200), (guessed, 403), ((given[0], *guessed[1:]), 403)):
+            form = {"content-type": "application/x-www-form-urlencoded"}
+            asked = self.signed(secret, service="sts", key=key, token=token, headers=form, body=b"Action=GetCallerIdentity&Version=2011-06-15")
+            answer = self.ask(*asked)
+            self.assertEqual(answer[0], status, answer[1])
+
+        runtime = environment["AWS_LAMBDA_RUNTIME_API"]
+        for headers, refused in (({}, False), ({"Host": "evil.example"}, True), ({"Origin": PAGE}, True), ({"Sec-Fetch-Site": "cross-site"}, True)):
+            connection = http.client.HTTPConnection(runtime, timeout=30)
+            connection.request("POST", "/2018-06-01/runtime/invocation/no-such-request/response", b"{}", headers)
+            self.assertEqual(connection.getresponse().status == 403, refused, headers)
+            connection.close()
 
     def test_the_secret_and_what_is_written_are_their_owners(self):
         stack = {**self.access, "api_url": "x"}

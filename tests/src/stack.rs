@@ -17,6 +17,8 @@ pub struct Stack {
     pub secret_access_key: String,
     /// The HTTP API's base URL.
     pub api_url: String,
+    /// Where the upload page is served.
+    pub web_url: String,
     /// An access token of the demo user.
     pub token: String,
     /// The region.

@@ -17,6 +17,8 @@ mod completion;
 #[cfg(test)]
 mod delete;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod hang;
