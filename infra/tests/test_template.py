@@ -6,7 +6,7 @@ from typing import Any
 
 from cfnlint.decode import cfn_yaml
 
-from infra.local.settings import TEMPLATE
+from infra.local.settings import ROOT, TEMPLATE
 
 
 def resources(kind: str) -> dict[str, dict[str, Any]]:
@@ -34,7 +34,7 @@ ACTIONS = {
     "ReconcileRole": {
         "logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:Query", "dynamodb:GetItem", "dynamodb:BatchGetItem",
         "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "s3:ListBucket", "s3:ListBucketVersions",
-        "s3:PutObjectTagging", "s3:DeleteObject", "s3:DeleteObjectVersion", "lambda:InvokeFunction",
+        "s3:PutObjectTagging", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "lambda:InvokeFunction",
         "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage", "events:PutEvents",
         "xray:PutTraceSegments", "xray:PutTelemetryRecords",
     },
@@ -411,9 +411,24 @@ class Reconcile(unittest.TestCase):
         self.assertGreaterEqual(int(DOCUMENT["Parameters"]["OrphanGraceSeconds"]["MinValue"]), 3600)
         self.assertLessEqual(int(DOCUMENT["Parameters"]["ReconcileMaxOrphanPercent"]["Default"]), 10)
 
-    def test_a_deleted_photo_is_left_alone_for_longer_than_the_thumbnail_function_runs(self) -> None:
-        # DELETE_QUIET in crates/photo-domain/src/upkeep.rs.
-        self.assertLess(int(FUNCTIONS["ThumbnailFunction"]["Timeout"]), 120)
+    def test_a_delete_outlives_every_signature_and_every_invocation(self) -> None:
+        upkeep = (ROOT / "crates/photo-domain/src/upkeep.rs").read_text()
+        minutes = {name: int(value) for name, value in
+                   re.findall(r"pub const (\w+): Duration = Duration::from_mins\((\d+)\);", upkeep)}
+        life, margin = minutes["SIGNATURE_LIFE"] * 60, minutes["REQUEST_MARGIN"] * 60
+        self.assertIn("DELETE_WAIT: Duration = SIGNATURE_LIFE.saturating_add(REQUEST_MARGIN);", upkeep)
+        self.assertEqual(int(DOCUMENT["Parameters"]["UploadUrlExpirySeconds"]["MaxValue"]), life)
+        # An invocation of the upload function that read the record before the delete still signs, one of the thumbnail
+        # function writes variants, and one of reconcile copies a photo from a foreign bucket.
+        for name, function in FUNCTIONS.items():
+            self.assertLess(int(function["Timeout"]), margin, name)
+
+    def test_reconcile_aborts_uploads_of_originals_alone(self) -> None:
+        (statement,) = [statement for statement in everything_of("ReconcileRole")
+                        if "s3:AbortMultipartUpload" in listed(statement["Action"])]
+        (resource,) = listed(statement["Resource"])
+        self.assertIn("-originals-", resource["Fn::Sub"])
+        self.assertTrue(resource["Fn::Sub"].endswith("/photos/*"))
 
 
 class TheTable(unittest.TestCase):
