@@ -14,8 +14,10 @@ Exit codes:
   4  the API or the storage cannot be reached
 
 Where the API is: --api, else the local stack of the folder (.local/stack.json here or above,
-written by `make up`), which also knows how to sign in. NO_COLOR and output that is no terminal are
-respected.";
+written by `make up`, or the file that PHOTODROP_STACK names), which also knows how to sign in.
+A folder's description is used if no other user can write it and it names this machine. A token of
+PHOTODROP_TOKEN or --token-file is sent to an API that you name, and to no other.
+NO_COLOR and output that is no terminal are respected.";
 
 /// Uploads photos to a photodrop stack, looks at them and removes them.
 #[derive(Debug, Parser)]
@@ -33,7 +35,7 @@ pub(crate) struct Global {
     /// The API's URL, the stack's output `ApiUrl` (default: the local stack)
     #[arg(long, global = true, env = "PHOTODROP_API", value_name = "URL", hide_env_values = true)]
     pub(crate) api: Option<String>,
-    /// A file with the access token; else `PHOTODROP_TOKEN`, else the local stack's demo user
+    /// A file with the access token; else `PHOTODROP_TOKEN`, else the local stack's demo user. A token needs --api
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// One JSON object a line on stdout

@@ -14,10 +14,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::args::{Backfill, BackfillOptions, BucketOptions, Global, PhotosOptions, Source};
 use crate::error::CliError;
-use crate::output::{Output, plain};
+use crate::files;
+use crate::output::{Output, Text};
 use crate::progress::counter;
 use crate::target::local_stack;
-use crate::upload::state::{State, write};
+use crate::upload::state::State;
 
 /// What one photo costs, in millionths of a US dollar, by the tables of docs/CAPACITY.md: 6 PUTs and a GET of S3
 /// (30.40), 0.39 GB-s of the thumbnail function (5.42), 4 write units and 2 read units of the table (2.75), an event
@@ -127,7 +128,13 @@ async fn function_of(options: &BackfillOptions) -> Result<(Operator, String), Cl
         return Ok((Operator::on_aws().await.map_err(from_operator)?, function));
     }
     if let Some(stack) = local_stack()? {
-        let operator = Operator::local(&stack.endpoint, &stack.region).await;
+        if stack.secret_access_key.is_empty() {
+            return Err(CliError::Usage(
+                "the local stack's description has no secret: make down, make up".to_owned(),
+            ));
+        }
+        let (id, secret) = (&stack.access_key_id, &stack.secret_access_key);
+        let operator = Operator::local(&stack.endpoint, &stack.region, id, secret).await;
         return Ok((operator, options.function.clone().unwrap_or(stack.reconcile_function)));
     }
     match &options.function {
@@ -241,7 +248,7 @@ impl Job {
             "complete": complete, "dry_run": dry_run, "estimated_usd": cost });
         let verb = if dry_run { "would be started" } else { "started" };
         let text = format!("{examined} examined, {started} {verb}, {skipped} skipped, {failed} failed");
-        output.result(&result, &text);
+        output.result(&result, &Text::line(&text));
         if *started > 0 {
             let cents =
                 if cost < 0.01 { "less than US$ 0.01".to_owned() } else { format!("about US$ {cost:.2}") };
@@ -254,15 +261,13 @@ impl Job {
             return Ok(file.clone());
         }
         let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{}\n{}", self.function, self.source)));
-        Ok(State::new(None)?.file(&format!("backfill-{}", digest.get(..16).unwrap_or_default())))
+        let state = State::new(None)?;
+        state.private_folder()?;
+        Ok(state.file(&format!("backfill-{}", digest.get(..16).unwrap_or_default())))
     }
 
     fn recall(&self, file: &Path) -> Result<Option<Saved>, CliError> {
-        let text = match std::fs::read(file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(CliError::Io { path: file.to_owned(), source }),
-        };
+        let Some(text) = files::read_own(file)? else { return Ok(None) };
         let saved: Saved = serde_json::from_slice(&text)
             .map_err(|error| CliError::Usage(format!("{} is no checkpoint: {error}", file.display())))?;
         if saved.function == self.function && saved.source == self.source {
@@ -282,7 +287,7 @@ impl Job {
             total: total.clone(),
         };
         let text = serde_json::to_vec_pretty(&saved).map_err(|error| CliError::Answer(error.to_string()))?;
-        write(file, &text)
+        files::write(file, &text, files::PRIVATE)
     }
 }
 
@@ -299,7 +304,7 @@ impl Total {
 fn say_notes(notes: &[Note], output: Output) {
     for Note { key, reason } in notes {
         output.failure(&json!({ "key": key, "reason": reason }));
-        Output::say(&format!("{}: {}", plain(key), plain(reason)));
+        Output::say(&format!("{key}: {reason}"));
     }
 }
 

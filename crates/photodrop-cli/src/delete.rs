@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::api::Api;
 use crate::args::{Delete, Global};
 use crate::error::CliError;
-use crate::output::{Output, as_json};
+use crate::output::{Output, Text, as_json};
 use crate::photo;
 use crate::target::Target;
 
@@ -17,7 +17,7 @@ pub(crate) async fn run(global: &Global, delete: &Delete, output: &Output) -> Re
     let mut failed = 0;
     for (photo_id, path) in delete.photo_ids.iter().zip(paths) {
         match api.expect(Method::DELETE, &path, &[], None, &[StatusCode::NO_CONTENT, StatusCode::OK]).await {
-            Ok(_) => output.result(&json!({ "photo_id": photo_id, "deleted": true }), photo_id),
+            Ok(_) => output.result(&json!({ "photo_id": photo_id, "deleted": true }), &Text::line(photo_id)),
             Err(error) if error.ends_all() => return Err(error),
             Err(error) => {
                 failed += 1;

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::api::{Api, Outgoing};
 use crate::args::{Get, Global};
 use crate::error::CliError;
-use crate::output::{Output, size};
+use crate::files;
+use crate::output::{Output, Text, size};
 use crate::photo::Photo;
 use crate::source::blocking;
 use crate::target::Target;
@@ -17,7 +18,7 @@ pub(crate) async fn run(global: &Global, get: &Get, output: &Output) -> Result<(
     let api = Api::new(&Target::find(global)?, global.retries)?;
     let photo = Photo::get(&api, &get.photo_id).await?;
     let Some(folder) = &get.download else {
-        output.result(&photo.0, &photo.page());
+        output.result(&photo.0, &Text::lines(&photo.page()));
         return Ok(());
     };
     if photo.variants().is_empty() {
@@ -29,7 +30,7 @@ pub(crate) async fn run(global: &Global, get: &Get, output: &Output) -> Result<(
         let shown = path.display().to_string();
         let result = json!({ "photo_id": photo.id(), "name": variant["name"], "format": variant["format"],
             "file": shown, "size_bytes": bytes });
-        output.result(&result, &shown);
+        output.result(&result, &Text::line(&shown));
         Output::say(&format!("{shown}: {}", size(bytes)));
     }
     Ok(())
@@ -56,8 +57,12 @@ async fn download(
         )));
     }
     let path = folder.join(file_name(photo.id(), text("name"), text("format"))?);
-    let (target, contents) = (path.clone(), reply.bytes);
-    blocking(move || write(&target, &contents)).await?;
+    let (folder, target, contents) = (folder.to_owned(), path.clone(), reply.bytes);
+    blocking(move || {
+        std::fs::create_dir_all(&folder).map_err(|source| CliError::Io { path: folder, source })?;
+        files::write(&target, &contents, files::SHARED)
+    })
+    .await?;
     Ok((path, bytes))
 }
 
@@ -71,17 +76,6 @@ fn file_name(photo_id: &str, name: &str, format: &str) -> Result<String, CliErro
     } else {
         Err(CliError::Answer(format!("{name:?} cannot be a file's name")))
     }
-}
-
-/// Written whole or not at all.
-fn write(path: &Path, contents: &[u8]) -> Result<(), CliError> {
-    let failed = |source| CliError::Io { path: path.to_owned(), source };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let fresh = path.with_extension("part");
-    std::fs::write(&fresh, contents).map_err(failed)?;
-    std::fs::rename(&fresh, path).map_err(failed)
 }
 
 #[cfg(test)]

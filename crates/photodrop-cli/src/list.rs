@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::{Api, BASE_PATH};
 use crate::args::{Global, List, Only};
 use crate::error::CliError;
-use crate::output::Output;
+use crate::output::{Output, Text};
 use crate::photo::Photo;
 use crate::target::Target;
 
@@ -69,7 +69,7 @@ pub(crate) async fn run(global: &Global, list: &List, output: &Output) -> Result
         let wanted = list.status.is_none_or(|only| photo.status() == name(only));
         if wanted {
             shown += 1;
-            output.result(&photo.0, &photo.line());
+            output.result(&photo.0, &Text::line(&photo.line()));
         }
         wanted
     })

@@ -7,6 +7,7 @@ mod args;
 mod backfill;
 mod delete;
 mod error;
+mod files;
 mod get;
 mod list;
 mod output;
@@ -21,13 +22,24 @@ mod upload;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 
 use crate::args::{Arguments, Command};
 use crate::error::CliError;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            error.exit()
+        }
+        Err(error) => {
+            // It repeats what was typed, and a shell types the names of files (`photodrop upload *`).
+            Output::usage(&error);
+            return ExitCode::from(2);
+        }
+    };
     let output = Output::new(arguments.global.json);
     // reqwest is built without a provider of its own; a second one cannot be there, so the answer tells nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::api::{Api, BASE_PATH};
 use crate::error::CliError;
-use crate::output::{plain, size};
+use crate::output::size;
 
 /// How long to wait between two looks when the server says nothing of it.
 const POLL_PAUSE: Duration = Duration::from_millis(500);
@@ -84,12 +84,12 @@ impl Photo {
             self.id(),
             self.text("content_type").trim_start_matches("image/"),
             size(bytes),
-            plain(self.text("file_name")),
+            self.text("file_name"),
         )
     }
 
     /// All there is, for people.
-    pub(crate) fn page(&self) -> String {
+    pub(crate) fn page(&self) -> Vec<String> {
         let mut lines = vec![format!("{}  {}", self.id(), self.status())];
         let mut add = |name: &str, value: String| {
             if !value.is_empty() {
@@ -97,7 +97,7 @@ impl Photo {
             }
         };
         add("failure", self.failure().unwrap_or_default().to_owned());
-        add("file", plain(self.text("file_name")));
+        add("file", self.text("file_name").to_owned());
         add("type", self.text("content_type").to_owned());
         add("size", size(self.0.get("size_bytes").and_then(Value::as_u64).unwrap_or_default()));
         add("created", self.text("created_at").to_owned());
@@ -108,25 +108,24 @@ impl Photo {
         add("thumbhash", self.text("thumbhash").to_owned());
         if let Some(metadata) = self.0.get("metadata").and_then(Value::as_object) {
             for (name, value) in metadata {
-                add("metadata", format!("{}={}", plain(name), plain(value.as_str().unwrap_or_default())));
+                add("metadata", format!("{name}={}", value.as_str().unwrap_or_default()));
             }
         }
         for variant in self.variants() {
             add(
                 "variant",
                 format!(
-                    "{} {} {}x{} {}\n{:15}{}",
+                    "{} {} {}x{} {}",
                     variant["name"].as_str().unwrap_or_default(),
                     variant["format"].as_str().unwrap_or_default(),
                     variant["width"],
                     variant["height"],
                     size(variant["size_bytes"].as_u64().unwrap_or_default()),
-                    "",
-                    variant["url"].as_str().unwrap_or_default(),
                 ),
             );
+            add("", variant["url"].as_str().unwrap_or_default().to_owned());
         }
-        lines.join("\n")
+        lines
     }
 }
 
@@ -134,7 +133,7 @@ impl Photo {
 pub(crate) fn path(photo_id: &str) -> Result<String, CliError> {
     let id: uuid::Uuid = photo_id
         .parse()
-        .map_err(|_| CliError::Usage(format!("{:?} is no photo id (a UUID is expected)", plain(photo_id))))?;
+        .map_err(|_| CliError::Usage(format!("{photo_id:?} is no photo id (a UUID is expected)")))?;
     Ok(format!("{BASE_PATH}/{id}"))
 }
 
@@ -156,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_photo_is_shown_in_a_line_and_on_a_page() {
-        insta::assert_snapshot!(format!("{}\n\n{}", ready().line(), ready().page()));
+        insta::assert_snapshot!(format!("{}\n\n{}", ready().line(), ready().page().join("\n")));
     }
 
     #[test]

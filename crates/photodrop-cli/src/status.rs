@@ -1,7 +1,6 @@
 //! `photodrop status`
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -10,7 +9,7 @@ use crate::api::Api;
 use crate::args::{Global, Status};
 use crate::error::CliError;
 use crate::list::newest;
-use crate::output::{Output, size};
+use crate::output::{Output, Text, size};
 use crate::target::Target;
 
 pub(crate) async fn run(global: &Global, status: &Status, output: &Output) -> Result<(), CliError> {
@@ -30,20 +29,24 @@ pub(crate) async fn run(global: &Global, status: &Status, output: &Output) -> Re
         refused = counted.err();
     }
     let total: u64 = counts.values().sum();
-    let mut text =
-        format!("{}\n  health       {}\n  ready        {}", api.base_url(), word(health), word(ready));
-    if let Some(error) = &refused {
-        let _ = write!(text, "\n  photos       ? ({error})");
+    let photos = if let Some(error) = &refused {
+        format!("? ({error})")
     } else if api.can_sign_in().await {
         let parts: Vec<_> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
         let more = if status.limit > 0 && total == status.limit { " of the newest" } else { "" };
-        let _ = write!(text, "\n  photos       {total}{more}: {} ({})", parts.join(", "), size(bytes));
+        format!("{total}{more}: {} ({})", parts.join(", "), size(bytes))
     } else {
-        text.push_str("\n  photos       ? (no token)");
-    }
+        "? (no token)".to_owned()
+    };
+    let lines = [
+        api.base_url().to_owned(),
+        format!("  health       {}", word(health)),
+        format!("  ready        {}", word(ready)),
+        format!("  photos       {photos}"),
+    ];
     let result = json!({ "api": api.base_url(), "health": health.as_u16(), "ready": ready.as_u16(),
         "photos": total, "by_status": counts, "size_bytes": bytes });
-    output.result(&result, &text);
+    output.result(&result, &Text::lines(&lines));
     if let Some(error) = refused {
         return Err(error);
     }

@@ -1,5 +1,6 @@
 //! Which stack is meant, and who the caller is.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -7,12 +8,18 @@ use serde_json::{Value, json};
 
 use crate::args::Global;
 use crate::error::CliError;
+use crate::files;
 
 /// What `make up` writes down of the local stack.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct LocalStack {
     /// Where AWS's own APIs answer.
     pub(crate) endpoint: String,
+    /// The credentials of the emulator's root user; a file of an older version has none.
+    #[serde(default)]
+    pub(crate) access_key_id: String,
+    #[serde(default)]
+    pub(crate) secret_access_key: String,
     /// The API.
     pub(crate) api_url: String,
     /// The region.
@@ -69,12 +76,21 @@ impl Target {
         if let Some(api_url) = &global.api {
             return Ok(Self { api_url: api_url.clone(), token: given, sign_in: None });
         }
-        let Some(stack) = local_stack()? else {
+        let Some(description) = Description::find() else {
             return Err(CliError::Usage(
                 "which API? Give --api URL (or PHOTODROP_API), or start a local stack with make up"
                     .to_owned(),
             ));
         };
+        if given.is_some() && !description.is_named {
+            // Whoever can leave a file in a folder above would get the token.
+            return Err(CliError::Usage(format!(
+                "which API is the token for? It is sent to no API that a folder's {} names: give --api URL (or \
+                 PHOTODROP_API), or unset PHOTODROP_TOKEN to be the local stack's demo user",
+                description.path.display()
+            )));
+        }
+        let stack = description.read()?;
         // Whoever brings a token wants to be its owner and nobody else.
         let sign_in = if given.is_some() { None } else { stack.sign_in() };
         Ok(Self { api_url: stack.api_url.clone(), token: given.or(stack.token), sign_in })
@@ -104,23 +120,71 @@ fn given_token(global: &Global) -> Result<Option<String>, CliError> {
     Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
-/// The local stack's description: the file that `PHOTODROP_STACK` names, else the nearest one upwards.
+/// The local stack, if there is a description of one.
 pub(crate) fn local_stack() -> Result<Option<LocalStack>, CliError> {
-    let named = std::env::var_os("PHOTODROP_STACK").map(PathBuf::from);
-    let path = match named {
-        Some(path) => Some(path),
-        None => std::env::current_dir().ok().and_then(|folder| upwards(&folder)),
-    };
-    let Some(path) = path else { return Ok(None) };
-    let text =
-        std::fs::read_to_string(&path).map_err(|source| CliError::Io { path: path.clone(), source })?;
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(|error| CliError::Usage(format!("{} is no description of a stack: {error}", path.display())))
+    Description::find().map(|description| description.read()).transpose()
 }
 
+/// The file that describes the local stack.
+struct Description {
+    path: PathBuf,
+    /// `PHOTODROP_STACK` names it; else it is the nearest one upwards.
+    is_named: bool,
+}
+
+impl Description {
+    fn find() -> Option<Self> {
+        let named = std::env::var_os("PHOTODROP_STACK").filter(|value| !value.is_empty());
+        if let Some(path) = named {
+            return Some(Self { path: path.into(), is_named: true });
+        }
+        Some(Self { path: upwards(&std::env::current_dir().ok()?)?, is_named: false })
+    }
+
+    /// Reads it. It says where photos and a password are sent: no other user may have written it, and one that was
+    /// found in a folder, which may have come with an archive or a repository, leads to this machine alone.
+    fn read(&self) -> Result<LocalStack, CliError> {
+        let path = &self.path;
+        let advice = |error| match error {
+            CliError::Usage(text) => {
+                CliError::Usage(format!("{text}; give --api URL (or PHOTODROP_API), or make the file yours"))
+            }
+            other => other,
+        };
+        let text = files::read_own(path).map_err(advice)?.ok_or_else(|| CliError::Io {
+            path: path.clone(),
+            source: std::io::ErrorKind::NotFound.into(),
+        })?;
+        let stack: LocalStack = serde_json::from_slice(&text).map_err(|error| {
+            CliError::Usage(format!("{} is no description of a stack: {error}", path.display()))
+        })?;
+        let elsewhere = [&stack.api_url, &stack.endpoint].into_iter().find(|url| !is_on_this_machine(url));
+        if let Some(url) = elsewhere.filter(|_| !self.is_named) {
+            return Err(CliError::Usage(format!(
+                "{} names {url:?}, which is not on this machine: give --api URL (or PHOTODROP_API) if it is \
+                 right",
+                path.display()
+            )));
+        }
+        Ok(stack)
+    }
+}
+
+/// Whether a URL's host is this machine, however names are resolved (RFC 6761, section 6.3).
+fn is_on_this_machine(url: &str) -> bool {
+    let Ok(url) = url.parse::<reqwest::Url>() else { return false };
+    let Some(host) = url.host_str() else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address
+        .map_or_else(|_| host == "localhost" || host.ends_with(".localhost"), |address| address.is_loopback())
+}
+
+/// The nearest description. A dangling link counts: it is refused when it is read.
 fn upwards(folder: &Path) -> Option<PathBuf> {
-    folder.ancestors().map(|folder| folder.join(".local/stack.json")).find(|path| path.is_file())
+    folder
+        .ancestors()
+        .map(|folder| folder.join(".local/stack.json"))
+        .find(|path| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir()))
 }
 
 #[cfg(test)]
@@ -137,6 +201,31 @@ mod tests {
         let file = top.path().join(".local/stack.json");
         std::fs::write(&file, "{}").unwrap();
         assert_eq!(upwards(&below), Some(file));
+    }
+
+    #[test]
+    fn this_machine_is_told_from_every_other() {
+        for url in [
+            "http://localhost:4566",
+            "http://a1.execute-api.localhost:4566/x",
+            "http://127.0.0.1",
+            "http://[::1]:9",
+        ] {
+            assert!(is_on_this_machine(url), "{url}");
+        }
+        for url in [
+            "http://192.0.2.1:4566",
+            "https://localhost.evil.example",
+            "http://evillocalhost",
+            "http://localhost@evil.example",
+            "http://127.0.0.1.evil.example",
+            "http://[2001:db8::1]",
+            "http://0.0.0.0",
+            "file:///etc",
+            "",
+        ] {
+            assert!(!is_on_this_machine(url), "{url}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use crate::api::{Api, BASE_PATH, Outgoing};
 use crate::args::{Global, Upload as Arguments};
 use crate::error::CliError;
-use crate::output::{Output, as_json, plain};
+use crate::output::{Output, Text, as_json};
 use crate::photo::Photo;
 use crate::progress::{FileProgress, Progress};
 use crate::source::Source;
@@ -116,7 +116,7 @@ fn report(output: Output, path: &Path, done: &Done) {
     let file = path.display().to_string();
     let line = json!({ "file": file, "photo_id": photo_id, "status": status, "size_bytes": size_bytes,
         "already": already, "resumed_parts": resumed_parts });
-    output.result(&line, &format!("{photo_id}\t{status}\t{}", plain(&file)));
+    output.result(&line, &Text::columns(&[photo_id, status, &file]));
 }
 
 fn report_failure(output: Output, path: &Path, error: &CliError) {
@@ -129,8 +129,8 @@ fn report_failure(output: Output, path: &Path, error: &CliError) {
     output.failure(&json!({ "file": file, "photo_id": photo_id, "status": status, "error": as_json(error) }));
     match error {
         // It names the file by itself.
-        CliError::Io { .. } => Output::say(&plain(&error.to_string())),
-        _ => Output::say(&format!("{}: {error}", plain(&file))),
+        CliError::Io { .. } => Output::say(&error.to_string()),
+        _ => Output::say(&format!("{file}: {error}")),
     }
 }
 

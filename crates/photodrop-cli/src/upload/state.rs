@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
+use crate::files;
 
 /// A folder with one file for each unfinished multipart upload.
 #[derive(Clone, Debug)]
@@ -33,20 +34,28 @@ impl State {
         })
     }
 
+    /// The folder, for the user alone.
+    pub(crate) fn private_folder(&self) -> Result<&Path, CliError> {
+        files::private_folder(&self.folder).map(|()| self.folder.as_path())
+    }
+
     /// A file in the folder; `key` has letters, digits, `-` and `_` alone.
     pub(crate) fn file(&self, key: &str) -> PathBuf {
         self.folder.join(format!("{key}.json"))
     }
 
-    /// What is remembered under a key. What cannot be read is as good as forgotten: the upload begins again.
+    /// What is remembered under a key. What cannot be read, or what another user could have written, counts as forgotten:
+    /// the upload begins again.
     pub(crate) fn recall(&self, key: &str) -> Option<Unfinished> {
-        serde_json::from_slice(&std::fs::read(self.file(key)).ok()?).ok()
+        let text = files::read_own(&self.file(key)).ok()??;
+        files::is_own_folder(&self.folder).then(|| serde_json::from_slice(&text).ok())?
     }
 
     /// Remembers an upload; whole or not at all.
     pub(crate) fn remember(&self, key: &str, unfinished: &Unfinished) -> Result<(), CliError> {
         let text = serde_json::to_vec(unfinished).map_err(|error| CliError::Answer(error.to_string()))?;
-        write(&self.file(key), &text)
+        self.private_folder()?;
+        files::write(&self.file(key), &text, files::PRIVATE)
     }
 
     /// Forgets an upload.
@@ -54,17 +63,6 @@ impl State {
         // One that stays behind is found not to exist when it is next looked at.
         let _ = std::fs::remove_file(self.file(key));
     }
-}
-
-/// Writes a file whole or not at all, for its owner's eyes.
-pub(crate) fn write(path: &Path, contents: &[u8]) -> Result<(), CliError> {
-    let failed = |source| CliError::Io { path: path.to_owned(), source };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let fresh = path.with_extension("new");
-    std::fs::write(&fresh, contents).map_err(failed)?;
-    std::fs::rename(&fresh, path).map_err(failed)
 }
 
 fn default_folder() -> Option<PathBuf> {
@@ -77,6 +75,9 @@ fn default_folder() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -92,5 +93,24 @@ mod tests {
         assert_eq!(state.recall("k"), None, "a broken file is none");
         state.forget("k");
         assert!(!state.file("k").exists());
+    }
+
+    #[test]
+    fn what_another_user_could_have_written_is_not_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(Some(&folder.path().join("state"))).unwrap();
+        let unfinished =
+            Unfinished { photo_id: "p".to_owned(), upload_id: "u".to_owned(), part_size_bytes: 5 };
+        state.remember("k", &unfinished).unwrap();
+        let change =
+            |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        for (path, open, closed) in
+            [(state.file("k"), 0o622, 0o600), (folder.path().join("state"), 0o777, 0o700)]
+        {
+            change(&path, open);
+            assert_eq!(state.recall("k"), None, "{}", path.display());
+            change(&path, closed);
+            assert_eq!(state.recall("k").as_ref(), Some(&unfinished));
+        }
     }
 }
