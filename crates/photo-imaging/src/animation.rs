@@ -15,6 +15,7 @@ use crate::encode;
 use crate::error::ImagingError;
 use crate::format::{Format, OutputFormat};
 use crate::ladder::Ladder;
+use crate::memory::Work;
 use crate::options::{Animation, RenderOptions, VariantSpec};
 use crate::orient;
 use crate::plan::Placement;
@@ -24,7 +25,7 @@ use crate::probe::{gif, webp};
 use crate::profile::Profile;
 use crate::raster::Channels;
 use crate::render::{Original, Variant, guarded};
-use crate::resize::resize;
+use crate::strips;
 use writer::Writer;
 
 /// What a look at the structure tells of an animation.
@@ -41,18 +42,21 @@ pub(crate) struct Kept {
     survey: Survey,
     /// Indices of the options' variants, largest first.
     pub(crate) variants: Vec<usize>,
+    /// What rendering them takes.
+    pub(crate) bytes: u64,
 }
 
 impl Kept {
     /// `None` if nothing is to move: stills, formats without animation, animations of which a later frame is beyond the
     /// limits. Those become their first frame, as all do by default.
-    pub(crate) fn of(probed: &Probed<'_>, options: &RenderOptions, placements: &[Placement]) -> Option<Self> {
+    pub(crate) fn of(probed: &Probed<'_>, work: &Work<'_>) -> Option<Self> {
+        let Work { options, placements, .. } = *work;
         if options.animation != Animation::Keep || probed.header.frames < 2 {
             return None;
         }
         let survey = match probed.header.format {
             Format::Gif => gif::survey(probed.bytes),
-            Format::WebP => webp::survey(probed.bytes),
+            Format::WebP => webp::survey(probed.bytes, &probed.limits),
             Format::Jpeg | Format::Png => None,
         }?;
         let area = |&i: &usize| {
@@ -63,15 +67,16 @@ impl Kept {
         let mut variants: Vec<usize> = (0..placements.len()).filter(moves).collect();
         let encoded_pixels =
             u64::from(probed.header.frames).saturating_mul(variants.iter().map(area).sum::<u64>());
+        let bytes = work.animation_bytes(survey.decoder_bytes, &variants, probed.header.frames);
         let limits = &probed.limits;
         if variants.is_empty()
             || encoded_pixels > limits.max_animation_pixels
-            || survey.decoder_bytes > limits.max_decoder_bytes
+            || bytes > limits.max_decoder_bytes
         {
             return None;
         }
         variants.sort_by_key(|i| Reverse(area(i)));
-        Some(Self { survey, variants })
+        Some(Self { survey, variants, bytes })
     }
 
     /// Decodes all frames and makes the variants that move, in the order of `self.variants`. `target` is the upright
@@ -87,7 +92,7 @@ impl Kept {
     ) -> Result<Vec<Variant>, ImagingError> {
         let (limits, orientation) = (&probed.limits, probed.header.orientation);
         let stored = if swaps_sides(orientation) { (height, width) } else { (width, height) };
-        let mut frames = guarded("decoding", || frames::open(&probed.header, probed.bytes))?;
+        let mut frames = guarded("decoding", || frames::open(&probed.header, probed.bytes, limits))?;
         let conversion = guarded("reading the profile", || {
             Ok(profile.and_then(|profile| Conversion::new(profile, Channels::Rgba)))
         })?;
@@ -97,11 +102,7 @@ impl Kept {
             limits.check_deadline("next frame")?;
             let Some(frame) = guarded("decoding", || frames.next().transpose())? else { break };
             let upright = guarded("converting colours", || {
-                let reduced = if (frame.raster.width(), frame.raster.height()) == stored {
-                    frame.raster
-                } else {
-                    resize(&frame.raster, None, stored.0, stored.1)?
-                };
+                let reduced = strips::reduced(frame.raster, stored)?;
                 Ok(orient::upright(color::convert(reduced, conversion.as_ref()), orientation))
             })?;
             let mut ladder = Ladder::new(original, Arc::new(upright));
@@ -154,12 +155,19 @@ mod tests {
         let original = Original { format: Format::Gif, width: 200, height: 133 };
         let render = |limits: &Limits| {
             let probed = probe(bytes, limits).unwrap();
-            let kept = Kept::of(&probed, &options, &placements).unwrap();
+            let work = Work {
+                target: (40, 27),
+                placements: &placements,
+                options: &options,
+                threads: 1,
+                has_alpha: true,
+            };
+            let kept = Kept::of(&probed, &work).unwrap();
             kept.render(&probed, None, original, (100, 67), &placements, &options)
                 .map(|variants| variants.len())
         };
         assert_eq!(render(&Limits::default()).unwrap(), 1);
         let passed = Limits::default().with_deadline(Instant::now());
-        assert_eq!(render(&passed).unwrap_err().to_string(), "the deadline passed before next frame");
+        assert_eq!(render(&passed).unwrap_err().code(), "PROCESSING_TIMEOUT");
     }
 }

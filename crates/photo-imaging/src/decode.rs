@@ -3,7 +3,8 @@
 //! JPEG and lossy WebP without alpha go through our own decoders, see [`jpeg`] and [`lossy`], PNG through [`png`], the rest
 //! through `image`.
 
-mod jpeg;
+mod gif_source;
+pub(crate) mod jpeg;
 mod lossy;
 mod planes;
 mod png;
@@ -16,9 +17,10 @@ use image::{ColorType, ImageDecoder, ImageError};
 
 use crate::error::ImagingError;
 use crate::format::Format;
-use crate::probe::{Header, Probed, gif, webp};
+use crate::probe::{Header, Probed, webp};
 use crate::profile::Profile;
 use crate::raster::{Channels, Raster};
+pub(crate) use gif_source::GifSource;
 pub(crate) use planes::Planes;
 
 /// Pixels as stored, at the stored orientation and in the profile's colours.
@@ -65,10 +67,11 @@ impl Probed<'_> {
                 }
             }
             Format::Gif => {
-                let put_right = gif::put_right(bytes);
-                let bytes = put_right.as_deref().unwrap_or(bytes);
-                let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(header, &e))?;
-                Source::Pixels(decode_by_image(header, decoder)?)
+                let source = GifSource::new(bytes, self.limits.deadline);
+                let decoded = GifDecoder::new(source)
+                    .map_err(|e| damaged(header, &e))
+                    .and_then(|decoder| decode_by_image(header, decoder));
+                Source::Pixels(decoded.map_err(|e| self.limits.late_or(e))?)
             }
         };
         Ok(Decoded { source, profile, orientation: header.orientation })

@@ -24,6 +24,7 @@ mod format;
 mod icc;
 mod ladder;
 mod limits;
+mod memory;
 mod options;
 mod orient;
 mod placeholder;

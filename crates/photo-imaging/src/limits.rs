@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::error::ImagingError;
 
 /// Limits on one photo. Every field is checked before the first pixel is decoded, except the deadline, which is
-/// checked before each step, and all along the decoding of a JPEG, of a lossy WebP and of a PNG by rows.
+/// checked before each step, and while a decoder reads the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Longest input in bytes.
@@ -21,7 +21,7 @@ pub struct Limits {
     /// Most pixels to be encoded of an animation that is kept, frames × pixels, summed over its variants. A larger one
     /// becomes its first frame.
     pub max_animation_pixels: u64,
-    /// Most memory in bytes that decoding may take, by an estimate from the header.
+    /// Most memory in bytes that a render may take, by [`crate::Probed::render_bytes`].
     pub max_decoder_bytes: u64,
     /// No step is begun after this.
     pub deadline: Option<Instant>,
@@ -56,9 +56,10 @@ impl Limits {
     ///
     /// `max_decoder_bytes = (memory − 128 MiB) × 3/4`
     ///
-    /// 128 MiB is for the runtime, the SDK and the original; the remaining quarter is for the resizer's and the
-    /// encoders' buffers and the variants. 512 MiB give 288 MiB. A JPEG takes of it what its largest variant needs: 50 MP
-    /// to 1280 px some 20 MB, progressive ones 60 MB.
+    /// 128 MiB is for the runtime, the SDK and the original. The remaining quarter is for what the estimate does not
+    /// count: the first 32 MiB of resizing and encoding, a copy of the original (put right, or without metadata), and what the
+    /// allocator keeps. 512 MiB give 288 MiB. A JPEG takes of it what its largest variant needs: 50 MP to 1280 px some
+    /// 20 MB, progressive ones 60 MB.
     #[must_use]
     pub fn for_lambda_memory(memory_mib: u64) -> Self {
         Self { max_decoder_bytes: decoder_bytes(memory_mib), ..Self::default() }
@@ -105,6 +106,14 @@ impl Limits {
 
     pub(crate) fn check_deadline(&self, step: &'static str) -> Result<(), ImagingError> {
         if self.deadline_has_passed() { Err(ImagingError::DeadlinePassed { step }) } else { Ok(()) }
+    }
+
+    /// Why a decoder stopped that was given no more bytes after the deadline.
+    pub(crate) fn late_or(&self, error: ImagingError) -> ImagingError {
+        if self.deadline_has_passed() {
+            return ImagingError::DeadlinePassed { step: "the end of decoding" };
+        }
+        error
     }
 
     pub(crate) fn deadline_has_passed(&self) -> bool {

@@ -58,6 +58,10 @@ impl Raster {
         &self.data
     }
 
+    pub(crate) fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
     /// The same picture with other channels, made pixel by pixel.
     pub(crate) fn map<const FROM: usize, const TO: usize>(
         &self,

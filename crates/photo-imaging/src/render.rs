@@ -8,12 +8,13 @@ use image::metadata::Orientation;
 
 use crate::animation::Kept;
 use crate::color;
-use crate::decode::{Decoded, Source};
+use crate::decode::{self, Decoded, Source};
 use crate::encode;
 use crate::error::ImagingError;
 use crate::format::{Format, OutputFormat};
 use crate::ladder::{Ladder, Picture};
 use crate::limits::Limits;
+use crate::memory::Work;
 use crate::options::{RenderOptions, VariantSpec};
 use crate::orient;
 use crate::placeholder;
@@ -23,7 +24,7 @@ use crate::pool;
 use crate::probe::{Probed, swaps_sides};
 use crate::profile::Profile;
 use crate::raster::{Channels, Raster};
-use crate::resize::resize;
+use crate::strips;
 use crate::timing::{Laps, StageTimes};
 
 /// What became of a photo.
@@ -116,15 +117,16 @@ impl Probed<'_> {
         let placements: Vec<_> =
             options.variants.iter().map(|v| place(original.width, original.height, v.fit())).collect();
         let (width, height) = largest(original, &placements);
-        let kept = Kept::of(&self, options, &placements);
         let turned = swaps_sides(self.header.orientation);
         let target = if turned { (height, width) } else { (width, height) };
-
         let (profile, planar) = guarded("reading the profile", || {
             let profile = self.profile();
             let planar = self.stays_planar(options, profile.as_ref());
             Ok((profile, planar))
         })?;
+        let threads = self.affordable_threads(options, &placements, (width, height), planar)?;
+        let options = &RenderOptions { threads, ..options.clone() };
+        let kept = Kept::of(&self, &self.work(options, &placements, (width, height)));
         let upright = self.upright(target, planar, profile.as_ref(), &mut times)?;
         laps.lap();
         let Some(kept) = kept else {
@@ -149,6 +151,64 @@ impl Probed<'_> {
         all.sort_by_key(|(index, _)| *index);
         rendered.variants = all.into_iter().map(|(_, variant)| variant).collect();
         Ok((rendered, times))
+    }
+
+    /// Memory in bytes that [`Probed::render`] takes at most with these options, by the header alone. The first 32 MiB of
+    /// resizing and encoding are not counted, for every render may take them. More than [`Limits::max_decoder_bytes`]
+    /// is refused, unless fewer threads or, of an animation, the first frame will do.
+    #[must_use]
+    pub fn render_bytes(&self, options: &RenderOptions) -> u64 {
+        let original = Original { format: self.format(), width: self.width(), height: self.height() };
+        let placements: Vec<_> =
+            options.variants.iter().map(|v| place(original.width, original.height, v.fit())).collect();
+        let work = self.work(options, &placements, largest(original, &placements));
+        let kept = Kept::of(self, &work).map_or(0, |kept| kept.bytes);
+        self.picture_bytes(&work, false).max(kept)
+    }
+
+    fn work<'w>(
+        &self,
+        options: &'w RenderOptions,
+        placements: &'w [Placement],
+        target: (u32, u32),
+    ) -> Work<'w> {
+        let has_alpha = self.jpeg.is_none() && self.lossy.is_none();
+        Work { target, placements, options, threads: options.threads.max(1), has_alpha }
+    }
+
+    /// Memory in bytes that the photo takes, or the first frame of an animation.
+    fn picture_bytes(&self, work: &Work<'_>, planar: bool) -> u64 {
+        let pixels = u64::from(self.header.width) * u64::from(self.header.height);
+        let decoder = match &self.jpeg {
+            Some(photo) => {
+                let (width, height) = work.target;
+                let turned = swaps_sides(self.header.orientation);
+                let target = if turned { (height, width) } else { (width, height) };
+                decode::jpeg::decoder_bytes(photo, target, planar, &self.limits)
+            }
+            None => self.header.decoder_bytes,
+        };
+        work.bytes(decoder, decoder.min(4 * pixels))
+    }
+
+    /// As many threads as are asked for, or as there is memory for; an error if there is not enough for one.
+    fn affordable_threads(
+        &self,
+        options: &RenderOptions,
+        placements: &[Placement],
+        target: (u32, u32),
+        planar: bool,
+    ) -> Result<usize, ImagingError> {
+        let work = self.work(options, placements, target);
+        let bytes = |threads| self.picture_bytes(&Work { threads, ..work }, planar);
+        // More threads than variants take nothing.
+        let most = work.threads.min(placements.len()).max(1);
+        let fits = |&threads: &usize| self.limits.check_memory(bytes(threads)).is_ok();
+        match (1..=most).rev().find(fits) {
+            Some(threads) if threads == most => Ok(work.threads),
+            Some(threads) => Ok(threads),
+            None => self.limits.check_memory(bytes(1)).map(|()| 1),
+        }
     }
 
     /// Whether planes can go from the decoder to all encoders: no profile changes their colours, and no file has more
@@ -203,10 +263,7 @@ impl<'a> Decoded<'a> {
                 Form::Planes(planes.into_planar(width, height, phase)?)
             }
             Source::Planes(planes) => Form::Pixels(planes.into_raster(width, height)?),
-            Source::Pixels(raster) if (raster.width(), raster.height()) == (width, height) => {
-                Form::Pixels(raster)
-            }
-            Source::Pixels(raster) => Form::Pixels(resize(&raster, None, width, height)?),
+            Source::Pixels(raster) => Form::Pixels(strips::reduced(raster, (width, height))?),
         };
         Ok(Reduced { form, profile, orientation })
     }

@@ -1,8 +1,9 @@
-//! Resizing by SIMD, Lanczos of three lobes, alpha premultiplied on the way.
+//! Resizing by SIMD, Lanczos of three lobes, colours premultiplied by alpha on the way.
 
+use fast_image_resize::ImageError;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
-use fast_image_resize::{Filter, FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{Filter, FilterType, MulDiv, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::error::ImagingError;
 use crate::raster::{Channels, Raster};
@@ -42,33 +43,87 @@ pub(crate) struct PlaneRef<'a> {
     pub(crate) exact: (f64, f64),
 }
 
-/// Resizes the whole picture, or a part of it.
+/// Resizes the whole picture, or a part of it. With alpha this takes a copy of the picture: see [`crate::strips::reduced`].
 pub(crate) fn resize(
     source: &Raster,
     crop: Option<Crop>,
     width: u32,
     height: u32,
 ) -> Result<Raster, ImagingError> {
-    resize_samples(source.data(), (source.width(), source.height()), source.channels(), crop, (width, height))
+    let (size, channels) = ((source.width(), source.height()), source.channels());
+    // Of these alone: otherwise the fourth ink would be taken for alpha.
+    let options = options(channels.has_alpha(), crop);
+    let data = resized(source.data(), size, channels, (width, height), &options)?;
+    Raster::new(width, height, channels, data).ok_or_else(|| unfit(&"empty target"))
 }
 
-/// The same of samples that are a picture of this size.
-pub(crate) fn resize_samples(
+/// Resizes a part of samples that are a picture of this size, premultiplied if there is alpha, and so is what comes out.
+pub(crate) fn resize_premultiplied(
     samples: &[u8],
     size: (u32, u32),
     channels: Channels,
-    crop: Option<Crop>,
+    part: Crop,
     target: (u32, u32),
-) -> Result<Raster, ImagingError> {
-    // Otherwise the fourth ink would be taken for alpha.
-    let options = options(channels.has_alpha(), crop);
-    let data = match channels {
-        Channels::Gray => convolved::<U8>(samples, size, target, &options),
-        Channels::GrayAlpha => convolved::<U8x2>(samples, size, target, &options),
-        Channels::Rgb => convolved::<U8x3>(samples, size, target, &options),
-        Channels::Rgba | Channels::Cmyk => convolved::<U8x4>(samples, size, target, &options),
-    }?;
-    Raster::new(target.0, target.1, channels, data).ok_or_else(|| unfit(&"empty target"))
+) -> Result<Vec<u8>, ImagingError> {
+    resized(samples, size, channels, target, &options(false, Some(part)))
+}
+
+/// Multiplies colours by alpha, in place.
+pub(crate) fn multiply_alpha(
+    samples: &mut [u8],
+    size: (u32, u32),
+    channels: Channels,
+) -> Result<(), ImagingError> {
+    match channels {
+        Channels::GrayAlpha => {
+            by_alpha::<U8x2>(samples, size, |mul_div, view| mul_div.multiply_alpha_inplace_typed(view))
+        }
+        Channels::Rgba => {
+            by_alpha::<U8x4>(samples, size, |mul_div, view| mul_div.multiply_alpha_inplace_typed(view))
+        }
+        Channels::Gray | Channels::Rgb | Channels::Cmyk => Ok(()),
+    }
+}
+
+/// Divides colours by alpha, in place.
+pub(crate) fn divide_alpha(
+    samples: &mut [u8],
+    size: (u32, u32),
+    channels: Channels,
+) -> Result<(), ImagingError> {
+    match channels {
+        Channels::GrayAlpha => {
+            by_alpha::<U8x2>(samples, size, |mul_div, view| mul_div.divide_alpha_inplace_typed(view))
+        }
+        Channels::Rgba => {
+            by_alpha::<U8x4>(samples, size, |mul_div, view| mul_div.divide_alpha_inplace_typed(view))
+        }
+        Channels::Gray | Channels::Rgb | Channels::Cmyk => Ok(()),
+    }
+}
+
+fn by_alpha<P: PixelTrait>(
+    samples: &mut [u8],
+    (width, height): (u32, u32),
+    apply: impl Fn(&MulDiv, &mut TypedImage<'_, P>) -> Result<(), ImageError>,
+) -> Result<(), ImagingError> {
+    let mut view = TypedImage::<P>::from_buffer(width, height, samples).map_err(|e| unfit(&e))?;
+    apply(&MulDiv::new(), &mut view).map_err(|e| unfit(&e))
+}
+
+fn resized(
+    samples: &[u8],
+    size: (u32, u32),
+    channels: Channels,
+    target: (u32, u32),
+    options: &ResizeOptions,
+) -> Result<Vec<u8>, ImagingError> {
+    match channels {
+        Channels::Gray => convolved::<U8>(samples, size, target, options),
+        Channels::GrayAlpha => convolved::<U8x2>(samples, size, target, options),
+        Channels::Rgb => convolved::<U8x3>(samples, size, target, options),
+        Channels::Rgba | Channels::Cmyk => convolved::<U8x4>(samples, size, target, options),
+    }
 }
 
 fn options(alpha: bool, crop: Option<Crop>) -> ResizeOptions {
@@ -161,7 +216,10 @@ fn resize_within(
         return Ok(lines);
     }
     let turned = transposed(&lines, seen as usize, height as usize);
+    // Not two of them at once with what comes next.
+    drop(lines);
     let lines = resize_rows(&turned, (height, seen), (0, height), (left - f64::from(first), across), width)?;
+    drop(turned);
     Ok(transposed(&lines, height as usize, width as usize))
 }
 

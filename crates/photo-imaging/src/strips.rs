@@ -1,70 +1,123 @@
-//! Reduces a picture whose rows come one after the other.
+//! Reduces a picture group of rows by group of rows, so that no copy of the whole picture is needed.
 //!
 //! A group of rows of the smaller picture needs only the rows around its place. Each group is made of those by the very resizer
 //! that makes whole pictures, told which part of its rows it is of: the same filter at the same places.
 
 use crate::error::ImagingError;
 use crate::raster::{Channels, Raster};
-use crate::resize::{Crop, resize_samples};
+use crate::resize::{Crop, divide_alpha, multiply_alpha, resize_premultiplied};
 
-/// Rows of the smaller picture that are made at once. The rows around a group are looked at by its neighbours too: six times the
-/// reduction for so many times the reduction.
+/// Rows of the smaller picture that are made at once, at most: each group computes the filter's weights again.
 const GROUP: u32 = 32;
+/// At least: fewer are held longer than they save.
+const LEAST_GROUP: u32 = 4;
+/// A group has fewer rows if it looked at more bytes of the larger picture than this.
+const GROUP_BYTES: f64 = 8_388_608.0;
 /// Lobes of the filter on each side.
 const LOBES: f64 = 3.0;
 
-/// The rows that are still needed, and those that are done.
+/// Reduces a picture that is there as a whole. It is premultiplied in place.
+pub(crate) fn reduced(raster: Raster, target: (u32, u32)) -> Result<Raster, ImagingError> {
+    let (size, channels) = ((raster.width(), raster.height()), raster.channels());
+    if size == target {
+        return Ok(raster);
+    }
+    let mut rows = raster.into_data();
+    multiply_alpha(&mut rows, size, channels)?;
+    let mut smaller = Smaller::new(size, channels, target);
+    while let Some(group) = smaller.next_group() {
+        smaller.make(&group, &rows, 0)?;
+    }
+    smaller.finish()
+}
+
+/// Reduces a picture whose rows come one after the other.
 pub(crate) struct Strips {
-    size: (u32, u32),
-    channels: Channels,
-    target: (u32, u32),
-    /// Whole rows from `first` on.
+    /// Whole rows from `first` on, premultiplied.
     rows: Vec<u8>,
     first: u32,
     /// Rows that have come.
     come: u32,
-    done: Vec<u8>,
-    done_rows: u32,
+    smaller: Smaller,
 }
 
 impl Strips {
     /// From a picture of this size to one that is not larger, both in px and at least 1 × 1.
     pub(crate) fn new(size: (u32, u32), channels: Channels, target: (u32, u32)) -> Self {
-        let done = Vec::with_capacity(target.0 as usize * target.1 as usize * channels.count());
-        Self { size, channels, target, rows: Vec::new(), first: 0, come: 0, done, done_rows: 0 }
+        Self { rows: Vec::new(), first: 0, come: 0, smaller: Smaller::new(size, channels, target) }
     }
 
     /// The next row.
     pub(crate) fn push(&mut self, row: &[u8]) -> Result<(), ImagingError> {
-        let length = self.length();
-        if row.len() != length || self.come == self.size.1 {
+        let (size, channels) = (self.smaller.size, self.smaller.channels);
+        if row.len() != self.smaller.row_bytes() || self.come == size.1 {
             return Err(ImagingError::Internal("a row that does not fit".to_owned()));
         }
+        let start = self.rows.len();
         self.rows.extend_from_slice(row);
+        multiply_alpha(&mut self.rows[start..], (size.0, 1), channels)?;
         self.come += 1;
-        while let Some(group) = self.next_group().filter(|group| group.end <= self.come) {
-            self.make(&group)?;
+        while let Some(group) = self.smaller.next_group().filter(|group| group.end <= self.come) {
+            self.smaller.make(&group, &self.rows, self.first)?;
+            // What the next group needs stays.
+            let start = self.smaller.next_group().map_or(self.come, |next| next.start);
+            let over = start.saturating_sub(self.first).min(self.come - self.first);
+            self.rows.drain(..over as usize * self.smaller.row_bytes());
+            self.first += over;
         }
         Ok(())
     }
 
     /// The smaller picture, once all rows have come.
     pub(crate) fn finish(self) -> Result<Raster, ImagingError> {
-        Raster::new(self.target.0, self.target.1, self.channels, self.done)
-            .ok_or_else(|| ImagingError::Internal("rows are missing".to_owned()))
+        self.smaller.finish()
+    }
+}
+
+/// The smaller picture as far as it is done.
+struct Smaller {
+    size: (u32, u32),
+    channels: Channels,
+    target: (u32, u32),
+    /// Rows of a whole group.
+    group: u32,
+    done: Vec<u8>,
+    done_rows: u32,
+}
+
+impl Smaller {
+    fn new(size: (u32, u32), channels: Channels, target: (u32, u32)) -> Self {
+        let done = Vec::with_capacity(target.0 as usize * target.1 as usize * channels.count());
+        let mut smaller = Self { size, channels, target, group: GROUP, done, done_rows: 0 };
+        while smaller.group > LEAST_GROUP && smaller.group_bytes() > GROUP_BYTES {
+            smaller.group /= 2;
+        }
+        smaller
     }
 
-    fn length(&self) -> usize {
+    fn row_bytes(&self) -> usize {
         self.size.0 as usize * self.channels.count()
     }
 
+    /// How many times higher the larger picture is.
+    fn scale(&self) -> f64 {
+        f64::from(self.size.1) / f64::from(self.target.1)
+    }
+
+    /// Bytes of the larger picture that a group looks at.
+    fn group_bytes(&self) -> f64 {
+        // Far below 2⁵³.
+        #[expect(clippy::cast_precision_loss)]
+        let row_bytes = self.row_bytes() as f64;
+        (f64::from(self.group) + 2.0 * LOBES) * self.scale() * row_bytes
+    }
+
     fn next_group(&self) -> Option<Group> {
-        let count = GROUP.min(self.target.1 - self.done_rows);
+        let count = self.group.min(self.target.1 - self.done_rows);
         if count == 0 {
             return None;
         }
-        let height = f64::from(self.size.1);
-        let scale = height / f64::from(self.target.1);
+        let (height, scale) = (f64::from(self.size.1), self.scale());
         let (top, bottom) = (f64::from(self.done_rows) * scale, f64::from(self.done_rows + count) * scale);
         let reach = LOBES * scale.max(1.0) + 1.0;
         // In range by the clamp.
@@ -79,32 +132,30 @@ impl Strips {
         })
     }
 
-    fn make(&mut self, group: &Group) -> Result<(), ImagingError> {
-        let length = self.length();
-        let height = group.end - self.first;
-        let rows = &self.rows[..height as usize * length];
-        let top = group.top - f64::from(self.first);
+    /// `rows` are those of the larger picture from `first` on.
+    fn make(&mut self, group: &Group, rows: &[u8], first: u32) -> Result<(), ImagingError> {
+        let start = group.start.max(first);
+        let height = group.end - start;
+        let row_bytes = self.row_bytes();
+        let rows = &rows[(start - first) as usize * row_bytes..][..height as usize * row_bytes];
+        let top = group.top - f64::from(start);
         let part = Crop {
             left: 0.0,
             top,
             width: f64::from(self.size.0),
             height: (group.bottom - group.top).min(f64::from(height) - top),
         };
-        let made = resize_samples(
-            rows,
-            (self.size.0, height),
-            self.channels,
-            Some(part),
-            (self.target.0, group.count),
-        )?;
-        self.done.extend_from_slice(made.data());
+        let target = (self.target.0, group.count);
+        let mut made = resize_premultiplied(rows, (self.size.0, height), self.channels, part, target)?;
+        divide_alpha(&mut made, target, self.channels)?;
+        self.done.append(&mut made);
         self.done_rows += group.count;
-        // What the next group needs stays.
-        let start = self.next_group().map_or(self.come, |next| next.start);
-        let over = start.saturating_sub(self.first).min(self.come - self.first);
-        self.rows.drain(..over as usize * length);
-        self.first += over;
         Ok(())
+    }
+
+    fn finish(self) -> Result<Raster, ImagingError> {
+        Raster::new(self.target.0, self.target.1, self.channels, self.done)
+            .ok_or_else(|| ImagingError::Internal("rows are missing".to_owned()))
     }
 }
 
@@ -155,7 +206,40 @@ mod tests {
             let whole = Raster::new(width, height, Channels::Rgb, data).unwrap();
             let expected = resize(&whole, None, target.0, target.1)?;
             prop_assert!(found.data().iter().zip(expected.data()).all(|(a, b)| a.abs_diff(*b) <= 1));
+            prop_assert_eq!(reduced(whole, target)?, if target == (width, height) { expected } else { found });
         }
+
+        #[test]
+        fn alpha_of_a_whole_picture_is_that_of_its_rows(
+            width in 1_u32..40, height in 1_u32..200, share in 1_u32..100, gray: bool, seed: u32,
+        ) {
+            let channels = if gray { Channels::GrayAlpha } else { Channels::Rgba };
+            let length = (width * height) as usize * channels.count();
+            let mut state = seed;
+            let data: Vec<u8> = (0..length)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    state.to_be_bytes()[0]
+                })
+                .collect();
+            let target = ((width * share).div_ceil(100), (height * share).div_ceil(100));
+            prop_assume!(target != (width, height));
+            let mut strips = Strips::new((width, height), channels, target);
+            for row in data.chunks(width as usize * channels.count()) {
+                strips.push(row)?;
+            }
+            let whole = Raster::new(width, height, channels, data).unwrap();
+            prop_assert_eq!(reduced(whole, target)?, strips.finish()?);
+        }
+    }
+
+    #[test]
+    fn a_group_of_a_large_picture_looks_at_few_bytes() {
+        // 50 MP to 160 px: 44 rows for one.
+        let smaller = Smaller::new((7071, 7071), Channels::Rgba, (160, 160));
+        assert_eq!(smaller.group, LEAST_GROUP);
+        assert!(smaller.group_bytes() < 1.6 * GROUP_BYTES, "{}", smaller.group_bytes());
+        assert_eq!(Smaller::new((7071, 7071), Channels::Rgba, (1280, 1280)).group, GROUP);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Frames as they are seen: composed on the whole canvas, RGBA.
 
-use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::codecs::{gif::GifDecoder, webp::WebPDecoder};
 use image::{AnimationDecoder, ImageDecoder, ImageError};
 
+use crate::decode::GifSource;
 use crate::error::ImagingError;
 use crate::format::Format;
-use crate::probe::{Header, gif, webp};
+use crate::limits::Limits;
+use crate::probe::{Header, webp};
 use crate::raster::{Channels, Raster};
 
 /// One picture of an animation.
@@ -20,13 +21,18 @@ pub(super) struct Frame {
 /// All of them, decoded one after the other.
 type Frames<'a> = Box<dyn Iterator<Item = Result<Frame, ImagingError>> + 'a>;
 
-pub(super) fn open<'a>(header: &Header, bytes: &'a [u8]) -> Result<Frames<'a>, ImagingError> {
+pub(super) fn open<'a>(
+    header: &Header,
+    bytes: &'a [u8],
+    limits: &'a Limits,
+) -> Result<Frames<'a>, ImagingError> {
     match header.format {
         Format::Gif => {
-            let bytes = gif::put_right(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned);
-            let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(Format::Gif, &e))?;
-            let frames = decoder.into_frames().map(|frame| {
-                let frame = frame.map_err(|e| damaged(Format::Gif, &e))?;
+            let late_or_damaged = |e: &ImageError| limits.late_or(damaged(Format::Gif, e));
+            let decoder =
+                GifDecoder::new(GifSource::new(bytes, limits.deadline)).map_err(|e| late_or_damaged(&e))?;
+            let frames = decoder.into_frames().map(move |frame| {
+                let frame = frame.map_err(|e| late_or_damaged(&e))?;
                 let (numerator, denominator) = frame.delay().numer_denom_ms();
                 let duration_ms = numerator / denominator.max(1);
                 let picture = frame.into_buffer();

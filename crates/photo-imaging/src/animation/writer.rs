@@ -11,6 +11,8 @@ const ALPHA: u8 = 0x10;
 const ANIMATED: u8 = 0x02;
 /// Of a frame: its pixels replace what is there, alpha included, and stay.
 const REPLACES: u8 = 0x02;
+/// Bytes of `RIFF` and the size, which counts what comes behind.
+const RIFF_HEADER: usize = 8;
 /// 24 bits.
 const MAX_DURATION_MS: u32 = 0xff_ffff;
 
@@ -94,12 +96,15 @@ impl Writer {
         // The background's colour is a hint that nobody follows: none.
         let mut control = vec![0; 4];
         control.extend_from_slice(&loops.to_le_bytes());
-        let mut body = b"WEBP".to_vec();
-        put(&mut body, *b"VP8X", &extended)?;
-        put(&mut body, *b"ANIM", &control)?;
-        body.extend_from_slice(&self.frames);
-        let mut file = Vec::with_capacity(body.len() + 9);
-        put(&mut file, *b"RIFF", &body)?;
+        let mut head = b"RIFF\0\0\0\0WEBP".to_vec();
+        put(&mut head, *b"VP8X", &extended)?;
+        put(&mut head, *b"ANIM", &control)?;
+        let behind = head.len() - RIFF_HEADER + self.frames.len();
+        let size = u32::try_from(behind).map_err(|_| refused("more than 4 GiB"))?;
+        head[4..RIFF_HEADER].copy_from_slice(&size.to_le_bytes());
+        // In place: there may be much of it.
+        let mut file = self.frames;
+        file.splice(..0, head);
         Ok(file)
     }
 }

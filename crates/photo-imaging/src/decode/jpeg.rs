@@ -20,6 +20,12 @@ pub(super) fn decode(
     Ok(Planes { picture, limited: false })
 }
 
+/// Memory in bytes that [`decode`] takes at most.
+pub(crate) fn decoder_bytes(photo: &Jpeg<'_>, target: (u32, u32), half_chroma: bool, limits: &Limits) -> u64 {
+    let scales = affordable(photo, target, half_chroma, limits);
+    photo.memory_bytes(scales.unwrap_or_else(|_| wanted(photo, target, half_chroma)))
+}
+
 /// The wanted scales or, if those take too much memory, the largest that do not and still cover the target.
 fn affordable(
     photo: &Jpeg<'_>,

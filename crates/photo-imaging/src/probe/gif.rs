@@ -19,7 +19,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
         frames: file.frames.max(1),
         orientation: Orientation::NoTransforms,
         has_icc: false,
-        // Canvas and first frame, both as RGBA.
+        // The canvas and, by itself, a first frame that is not as wide, both as RGBA.
         decoder_bytes: (file.pixels() + file.first) * 4,
         damage: file.damage.or((file.frames == 0).then_some("no frame")),
     })
@@ -28,25 +28,47 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
 /// What all frames take, and how often they are shown. `None` if the file is damaged.
 pub(crate) fn survey(bytes: &[u8]) -> Option<Survey> {
     let file = walk(bytes).filter(|file| file.damage.is_none())?;
-    // What was before, what is shown, its copy for the resizer and what comes back; the frame itself.
-    Some(Survey { loops: file.loops, decoder_bytes: (file.pixels() * 4 + file.largest) * 4 })
+    // What the next frame is put on, what is shown, and the frame itself.
+    Some(Survey { loops: file.loops, decoder_bytes: (file.pixels() * 2 + file.largest) * 4 })
 }
 
-/// The file as every decoder reads it, if it has to be put right: a screen that the first frame does not fit is as large
-/// as that asks for, and what comes after the last whole block and is none ends the file. Browsers show both.
+/// The file as every decoder reads it, if it has to be put right.
 pub(crate) fn put_right(bytes: &[u8]) -> Option<Vec<u8>> {
-    let file = walk(bytes)?;
-    if file.canvas == file.screen && file.junk_at.is_none() {
-        return None;
+    let repair = Repair::of(bytes);
+    repair.is_needed.then(|| repair.parts().concat())
+}
+
+/// The file as every decoder reads it: a screen that the first frame does not fit is as large as that asks for, and what comes
+/// after the last whole block and is none ends the file. Browsers show both.
+pub(crate) struct Repair<'a> {
+    signature: &'a [u8],
+    screen: [u8; 4],
+    blocks: &'a [u8],
+    is_needed: bool,
+}
+
+impl<'a> Repair<'a> {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        let unchanged = Self { signature: bytes, screen: [0; 4], blocks: &[], is_needed: false };
+        let Some(file) = walk(bytes) else { return unchanged };
+        let side = |side: u32| u16::try_from(side).ok().map(u16::to_le_bytes);
+        let parts = bytes.get(..SIGNATURE).zip(bytes.get(SIGNATURE + 4..file.junk_at.unwrap_or(bytes.len())));
+        match (parts, side(file.canvas.0), side(file.canvas.1)) {
+            (Some((signature, blocks)), Some([w0, w1]), Some([h0, h1])) => Self {
+                signature,
+                screen: [w0, w1, h0, h1],
+                blocks,
+                is_needed: file.canvas != file.screen || file.junk_at.is_some(),
+            },
+            _ => unchanged,
+        }
     }
-    let mut put_right = bytes.get(..file.junk_at.unwrap_or(bytes.len()))?.to_vec();
-    let side = |side: u32| u16::try_from(side).ok().map(u16::to_le_bytes);
-    let screen = [side(file.canvas.0)?, side(file.canvas.1)?].concat();
-    put_right.get_mut(SIGNATURE..SIGNATURE + 4)?.copy_from_slice(&screen);
-    if file.junk_at.is_some() {
-        put_right.push(TRAILER);
+
+    /// A trailer more does no harm.
+    pub(crate) fn parts(&self) -> [&[u8]; 4] {
+        let screen = if self.blocks.is_empty() { &[][..] } else { &self.screen };
+        [self.signature, screen, self.blocks, &[TRAILER]]
     }
-    Some(put_right)
 }
 
 /// Bytes of `GIF89a`.
@@ -60,7 +82,7 @@ struct Walk {
     /// Large enough for the first frame. Later ones that do not fit are cropped.
     canvas: (u32, u32),
     frames: u32,
-    /// Pixels of the first frame, which may exceed the canvas's.
+    /// Pixels of the first frame, 0 if it is as wide as the canvas and so decoded in place.
     first: u64,
     /// Pixels of the largest.
     largest: u64,
@@ -79,7 +101,7 @@ impl Walk {
         if self.frames == 0 {
             let (width, height) = self.canvas;
             self.canvas = (width.max(frame.right), height.max(frame.bottom));
-            self.first = frame.pixels;
+            self.first = if frame.width == self.canvas.0 { 0 } else { frame.pixels };
         }
         self.frames += 1;
         self.largest = self.largest.max(frame.pixels);
@@ -140,6 +162,7 @@ fn screen(cursor: &mut Cursor<'_>) -> Option<(u32, u32)> {
 
 /// A frame's place and size.
 struct Frame {
+    width: u32,
     right: u32,
     bottom: u32,
     pixels: u64,
@@ -154,7 +177,7 @@ fn frame(cursor: &mut Cursor<'_>) -> Option<Frame> {
     cursor.u8()?;
     skip_sub_blocks(cursor)?;
     let pixels = u64::from(width) * u64::from(height);
-    Some(Frame { right: left + width, bottom: top + height, pixels })
+    Some(Frame { width, right: left + width, bottom: top + height, pixels })
 }
 
 fn skip_palette(cursor: &mut Cursor<'_>, flags: u8) -> Option<()> {

@@ -8,14 +8,14 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
-use photo_imaging::{Animation, Limits, OutputFormat, RenderOptions, probe};
+use photo_imaging::{Animation, ImagingError, Limits, OutputFormat, RenderOptions, probe};
 
 use crate::support::inside;
 
 /// Environment variable that holds the [`Job`] of the child.
 const JOB: &str = "PHOTO_IMAGING_COST_JOB";
 /// What the child's answer begins with.
-const ANSWER: &str = "cost:";
+const ANSWER: &str = "measured:";
 /// 1 MiB in bytes.
 pub(crate) const MIB: u64 = 1 << 20;
 
@@ -27,9 +27,11 @@ pub(crate) struct Job {
     pub(crate) memory_mib: u64,
     /// Raises the limit on pixels.
     pub(crate) max_pixels: u64,
-    /// The longest side of the only variant in px.
+    /// The longest side of the largest variant in px.
     pub(crate) longest_side: u32,
-    /// Format of the only variant.
+    /// How many variants, each a pixel smaller than the one before.
+    pub(crate) variants: u32,
+    /// Format of all variants.
     pub(crate) format: OutputFormat,
     /// Keeps an animation.
     pub(crate) animation: bool,
@@ -40,12 +42,13 @@ pub(crate) struct Job {
 }
 
 impl Default for Job {
-    /// The function as it is deployed: 1769 MiB, a WebP variant of 1280 px.
+    /// The function as it is deployed: 1769 MiB, one WebP variant of 1280 px.
     fn default() -> Self {
         Self {
             memory_mib: 1769,
             max_pixels: Limits::default().max_pixels,
             longest_side: 1280,
+            variants: 1,
             format: OutputFormat::WebP,
             animation: false,
             sanitize: false,
@@ -59,7 +62,7 @@ impl Default for Job {
 pub(crate) struct Cost {
     /// `Err` has the code of the refusal, or `KILLED` and the status of a child that gave no answer.
     pub(crate) outcome: Result<(), String>,
-    /// Estimate of the probe in bytes, 0 if the probe refused the photo.
+    /// Estimate in bytes, 0 if the probe refused the photo.
     pub(crate) estimate: u64,
     /// Most resident memory in bytes beyond that which the child had with the photo read and nothing done.
     pub(crate) peak: u64,
@@ -125,19 +128,29 @@ impl Job {
             Ok(probed) => probed,
             Err(error) => return (0, Err(error.code())),
         };
-        let mut options = RenderOptions::new(vec![inside(self.longest_side, self.format)]);
+        let sides = (0..self.variants).map(|less| self.longest_side - less);
+        let mut options = RenderOptions::new(sides.map(|side| inside(side, self.format)).collect());
         if self.animation {
             options.animation = Animation::Keep;
         }
-        let rendered = probed.render(&options).map(drop);
-        let sanitized = if self.sanitize { probed.sanitize().map(drop) } else { Ok(()) };
-        (probed.decoder_bytes(), rendered.and(sanitized).map_err(|e| e.code()))
+        let estimate = probed.render_bytes(&options);
+        let run = || -> Result<(), ImagingError> {
+            // Held until the render ends, as the function holds it.
+            let sanitized = if self.sanitize { Some(probed.sanitize()?) } else { None };
+            let rendered = probed.render(&options)?;
+            drop((sanitized, rendered));
+            Ok(())
+        };
+        (estimate, run().map_err(|e| e.code()))
     }
 
     fn to_text(&self) -> String {
-        let Self { memory_mib, max_pixels, longest_side, format, animation, sanitize, deadline } = self;
+        let Self { memory_mib, max_pixels, longest_side, variants, format, animation, sanitize, deadline } =
+            self;
         let deadline = deadline.map_or(0, |d| d.as_micros());
-        format!("{memory_mib} {max_pixels} {longest_side} {format} {animation} {sanitize} {deadline}")
+        format!(
+            "{memory_mib} {max_pixels} {longest_side} {variants} {format} {animation} {sanitize} {deadline}"
+        )
     }
 
     fn from_text(text: &str) -> Self {
@@ -147,6 +160,7 @@ impl Job {
             memory_mib: next().parse().unwrap(),
             max_pixels: next().parse().unwrap(),
             longest_side: next().parse().unwrap(),
+            variants: next().parse().unwrap(),
             format: match next() {
                 "jpeg" => OutputFormat::Jpeg,
                 "webp" => OutputFormat::WebP,
