@@ -274,7 +274,7 @@ async fn a_photo_that_is_deleted_while_it_is_renewed_stays_deleted_and_leaves_no
     assert!(held > 0 && seen == 1, "held {held}, refused {seen}");
     assert_eq!(world.api.photo(&photo_id).await.unwrap().status, 404);
 
-    world.make_due(&photo_id).await;
+    world.make_delete_due(&photo_id).await;
     world.reconcile(&["due"]).await;
     assert!(world.aws.item(&world.owner, &photo_id).await.unwrap().is_none());
     assert!(world.originals(&photo_id).await.is_empty() && world.thumbnails(&photo_id).await.is_empty());
@@ -348,7 +348,7 @@ async fn photos_of_somebody_else_s_bucket_become_the_owner_s_and_only_once() {
     // What its owner deletes does not come back.
     let deleted = taken.keys().next().unwrap();
     assert_eq!(world.api.delete(deleted).await.unwrap().status, 204);
-    world.make_due(deleted).await;
+    world.make_delete_due(deleted).await;
     world.reconcile(&["due"]).await;
     assert!(world.aws.item(&world.owner, deleted).await.unwrap().is_none());
     let after = backfill(&world, request).await;

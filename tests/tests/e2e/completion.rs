@@ -40,7 +40,7 @@ async fn each_end_of_a_photo_is_announced_as_its_schema_says() {
     assert_eq!(record["status"], "ready");
     let events = heard(&world, &queue, &[&good, &bad], 2).await;
     assert_eq!(world.api.delete(&good).await.unwrap().status, 204);
-    world.make_due(&good).await;
+    world.make_delete_due(&good).await;
     world.reconcile(&["due"]).await;
     let events = [events, heard(&world, &queue, &[&good], 1).await].concat();
 

@@ -26,11 +26,12 @@ async fn a_deleted_photo_is_gone_at_once_and_then_removed() {
         assert_eq!(world.api.delete(&photo_id).await.unwrap().status, 204);
         assert_eq!(world.api.photo(&photo_id).await.unwrap().status, 404);
     }
-    // Not before its quiet time is over: the thumbnail function might still be at it.
+    // Nothing is removed while what was signed before may come.
+    world.make_due(&photo_id).await;
     world.reconcile(&["due"]).await;
     assert_eq!((world.originals(&photo_id).await.len(), world.thumbnails(&photo_id).await.len()), (1, 6));
 
-    world.make_due(&photo_id).await;
+    world.make_delete_due(&photo_id).await;
     world.reconcile(&["due"]).await;
     nothing_is_left(&world, &photo_id).await;
     assert_eq!(world.api.delete(&photo_id).await.unwrap().status, 204);
@@ -60,6 +61,35 @@ async fn an_upload_into_a_deleted_photo_makes_nothing_and_is_removed() {
     world.make_delete_due(&created.photo_id).await;
     world.reconcile(&["due"]).await;
     nothing_is_left(&world, &created.photo_id).await;
+}
+
+#[tokio::test]
+async fn what_was_signed_before_a_delete_brings_no_settled_photo_back() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    for (name, status) in [("orientation-1.jpg", "ready"), ("not-an-image.jpg", "failed")] {
+        let bytes = photo(name).unwrap();
+        let created = world.api.create("image/jpeg", bytes.len()).await.unwrap();
+        let upload = created.upload().unwrap();
+        assert_eq!(world.api.put(upload, bytes.clone()).await.unwrap().status, 200);
+        assert_eq!(world.api.settled(&created.photo_id).await.unwrap()["status"], status);
+        assert_eq!(world.api.delete(&created.photo_id).await.unwrap().status, 204);
+        for _ in 0..2 {
+            world.make_due(&created.photo_id).await;
+            world.reconcile(&["due"]).await;
+            // The original that is still there keeps every other one out.
+            assert_eq!(world.api.put(upload, bytes.clone()).await.unwrap().status, 412, "{status}");
+            assert_eq!(world.originals(&created.photo_id).await.len(), 1, "{status}");
+        }
+        let item = world.item(&created.photo_id).await;
+        let seconds = |name: &str| item[name].as_n().unwrap().parse::<i64>().unwrap();
+        let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+        assert!(seconds("due_at") > now + 13 * 60, "{status}: later than any signature and its request");
+
+        world.make_delete_due(&created.photo_id).await;
+        world.reconcile(&["due"]).await;
+        nothing_is_left(&world, &created.photo_id).await;
+    }
 }
 
 #[tokio::test]

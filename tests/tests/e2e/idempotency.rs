@@ -50,6 +50,47 @@ async fn the_same_key_and_body_give_the_same_photo_and_another_body_is_a_conflic
 }
 
 #[tokio::test]
+async fn a_key_that_is_repeated_too_late_gets_no_signature() {
+    let world = World::new().await;
+    let checksum = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    for (body, minutes) in [
+        (json!({ "content_type": "image/jpeg", "size_bytes": 7 }), 15),
+        (
+            json!({ "content_type": "image/jpeg", "size_bytes": 7, "upload_method": "POST", "checksum_sha256": checksum }),
+            15,
+        ),
+        (
+            json!({ "content_type": "image/jpeg", "size_bytes": 9 << 20, "upload_method": "multipart" }),
+            24 * 60,
+        ),
+    ] {
+        let (key, body) = (fresh_key("late"), body.to_string());
+        let headers = [("idempotency-key", key.as_str())];
+        let photo_id =
+            world.api.post(&body, &headers).await.unwrap().json()["photo_id"].as_str().unwrap().to_owned();
+        for (age, signed) in [(minutes - 1, true), (minutes, false), (10 * minutes, false)] {
+            world.age(&photo_id, age).await;
+            let reply = world.api.post(&body, &headers).await.unwrap();
+            assert_eq!(
+                (reply.status.as_u16(), &reply.json()["status"]),
+                (201, &json!("pending")),
+                "{}",
+                reply.text()
+            );
+            assert_eq!(
+                (reply.json()["upload"].is_object(), &reply.json()["photo_id"]),
+                (signed, &json!(photo_id))
+            );
+        }
+        // Nothing is signed for a photo that is being deleted.
+        world.age(&photo_id, 0).await;
+        assert_eq!(world.api.delete(&photo_id).await.unwrap().status, 204);
+        let reply = world.api.post(&body, &headers).await.unwrap();
+        assert_eq!((reply.status.as_u16(), &reply.json()["code"]), (409, &json!("IDEMPOTENCY_CONFLICT")));
+    }
+}
+
+#[tokio::test]
 async fn of_ten_requests_with_one_key_at_once_one_makes_a_photo() {
     let world = World::new().await;
     let key = fresh_key("race");

@@ -195,3 +195,30 @@ async fn a_photo_takes_parts_of_five_multipart_uploads_and_of_no_more() {
     }
     assert_eq!(world.api.delete(&upload.photo_id).await.unwrap().status, 204);
 }
+
+#[tokio::test]
+async fn the_parts_of_a_deleted_photo_are_removed() {
+    let world = World::new().await;
+    let bytes = large();
+    let upload = Upload::begin(&world, &body(&bytes, &checksum(&bytes))).await;
+    let etags = upload.put_all(&bytes).await;
+    let complete = upload.sign(json!({ "operation": "CompleteMultipartUpload" })).await;
+    // An id that S3 does not know is noted as well, and is no trouble.
+    let unknown = json!({ "operation": "UploadPart", "part_number": 1, "upload_id": "../?<&%unknown" });
+    world.api.post_to(&format!("{}/sign", upload.photo_id), &unknown, 200).await.unwrap();
+    let key = world.key(&upload.photo_id);
+    assert_eq!(world.aws.parts(&key, &upload.s3_id).await.unwrap(), 2);
+    assert_eq!(world.api.delete(&upload.photo_id).await.unwrap().status, 204);
+
+    world.make_due(&upload.photo_id).await;
+    world.reconcile(&["due"]).await;
+    assert_eq!(world.aws.parts(&key, &upload.s3_id).await.unwrap(), 2, "a completion may still come");
+
+    world.make_delete_due(&upload.photo_id).await;
+    world.reconcile(&["due"]).await;
+    assert!(world.aws.item(&world.owner, &upload.photo_id).await.unwrap().is_none());
+    assert!(world.aws.parts(&key, &upload.s3_id).await.is_err(), "the upload is gone, and with it the parts");
+    let late = world.api.send_signed(&complete, parts_list(&etags)).await.unwrap();
+    assert_eq!(late.status, 404, "{}", late.text());
+    assert!(world.originals(&upload.photo_id).await.is_empty());
+}

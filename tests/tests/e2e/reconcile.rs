@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use photodrop_tests::aws::subject;
 use photodrop_tests::photos::photo;
 use serde_json::json;
 
@@ -144,31 +145,110 @@ async fn orphans_are_marked_or_removed_once_they_are_old_enough_and_nothing_else
 }
 
 #[tokio::test]
+/// Variants without a record: of each owner so many photos with one variant.
+async fn strangers(world: &World, owners: &[&str], photos: usize) -> Vec<String> {
+    let mut prefixes = Vec::new();
+    for owner in owners {
+        for _ in 0..photos {
+            let prefix = format!("photos/{owner}/{}/", unknown_id());
+            let put = world.aws.s3.put_object().bucket(&world.stack.thumbnails_bucket);
+            put.key(format!("{prefix}small.jpg")).body(vec![7].into()).send().await.unwrap();
+            prefixes.push(prefix);
+        }
+    }
+    prefixes
+}
+
+/// A run over the thumbnails bucket, and how many of the strangers are left.
+async fn listed(world: &World, percent: &str, prefixes: &[String]) -> (serde_json::Value, usize) {
+    let function = &world.stack.reconcile_function;
+    let settings = [
+        ("PHOTODROP_ORPHAN_GRACE_SECONDS", "1"),
+        ("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", percent),
+        ("PHOTODROP_RECONCILE_MAX_LISTED", "100000"),
+    ];
+    let before = world.aws.set_environment(function, &settings).await.unwrap();
+    let summary = world.reconcile(&["variants"]).await;
+    world.aws.restore_environment(function, before).await.unwrap();
+    let mut left = 0;
+    for prefix in prefixes {
+        left += world.aws.objects(&world.stack.thumbnails_bucket, prefix).await.unwrap().len();
+    }
+    (summary, left)
+}
+
 async fn a_bucket_full_of_strangers_is_not_touched() {
     let _function = function_is_mine().await;
     let world = World::new().await;
-    let function = &world.stack.reconcile_function;
-    let ids: Vec<_> = (0..30).map(|_| unknown_id()).collect();
-    for id in &ids {
-        let key = format!("{}small.jpg", world.prefix(id));
-        let put = world.aws.s3.put_object().bucket(&world.stack.thumbnails_bucket).key(key);
-        put.body(vec![7].into()).send().await.unwrap();
-    }
+    let owners: Vec<_> = (0..12).map(|number| format!("stranger-{number}")).collect();
+    let owners: Vec<_> = owners.iter().map(String::as_str).collect();
+    let prefixes = strangers(&world, &owners, 3).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let run = async |percent| {
-        let settings =
-            [("PHOTODROP_ORPHAN_GRACE_SECONDS", "1"), ("PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT", percent)];
-        let before = world.aws.set_environment(function, &settings).await.unwrap();
-        let summary = world.reconcile(&["variants"]).await;
-        world.aws.restore_environment(function, before).await.unwrap();
-        let mut left = 0;
-        for id in &ids {
-            left += world.thumbnails(id).await.len();
-        }
-        (summary["refused"].as_u64().unwrap(), left)
-    };
-    assert_eq!(run("0").await, (1, 30));
-    assert_eq!(run("100").await, (0, 0));
+    let (summary, left) = listed(&world, "0", &prefixes).await;
+    assert_eq!((&summary["refused"], left), (&json!(1), 36), "{summary}");
+    let (summary, left) = listed(&world, "100", &prefixes).await;
+    assert_eq!((&summary["refused"], left), (&json!(0), 0), "{summary}");
+}
+
+#[tokio::test]
+async fn one_owner_s_strangers_stop_no_other_owner_s() {
+    let _function = function_is_mine().await;
+    let world = World::new().await;
+    // What other tests have left is litter of this run too.
+    listed(&world, "100", &[]).await;
+    let flood = strangers(&world, &["a-flood"], 30).await;
+    let photo_id =
+        world.api.process("image/jpeg", &photo("orientation-1.jpg").unwrap()).await.unwrap()["photo_id"]
+            .clone();
+    let stray = format!("{}stray.jpg", world.prefix(photo_id.as_str().unwrap()));
+    let put = world.aws.s3.put_object().bucket(&world.stack.thumbnails_bucket).key(&stray);
+    put.body(vec![7].into()).send().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (summary, left) = listed(&world, "10", &flood).await;
+    let strays = world.aws.objects(&world.stack.thumbnails_bucket, &stray).await.unwrap().len();
+    let (after, left_after) = listed(&world, "100", &flood).await;
+    assert_eq!(
+        (&summary["refused"], &summary["owners_skipped"], left),
+        (&json!(0), &json!(1), 30),
+        "{summary}"
+    );
+    assert_eq!(strays, 0, "the other owner's stray variant is removed: {summary}");
+    assert_eq!((&after["owners_skipped"], left_after), (&json!(0), 0), "{after}");
+}
+
+#[tokio::test]
+async fn one_owner_s_unused_requests_delay_no_other_owner_s_delete() {
+    let _function = function_is_mine().await;
+    let world = World::new().await;
+    let token = world.aws.token_of("flood").await.unwrap();
+    let (flood, owner) = (world.api.with_token(Some(&token)), subject(&token).unwrap());
+    let one = json!({ "content_type": "image/jpeg", "size_bytes": 7 });
+    let mut unused = Vec::new();
+    for _ in 0..28 {
+        let created = flood.post_to("uploads", &json!({ "uploads": vec![&one; 25] }), 201).await.unwrap();
+        let ids = created["uploads"].as_array().unwrap().iter();
+        unused.extend(ids.map(|upload| upload["photo_id"].as_str().unwrap().to_owned()));
+    }
+    let due = [("due_at", AttributeValue::N("1".to_owned()))];
+    for photo_id in &unused {
+        world.aws.set_attributes(&owner, photo_id, &due).await.unwrap();
+    }
+    let bytes = photo("orientation-1.jpg").unwrap();
+    let deleted =
+        world.api.process("image/jpeg", &bytes).await.unwrap()["photo_id"].as_str().unwrap().to_owned();
+    assert_eq!(world.api.delete(&deleted).await.unwrap().status, 204);
+    world.make_delete_due(&deleted).await;
+    // All of the other's are due before this one.
+    let later = [("due_at", AttributeValue::N("2".to_owned()))];
+    world.aws.set_attributes(&world.owner, &deleted, &later).await.unwrap();
+
+    let summary = world.reconcile(&["due"]).await;
+    assert!(world.aws.item(&world.owner, &deleted).await.unwrap().is_none(), "{summary}");
+    assert_eq!(summary["complete"], true, "{summary}");
+    for photo_id in &unused {
+        let item = world.aws.item(&owner, photo_id).await.unwrap().unwrap();
+        assert_eq!(item["status"], AttributeValue::S("expired".to_owned()), "{summary}");
+    }
 }
 
 #[tokio::test]
@@ -181,10 +261,11 @@ async fn two_runs_at_the_same_time_do_what_one_does() {
     let deleted =
         world.api.process("image/jpeg", &bytes).await.unwrap()["photo_id"].as_str().unwrap().to_owned();
     assert_eq!(world.api.delete(&deleted).await.unwrap().status, 204);
-    for photo_id in [&abandoned, &lost, &deleted] {
+    for photo_id in [&abandoned, &lost] {
         world.make_due(photo_id).await;
     }
     tokio::join!(world.reconcile(&[]), world.reconcile(&[]));
+    world.make_delete_due(&deleted).await;
     assert_eq!(world.api.photo(&abandoned).await.unwrap().json()["status"], "expired");
     assert_eq!(world.api.settled(&lost).await.unwrap()["status"], "ready");
     assert_eq!(world.item(&lost).await["attempts"], AttributeValue::N("1".to_owned()));

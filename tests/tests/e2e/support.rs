@@ -84,6 +84,14 @@ impl World {
         uploaded.unwrap()
     }
 
+    /// Makes a photo so many minutes older.
+    pub(crate) async fn age(&self, photo_id: &str, minutes: i64) {
+        let at = time::OffsetDateTime::now_utc() - time::Duration::minutes(minutes);
+        let at = at.format(&time::format_description::well_known::Rfc3339).unwrap();
+        let created = [("created_at", AttributeValue::S(at))];
+        self.aws.set_attributes(&self.owner, photo_id, &created).await.unwrap();
+    }
+
     /// What there is in the originals bucket of one of the demo user's photos.
     pub(crate) async fn originals(&self, photo_id: &str) -> Vec<(String, String)> {
         self.aws.objects(&self.stack.originals_bucket, &self.prefix(photo_id)).await.unwrap()
