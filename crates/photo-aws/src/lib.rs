@@ -55,7 +55,7 @@ pub use queues::{Message, Queue};
 pub use signer::{PartsRequest, SignedForm, SignedRequest, UploadSigner};
 pub use store::{
     Bound, Created, DueCursor, DuePage, DuePhoto, IdempotentRequest, Imported, Known, PhotoPage, PhotoStore,
-    Settled,
+    RenderCount, Settled,
 };
 
 /// A call to AWS that did not succeed; the photo is not to blame, and a later try may succeed.

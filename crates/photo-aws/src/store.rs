@@ -20,11 +20,13 @@ use crate::item::{self, IdempotencyItem, Item};
 
 mod backfill_calls;
 mod bind_upload;
+mod count_render;
 mod list;
 mod upkeep_calls;
 
 pub use backfill_calls::Imported;
 pub use bind_upload::Bound;
+pub use count_render::RenderCount;
 pub use list::PhotoPage;
 pub use upkeep_calls::{DUE_INDEX, DueCursor, DuePage, DuePhoto, Known};
 
@@ -169,6 +171,24 @@ impl PhotoStore {
             .map_err(|error| AwsError::new(OPERATION, error))
     }
 
+    /// The item of an idempotency key, if the key stands for a request now.
+    pub(crate) async fn get_key(
+        &self,
+        record: &PhotoRecord,
+        request: IdempotentRequest<'_>,
+    ) -> Result<Option<Item>, AwsError> {
+        let sort_key = item::idempotency_sort_key(&request.key.digest());
+        let primary_key = HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(item::partition(&record.owner))),
+            ("sk".to_owned(), AttributeValue::S(sort_key)),
+        ]);
+        let Some(found) = self.get_at(primary_key).await? else { return Ok(None) };
+        let key = IdempotencyItem::from_item(found.clone())
+            .map_err(|error| AwsError::new("dynamodb:GetItem", error))?;
+        // The table's TTL may delete an expired item days late.
+        Ok((key.expires_at >= record.created_at.unix_timestamp()).then_some(found))
+    }
+
     pub(crate) fn put_request(&self, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
         Put::builder().table_name(&self.table_name).set_item(Some(item))
     }
@@ -185,7 +205,7 @@ impl PhotoStore {
     }
 
     /// What stands under this primary key now: read consistently.
-    async fn get_at(&self, primary_key: Item) -> Result<Option<Item>, AwsError> {
+    pub(crate) async fn get_at(&self, primary_key: Item) -> Result<Option<Item>, AwsError> {
         self.client
             .get_item()
             .table_name(&self.table_name)

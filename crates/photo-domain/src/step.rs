@@ -17,6 +17,8 @@ pub enum Step {
     Expire,
     /// The bytes are there and nothing became of them: they are processed once more.
     Retry,
+    /// The bytes that a form has brought are about to be rendered: one more is counted.
+    Render,
     /// A backfill has made other variants of a photo that has some: the record names the new ones from then on.
     Renew,
     /// A backfill could read a photo that an earlier version could not.
@@ -29,11 +31,12 @@ pub enum Step {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Succeed,
         Self::Fail,
         Self::Expire,
         Self::Retry,
+        Self::Render,
         Self::Renew,
         Self::Recover,
         Self::Delete,
@@ -45,7 +48,7 @@ impl Step {
     pub const fn from(self) -> &'static [Status] {
         match self {
             // An expired upload may still arrive: a slow PUT that began in time. It must not be lost.
-            Self::Succeed | Self::Fail | Self::Retry => &[Status::Pending, Status::Expired],
+            Self::Succeed | Self::Fail | Self::Retry | Self::Render => &[Status::Pending, Status::Expired],
             Self::Expire => &[Status::Pending],
             Self::Renew => &[Status::Ready],
             Self::Recover => &[Status::Failed],
@@ -62,7 +65,7 @@ impl Step {
             Self::Fail => Some(Status::Failed),
             Self::Expire => Some(Status::Expired),
             Self::Delete => Some(Status::Deleting),
-            Self::Retry | Self::Renew | Self::Remove => None,
+            Self::Retry | Self::Render | Self::Renew | Self::Remove => None,
         }
     }
 
@@ -73,7 +76,7 @@ impl Step {
             Self::Succeed | Self::Renew | Self::Recover => Some(Announcement::Ready),
             Self::Fail => Some(Announcement::Failed),
             Self::Delete => Some(Announcement::Deleted),
-            Self::Expire | Self::Retry | Self::Remove => None,
+            Self::Expire | Self::Retry | Self::Render | Self::Remove => None,
         }
     }
 }

@@ -42,12 +42,20 @@ pub struct OriginalCreated {
     pub etag: Option<String>,
     /// When S3 had it, by the event.
     pub arrived_at: Option<OffsetDateTime>,
-    /// Whether a backfill asks for its variants again, even if the photo has ended.
-    pub again: bool,
+    /// Who sent the event.
+    pub cause: Cause,
 }
 
-/// How a backfill names its events: S3 has no such event type.
-const BACKFILL: &str = "ObjectCreated:Backfill";
+/// Who sent an event. The reconcile function's events have names that S3 has no event types for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// S3: bytes have arrived.
+    Upload,
+    /// The reconcile function: nothing became of the bytes. Its record bounds how often.
+    Reconcile,
+    /// A backfill: the variants are made again, even if the photo has ended.
+    Backfill,
+}
 
 /// Why a record of an event is none of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,14 +85,18 @@ impl OriginalCreated {
         }
         let key = original_key(record).ok_or(Ignored::ForeignKey)?;
         let etag = record.s3.object.e_tag.as_deref().map(|etag| format!("\"{}\"", etag.trim_matches('"')));
-        let again = name == BACKFILL;
+        let cause = match name {
+            "ObjectCreated:Reconcile" => Cause::Reconcile,
+            "ObjectCreated:Backfill" => Cause::Backfill,
+            _ => Cause::Upload,
+        };
         // An event that `aws_lambda_events` reads without a time has its own default, long ago. What a backfill asks for
         // arrived long ago too.
         let milliseconds = i128::from(record.event_time.timestamp_millis());
-        let arrived_at = (milliseconds > 0 && !again)
+        let arrived_at = (milliseconds > 0 && cause != Cause::Backfill)
             .then(|| OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).ok())
             .flatten();
-        Ok(Self { key, etag, arrived_at, again })
+        Ok(Self { key, etag, arrived_at, cause })
     }
 }
 
@@ -161,15 +173,17 @@ mod tests {
     }
 
     #[test]
-    fn a_backfill_s_event_asks_for_the_variants_again_and_no_other_does() {
-        for (name, again) in [
-            ("ObjectCreated:Backfill", true),
-            ("ObjectCreated:Reconcile", false),
-            ("ObjectCreated:Copy", false),
+    fn an_event_s_name_tells_who_sent_it() {
+        for (name, cause) in [
+            ("ObjectCreated:Backfill", Cause::Backfill),
+            ("ObjectCreated:Reconcile", Cause::Reconcile),
+            ("ObjectCreated:Post", Cause::Upload),
+            ("ObjectCreated:Copy", Cause::Upload),
         ] {
             let record = record(name, "b", &format!("photos/a/{ID}/original"));
             let created = OriginalCreated::from_record(&record, "b").unwrap();
-            assert_eq!((created.again, created.arrived_at.is_none()), (again, again), "{name}");
+            let has_no_age = cause == Cause::Backfill;
+            assert_eq!((created.cause, created.arrived_at.is_none()), (cause, has_no_age), "{name}");
         }
     }
 

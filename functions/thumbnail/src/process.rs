@@ -7,18 +7,18 @@ use base64::engine::general_purpose::STANDARD;
 use photo_aws::metrics::{self, Document};
 use photo_aws::objects::NewVariant;
 use photo_aws::usage::Meter;
-use photo_aws::{AwsError, EventBus, Objects, PhotoStore, Settled, error_chain};
+use photo_aws::{AwsError, EventBus, Objects, PhotoStore, RenderCount, Settled, error_chain};
 use photo_domain::event::Unsent;
-use photo_domain::record::{Outcome, PhotoRecord, Processed, State, StoredVariant};
+use photo_domain::record::{Outcome, PhotoRecord, Processed, State, Status, StoredVariant};
 use photo_domain::{
-    Announcement, CompletionEvent, Edition, FailureCode, OriginalKey, UploadRequest, VariantKey,
+    Announcement, CompletionEvent, Edition, FailureCode, OriginalKey, UploadMethod, UploadRequest, VariantKey,
 };
 use time::OffsetDateTime;
 use tracing::Instrument as _;
 
 use crate::config::Config;
 use crate::error::{Failure, InvocationError};
-use crate::event::{Notification, OriginalCreated, original_key};
+use crate::event::{Cause, Notification, OriginalCreated, original_key};
 use crate::render::{self, RenderedVariant};
 
 mod renew;
@@ -53,7 +53,8 @@ impl Pipeline {
             match OriginalCreated::from_record(record, self.objects.originals_bucket()) {
                 Ok(created) => {
                     let span = tracing::info_span!("photo", photo_id = %created.key.photo_id);
-                    if let Err(error) = self.process(&created, deadline).instrument(span).await {
+                    // Boxed: the compiler gives up on the layout of a future that is nested so deeply.
+                    if let Err(error) = Box::pin(self.process(&created, deadline)).instrument(span).await {
                         failures.push(error_chain(&error));
                     }
                 }
@@ -88,7 +89,7 @@ impl Pipeline {
         match &record.state {
             // An expired upload that has come after all is as good as one in time.
             State::Pending { .. } | State::Expired { .. } => {}
-            State::Settled(outcome) if created.again => {
+            State::Settled(outcome) if created.cause == Cause::Backfill => {
                 return self.renew(created, &tracked, outcome, deadline).await;
             }
             State::Settled(_) => {
@@ -99,6 +100,12 @@ impl Pipeline {
                 tracing::info!("deleted: the reconcile function removes what has come");
                 return Ok(());
             }
+        }
+        if created.cause == Cause::Upload
+            && record.request.method == UploadMethod::Post
+            && !self.may_render(key, record.status()).await?
+        {
+            return Ok(());
         }
         match self.make(created, record, None, deadline).await {
             Ok((processed, measured)) => {
@@ -120,6 +127,20 @@ impl Pipeline {
             }
             Err(Failure::Transient(error)) => Err(transient(error)),
         }
+    }
+
+    /// Whether the photo of a form is to be rendered once more. A form can be sent again and again; S3 refuses a second PUT
+    /// and a second completion, so other uploads need no count and no write.
+    async fn may_render(&self, key: &OriginalKey, was: Status) -> Result<bool, AwsError> {
+        let at = OffsetDateTime::now_utc().truncate_to_millisecond();
+        match self.store.count_render(key, was, at).await? {
+            RenderCount::Counted => return Ok(true),
+            // The photo is ready soon, or the reconcile function takes it up when it is due.
+            RenderCount::UsedUp => tracing::info!("form sent too often: not rendered again"),
+            RenderCount::Settled(status) => settled_meanwhile(status),
+            RenderCount::NoRecord => orphaned(),
+        }
+        Ok(false)
     }
 
     /// Makes the variants and puts them into their bucket.
@@ -204,9 +225,9 @@ impl Pipeline {
                 self.announce(key, &settled, Unsent { what, at }).await;
                 Ok(())
             }
+            // Of a photo that was deleted meanwhile, the variants just written are removed with the rest.
             Settled::Before(status) => {
-                // Of a photo that was deleted meanwhile, the variants just written are removed with the rest.
-                tracing::info!(status = status.as_str(), "settled meanwhile: duplicate event");
+                settled_meanwhile(status);
                 Ok(())
             }
             // Deleted while it was processed.
@@ -280,6 +301,11 @@ fn name_variants(
             (stored, NewVariant { key, format: variant.format, bytes: variant.bytes })
         })
         .unzip()
+}
+
+/// Notes that another event or the owner was quicker.
+fn settled_meanwhile(status: Status) {
+    tracing::info!(status = status.as_str(), "settled meanwhile: duplicate event");
 }
 
 /// Notes that an event's object is another one by now.

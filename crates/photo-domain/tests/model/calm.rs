@@ -69,6 +69,11 @@ fn settle_down(model: &Photo, mut state: State) -> Result<State, &'static str> {
                 state.workers[0] = Worker::Again(if waiting == 0 { 1 } else { 2 });
                 continue;
             }
+            if state.invoked > 0 {
+                state.invoked -= 1;
+                state.workers[0] = Worker::Invoked(1);
+                continue;
+            }
             let Some(waiting) = state.events.iter().position(|count| *count > 0) else { break };
             state.events[waiting] -= 1;
             state.workers[0] = Worker::Started(if waiting == 0 { 1 } else { 2 });

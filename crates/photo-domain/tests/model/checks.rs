@@ -4,14 +4,14 @@ use photo_domain::Step;
 use photo_domain::record::Status;
 use stateright::{Checker as _, HasDiscoveries, Model as _};
 
-use crate::system::{CONVERGES, GONE, LEGAL, Photo, RENEWED, VERSION, WHOLE};
+use crate::system::{BOUNDED, CONVERGES, GONE, LEGAL, OUTLIVED, Photo, RENEWED, VERSION, WHOLE};
 
 /// Visits every reachable state of a model; every promise must hold in each.
 fn holds(model: Photo, at_least: usize, never: &[&'static str]) {
     let backfills = model.backfills;
     let checker = model.checker().threads(2).spawn_bfs().join();
     println!("{} states, {} deep", checker.unique_state_count(), checker.max_depth());
-    for promise in [LEGAL, GONE, VERSION, WHOLE, CONVERGES] {
+    for promise in [LEGAL, GONE, OUTLIVED, VERSION, BOUNDED, WHOLE, CONVERGES] {
         checker.assert_no_discovery(promise);
     }
     // A model in which nothing happens would hold anything.
@@ -72,6 +72,32 @@ fn an_event_about_a_replaced_object_is_never_taken_for_the_new_one_s() {
         checker.assert_no_discovery(promise);
     }
     breaks(Photo { version_guard: false, ..replaced }, VERSION);
+}
+
+#[test]
+fn a_form_that_is_sent_again_is_rendered_a_few_times_and_never_lost() {
+    holds(Photo { crashes: 0, ..Photo::form() }, 10_000, &[]);
+    holds(Photo { good: false, workers: 1, ..Photo::form() }, 5_000, &["a photo is ready"]);
+}
+
+/// Two renders are counted and two invocations die: that every counted render died is among the states.
+#[test]
+fn a_form_whose_counted_renders_all_die_is_not_lost() {
+    holds(Photo { workers: 1, crashes: 2, ..Photo::form() }, 5_000, &[]);
+}
+
+fn settled_may_be_rendered(step: Step) -> &'static [Status] {
+    match step {
+        Step::Render => &[Status::Pending, Status::Expired, Status::Ready, Status::Failed],
+        other => other.from(),
+    }
+}
+
+#[test]
+fn each_planted_bug_of_a_form_is_found() {
+    // Two invocations look at the count and find room, and then both count.
+    breaks(Photo { count_is_conditional: false, ..Photo::form() }, BOUNDED);
+    breaks(Photo { from: settled_may_be_rendered, ..Photo::form() }, LEGAL);
 }
 
 fn deleted_may_succeed(step: Step) -> &'static [Status] {
@@ -157,4 +183,6 @@ fn each_planted_bug_of_a_backfill_is_found() {
 fn each_planted_bug_in_the_order_of_calls_is_found() {
     breaks(Photo { variants_first: false, ..Photo::product() }, WHOLE);
     breaks(Photo { outbox: false, ..Photo::product() }, CONVERGES);
+    // A removal that does not wait for what was signed before it.
+    breaks(Photo { outlives: false, ..Photo::product() }, OUTLIVED);
 }

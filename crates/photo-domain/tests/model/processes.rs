@@ -3,7 +3,7 @@
 use photo_domain::Step;
 use photo_domain::record::Status;
 
-use crate::system::{EDITIONS, MAX_ATTEMPTS, Made, Photo, Record, State};
+use crate::system::{EDITIONS, MAX_ATTEMPTS, MAX_RENDERS, Made, Photo, Record, State};
 
 /// An invocation of the thumbnail function (`functions/thumbnail/src/process.rs`), by what it does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,6 +11,10 @@ pub(crate) enum Worker {
     Idle,
     /// Reads the record.
     Started(u8),
+    /// The same for what a reconcile run has invoked for a form.
+    Invoked(u8),
+    /// Counts the render of a form.
+    Count(u8),
     /// Reads the original, if it is still this version.
     Seen(u8),
     /// Writes the next variant of what it has read.
@@ -43,6 +47,8 @@ impl Worker {
         match self {
             Self::Idle => None,
             Self::Started(version)
+            | Self::Invoked(version)
+            | Self::Count(version)
             | Self::Seen(version)
             | Self::Have(version, _)
             | Self::Settle(version)
@@ -147,13 +153,21 @@ impl State {
             // The planted bug: it had settled first.
             Worker::Have(_, 2) if !model.variants_first => Worker::Idle,
             idle @ Worker::Idle => idle,
-            Worker::Started(version) => match self.record {
-                Some(record) if matches!(record.status, Status::Pending | Status::Expired) => {
+            // Done before, deleted, or without a record: nothing is made.
+            Worker::Started(_) | Worker::Invoked(_) if !self.is_open() => Worker::Idle,
+            // The planted bug: the count is looked at here, and not by the write.
+            Worker::Started(_) if !model.count_is_conditional && self.is_used_up() => Worker::Idle,
+            Worker::Started(version) if model.is_form => Worker::Count(version),
+            Worker::Started(version) | Worker::Invoked(version) => Worker::Seen(version),
+            Worker::Count(version) => {
+                let is_refused = model.count_is_conditional && self.is_used_up();
+                if model.may(Step::Render, self.record.as_ref()) && !is_refused {
+                    self.apply(Step::Render, None);
                     Worker::Seen(version)
+                } else {
+                    Worker::Idle
                 }
-                // Done before, deleted, or without a record: nothing is made.
-                _ => Worker::Idle,
-            },
+            }
             Worker::Seen(version) => self.read(model, version),
             Worker::Have(version, 2) => Worker::Settle(version),
             Worker::Have(version, next) => {
@@ -186,6 +200,14 @@ impl State {
             }
             again => self.work_again(model, again),
         };
+    }
+
+    fn is_open(&self) -> bool {
+        self.record.is_some_and(|record| matches!(record.status, Status::Pending | Status::Expired))
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.record.is_some_and(|record| record.renders >= MAX_RENDERS)
     }
 
     /// What a backfill's event leads to.
@@ -272,7 +294,7 @@ impl State {
     pub(crate) fn sweep(&mut self, model: &Photo, number: usize) {
         self.sweeps[number] = match self.sweeps[number] {
             Sweep::Idle => Sweep::Idle,
-            Sweep::LookDue => self.look_at_due(),
+            Sweep::LookDue => self.look_at_due(model),
             Sweep::FindObject { attempts, expired } => match self.object {
                 None if expired => Sweep::ClearDue,
                 None => Sweep::Expire,
@@ -299,6 +321,10 @@ impl State {
                 } else {
                     Sweep::Idle
                 }
+            }
+            Sweep::Invoke(_) if model.is_form => {
+                self.invoked = 1;
+                Sweep::Idle
             }
             Sweep::Invoke(version) => {
                 let events = &mut self.events[usize::from(version) - 1];
@@ -342,13 +368,15 @@ impl State {
         };
     }
 
-    fn look_at_due(&self) -> Sweep {
+    fn look_at_due(&self, model: &Photo) -> Sweep {
         let Some(record) = self.record else { return Sweep::Idle };
         match record.status {
             Status::Pending | Status::Expired => {
                 Sweep::FindObject { attempts: record.attempts, expired: record.status == Status::Expired }
             }
             Status::Ready | Status::Failed => record.unsent.map_or(Sweep::Idle, Sweep::Announce),
+            // What was signed before the delete may still come: it is due again later.
+            Status::Deleting if model.outlives && self.puts_left > 0 => Sweep::Idle,
             Status::Deleting => Sweep::RemoveVariants(0),
         }
     }

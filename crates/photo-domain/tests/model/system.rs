@@ -10,6 +10,9 @@ use crate::processes::{Sweep, Worker};
 /// How often the model's reconcile function tries again; the product's five would only make it larger.
 pub(crate) const MAX_ATTEMPTS: u8 = 1;
 
+/// How often the model's events of one form lead to a render; the product's three would only make it larger.
+pub(crate) const MAX_RENDERS: u8 = 2;
+
 /// How many times a backfill may make variants in the model: its deliveries, and one more for a crash.
 pub(crate) const EDITIONS: usize = 3;
 
@@ -37,6 +40,12 @@ pub(crate) struct Photo {
     pub(crate) puts: u8,
     /// Whether the second of them replaces the first: no client can (`if-none-match: *`), an operator can.
     pub(crate) replaces: bool,
+    /// Whether the upload is a form: each of `puts` brings the same bytes, an object there or not, and renders are counted.
+    pub(crate) is_form: bool,
+    /// Whether the write that counts a render has the count's limit as its condition.
+    pub(crate) count_is_conditional: bool,
+    /// Whether a removal waits until nothing that was signed can come any more.
+    pub(crate) outlives: bool,
     /// How many invocations and reconcile runs go on at the same time.
     pub(crate) workers: usize,
     pub(crate) sweeps: usize,
@@ -66,6 +75,9 @@ impl Photo {
             good: true,
             puts: 1,
             replaces: false,
+            is_form: false,
+            count_is_conditional: true,
+            outlives: true,
             workers: 2,
             sweeps: 1,
             crashes: 1,
@@ -76,6 +88,11 @@ impl Photo {
             grace: true,
             notes_by_id: true,
         }
+    }
+
+    /// A form that is sent three times.
+    pub(crate) fn form() -> Self {
+        Self { is_form: true, puts: 3, ..Self::product() }
     }
 
     /// A photo that was ready before a backfill comes, and comes again.
@@ -101,6 +118,8 @@ pub(crate) struct Record {
     /// Whether it is in the index of due records. When it is due is any time: the model has no clock.
     pub(crate) due: bool,
     pub(crate) attempts: u8,
+    /// How many renders of a form are counted.
+    pub(crate) renders: u8,
 }
 
 /// Everything, and (below) what must not be forgotten for the checks.
@@ -114,6 +133,9 @@ pub(crate) struct State {
     pub(crate) events: [u8; 2],
     /// Deliveries to come of a backfill's event about each version.
     pub(crate) again: [u8; 2],
+    /// Invocations to come by which a reconcile run takes a form up again: they are not counted. For other uploads such an
+    /// invocation is one more of `events`.
+    pub(crate) invoked: u8,
     /// How many editions were begun.
     pub(crate) editions: usize,
     /// The version whose event is in the failure queue.
@@ -125,6 +147,8 @@ pub(crate) struct State {
     pub(crate) delete_left: bool,
     pub(crate) backfills_left: u8,
 
+    /// How often S3's events of a form have led to a render.
+    pub(crate) rendered: u8,
     pub(crate) arrived: bool,
     pub(crate) deleted: bool,
     pub(crate) settled: Option<Status>,
@@ -143,6 +167,8 @@ pub(crate) enum Action {
     Put,
     /// The owner deletes the photo.
     Delete,
+    /// The last signature for a deleted photo ends: nothing is signed for it any more.
+    SignaturesEnd,
     /// S3 delivers an event; each is delivered up to twice, whenever.
     Deliver {
         version: u8,
@@ -152,6 +178,9 @@ pub(crate) enum Action {
     Lose {
         version: u8,
     },
+    /// The same of what a reconcile run has invoked for a form.
+    DeliverInvoked(usize),
+    LoseInvoked,
     /// An operator's backfill hands the photo on; its event is delivered, or lost.
     Backfill,
     DeliverAgain {
@@ -182,14 +211,22 @@ impl Model for Photo {
 
     /// The upload was asked for: its record is there before anybody can put anything.
     fn init_states(&self) -> Vec<State> {
-        let record =
-            Record { status: Status::Pending, made: None, edition: 0, unsent: None, due: true, attempts: 0 };
+        let record = Record {
+            status: Status::Pending,
+            made: None,
+            edition: 0,
+            unsent: None,
+            due: true,
+            attempts: 0,
+            renders: 0,
+        };
         let mut state = State {
             record: Some(record),
             object: None,
             variants: [[None; 2]; EDITIONS + 1],
             events: [0; 2],
             again: [0; 2],
+            invoked: 0,
             editions: 0,
             queued: None,
             workers: vec![Worker::Idle; self.workers],
@@ -198,6 +235,7 @@ impl Model for Photo {
             crashes_left: self.crashes,
             delete_left: true,
             backfills_left: self.backfills,
+            rendered: 0,
             arrived: false,
             deleted: false,
             settled: None,
@@ -217,11 +255,14 @@ impl Model for Photo {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.puts_left > 0 && (state.object.is_none() || self.replaces) {
+        if state.puts_left > 0 && (state.object.is_none() || self.replaces || self.is_form) {
             actions.push(Action::Put);
         }
         if state.delete_left {
             actions.push(Action::Delete);
+        }
+        if state.deleted && state.puts_left > 0 {
+            actions.push(Action::SignaturesEnd);
         }
         // Workers are alike: the first idle one stands for all.
         let idle = state.workers.iter().position(|worker| *worker == Worker::Idle);
@@ -234,6 +275,10 @@ impl Model for Photo {
                 actions.push(Action::LoseAgain { version });
                 actions.extend(idle.map(|worker| Action::DeliverAgain { version, worker }));
             }
+        }
+        if state.invoked > 0 {
+            actions.push(Action::LoseInvoked);
+            actions.extend(idle.map(Action::DeliverInvoked));
         }
         if state.backfills_left > 0 && state.object.is_some() {
             actions.push(Action::Backfill);
@@ -267,9 +312,10 @@ impl Model for Photo {
         match action {
             Action::Put => {
                 state.puts_left -= 1;
-                let version = self.puts - state.puts_left;
+                let version = if self.is_form { 1 } else { self.puts - state.puts_left };
                 state.object = Some(version);
-                state.events[usize::from(version) - 1] = 2;
+                let events = &mut state.events[usize::from(version) - 1];
+                *events = if self.is_form { *events + 1 } else { 2 };
                 state.arrived |= !state.deleted;
             }
             Action::Delete => {
@@ -279,11 +325,17 @@ impl Model for Photo {
                 }
                 state.deleted = true;
             }
+            Action::SignaturesEnd => state.puts_left = 0,
             Action::Deliver { version, worker } => {
                 state.events[usize::from(version) - 1] -= 1;
                 state.workers[worker] = Worker::Started(version);
             }
             Action::Lose { version } => state.events[usize::from(version) - 1] -= 1,
+            Action::DeliverInvoked(worker) => {
+                state.invoked -= 1;
+                state.workers[worker] = Worker::Invoked(1);
+            }
+            Action::LoseInvoked => state.invoked -= 1,
             Action::Backfill => {
                 state.backfills_left -= 1;
                 if let Some(version) = state.object {
@@ -326,7 +378,11 @@ impl Model for Photo {
             Property::always(GONE, |_, state: &State| {
                 !state.deleted || state.record.is_none_or(|record| record.status == Status::Deleting)
             }),
+            Property::always(OUTLIVED, |_, state: &State| {
+                !state.deleted || state.record.is_some() || state.object.is_none()
+            }),
             Property::always(VERSION, |_, state: &State| !state.mistaken),
+            Property::always(BOUNDED, |_, state: &State| state.rendered <= MAX_RENDERS),
             Property::always(WHOLE, |model: &Self, state: &State| calm::ready_is_whole(model, state)),
             Property::always(CONVERGES, |model: &Self, state: &State| calm::outcome(model, state).is_ok()),
             Property::sometimes("a photo is ready", |_, state: &State| state.is(Status::Ready)),
@@ -349,7 +405,9 @@ pub(crate) const RENEWED: &str = "a photo has new variants";
 /// The promises.
 pub(crate) const LEGAL: &str = "every status follows from the one before by a legal step";
 pub(crate) const GONE: &str = "a deleted photo never comes back";
+pub(crate) const OUTLIVED: &str = "nothing of a removed photo comes back";
 pub(crate) const VERSION: &str = "an event leads to the version that it told of, or to nothing";
+pub(crate) const BOUNDED: &str = "a form that is sent again and again is rendered a few times";
 pub(crate) const WHOLE: &str =
     "ready means that every variant is there, of the version that the record names";
 pub(crate) const CONVERGES: &str =
@@ -380,6 +438,11 @@ impl State {
             Step::Retry => {
                 record.attempts += 1;
                 record.due = true;
+            }
+            Step::Render => {
+                record.renders += 1;
+                record.due = true;
+                self.rendered += 1;
             }
             Step::Delete => record.due = true,
             Step::Remove => {

@@ -5,6 +5,8 @@
 mod support;
 
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod outcomes;

@@ -139,12 +139,27 @@ pub(crate) fn found(status: &str, content_type: &str) -> Answer {
     (200, json!({ "Item": item }).to_string())
 }
 
-/// What an update sets, by attribute.
+/// The same of a photo that is uploaded in another way than by a PUT.
+pub(crate) fn found_by(method: &str, status: &str) -> Answer {
+    let (code, body) = found(status, "image/jpeg");
+    let mut body: Value = serde_json::from_str(&body).unwrap();
+    body["Item"]["upload_method"] = json!({ "S": method });
+    body["Item"]["part_size_bytes"] = json!({ "N": "5242880" });
+    (code, body.to_string())
+}
+
+/// DynamoDB's refusal of an update because of the status that the record has.
+pub(crate) fn refused(status: &str) -> Answer {
+    let item = json!({ "status": { "S": status } });
+    (400, json!({ "__type": "ConditionalCheckFailedException", "Item": item }).to_string())
+}
+
+/// What the first update sets that is no count of a render, by attribute.
 pub(crate) fn settled(sent: &Sent) -> Value {
-    let sent = sent.all();
-    let update =
-        sent.iter().find(|request| request.target.ends_with("UpdateItem")).expect("an update is expected");
-    let body: Value = serde_json::from_slice(&update.body).unwrap();
+    let updates = sent.all().into_iter().filter(|request| request.target.ends_with("UpdateItem"));
+    let mut bodies = updates.map(|update| serde_json::from_slice::<Value>(&update.body).unwrap());
+    let is_count = |body: &Value| body["UpdateExpression"].as_str().unwrap().contains("ADD renders");
+    let body = bodies.find(|body| !is_count(body)).expect("an update is expected");
     let names = body["ExpressionAttributeNames"].as_object().unwrap();
     let assigned = names.iter().filter(|(placeholder, _)| placeholder.starts_with("#a"));
     assigned
