@@ -5,8 +5,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answers, Calls, ID, OLD, OTHER_ID, backfill, batch, body, changes, item, listing, original, ready,
-    reconciler, todays_recipe, writes,
+    Answers, Calls, ID, OLD, OTHER_ID, backfill, batch, body, changes, item, listing, ok, original, ready,
+    reconciler, refused, todays_recipe, writes,
 };
 
 fn photos() -> Value {
@@ -58,20 +58,53 @@ async fn variants_by_settings_of_long_ago_are_made_again_too() {
     assert_eq!((counts(&answer), calls.thumbnails.all().len()), ([1, 1, 0, 0], 1));
 }
 
+fn failed() -> Value {
+    json!({ "status": { "S": "failed" }, "failure_code": { "S": "UNSUPPORTED_TYPE" } })
+}
+
 #[tokio::test]
 async fn only_what_has_ended_is_renewed_and_what_failed_only_when_asked() {
-    let failed = json!({ "status": { "S": "failed" }, "failure_code": { "S": "UNSUPPORTED_TYPE" } });
     for (more, include_failed, started) in [
         (json!({ "status": { "S": "pending" } }), true, 0),
         (json!({ "status": { "S": "expired" } }), true, 0),
         (json!({ "status": { "S": "deleting" } }), true, 0),
-        (failed.clone(), false, 0),
-        (failed, true, 1),
+        (failed(), false, 0),
+        (ready(), true, 1),
     ] {
         let request = json!({ "source": "photos", "include_failed": include_failed });
         let (answer, calls) = run(request, &[ID], false, &[item(ID, &more)]).await;
         assert_eq!(counts(&answer), [1, started, 1 - started, 0], "{more}");
         assert_eq!(calls.thumbnails.all().len() as u64, started, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_photo_is_due_and_its_original_kept_before_it_is_renewed() {
+    let down = || (500, String::new());
+    // The record's write, the tag, and what became of it.
+    for (written, tagged, counted, calls_made) in [
+        (ok(), (200, String::new()), [1, 1, 0, 0], (1, 1)),
+        (ok(), down(), [1, 0, 0, 1], (1, 0)),
+        (refused("ready"), down(), [1, 0, 1, 0], (0, 0)),
+        (down(), down(), [1, 0, 0, 1], (0, 0)),
+    ] {
+        let answers = Answers {
+            buckets: vec![listing(&[original(ID)], OLD, false), tagged],
+            table: vec![batch(&[item(ID, &failed())]), written],
+            ..Answers::default()
+        };
+        let request = json!({ "source": "photos", "include_failed": true });
+        let (answer, calls) = backfill(request, &[], answers).await;
+        assert_eq!(counts(&answer.unwrap()), counted);
+        assert_eq!((changes(&calls.buckets).len().min(1), calls.thumbnails.all().len()), calls_made);
+        let update = body(&calls.table.all()[1]);
+        assert_eq!(
+            update["ConditionExpression"],
+            "#status IN (:from0) AND attribute_not_exists(unsent_event)"
+        );
+        if let Some(tag) = calls.buckets.all().get(1) {
+            assert!(String::from_utf8(tag.body.clone()).unwrap().contains("<Value>ready</Value>"));
+        }
     }
 }
 

@@ -60,7 +60,6 @@ async fn a_photo_that_was_settled_meanwhile_needs_nothing() {
 async fn a_photo_that_failed_too_often_is_given_up_with_its_cause_and_its_message_kept_aside() {
     let answers = Answers {
         table: vec![found(ID, &json!({ "attempts": { "N": "5" } })), ok(), ok()],
-        buckets: vec![(200, String::new())],
         failures: one(&ours().to_string()),
         ..Answers::default()
     };

@@ -12,6 +12,8 @@ mod due;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod orphans;
 #[cfg(test)]
 mod turns;
