@@ -38,7 +38,7 @@ async fn a_photo_becomes_ready_after_its_variants_are_written() {
 }
 
 #[tokio::test]
-async fn each_bad_photo_fails_with_its_code_and_is_tagged_then() {
+async fn each_bad_photo_fails_with_its_code_and_stays_due_for_its_tag() {
     for (name, declared, code) in [
         ("not-an-image.jpg", "image/jpeg", "NOT_AN_IMAGE"),
         ("empty.jpg", "image/jpeg", "NOT_AN_IMAGE"),
@@ -54,14 +54,15 @@ async fn each_bad_photo_fails_with_its_code_and_is_tagged_then() {
         ("frame-bomb.webp", "image/webp", "TOO_MANY_FRAMES"),
     ] {
         let (pipeline, table, buckets) =
-            pipeline(photo(name), vec![found("pending", declared), ok(), ok()], written(1));
+            pipeline(photo(name), vec![found("pending", declared), ok(), ok()], vec![]);
         pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
         let record = settled(&table);
         assert_eq!(record["failure_code"]["S"], code, "{name}: {record}");
         assert_eq!(record["status"]["S"], "failed");
         let calls = calls(&buckets);
-        assert_eq!(calls.len(), 2, "{calls:?}");
-        assert!(calls[1].contains("/original?tagging"), "{calls:?}");
+        assert!(matches!(&calls[..], [read] if read.starts_with("GET ")), "{calls:?}");
+        let note: serde_json::Value = serde_json::from_slice(&table.all()[2].body).unwrap();
+        assert_eq!(note["UpdateExpression"], "REMOVE unsent_event, unsent_event_at", "{name}");
     }
 }
 
@@ -76,18 +77,6 @@ async fn a_photo_that_another_delivery_made_ready_meanwhile_keeps_its_original()
     );
     pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
     assert_eq!(calls(&buckets).len(), 1, "read, and not tagged: {:?}", calls(&buckets));
-}
-
-#[tokio::test]
-async fn a_failed_photo_that_cannot_be_tagged_is_left_to_the_reconcile_function() {
-    let (pipeline, table, _) = pipeline(
-        photo("truncated.jpg"),
-        vec![found("pending", "image/jpeg"), ok(), ok()],
-        vec![(500, String::new())],
-    );
-    pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
-    assert_eq!(settled(&table)["status"]["S"], "failed");
-    assert_eq!(table.all().len(), 2, "it is not noted as announced, so it stays due");
 }
 
 #[tokio::test]
@@ -145,12 +134,10 @@ async fn of_two_deliveries_at_once_the_later_finds_it_done() {
 }
 
 #[tokio::test]
-async fn an_original_without_a_record_is_tagged_to_expire() {
-    let (pipeline, table, buckets) = pipeline(photo("orientation-1.jpg"), vec![ok()], written(1));
+async fn an_original_without_a_record_is_not_touched() {
+    let (pipeline, table, buckets) = pipeline(photo("orientation-1.jpg"), vec![ok()], vec![]);
     pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
-    assert_eq!(table.all().len(), 1);
-    let [tagging] = buckets.all().try_into().unwrap();
-    assert!(String::from_utf8(tagging.body).unwrap().contains("<Value>orphaned</Value>"));
+    assert_eq!((table.all().len(), buckets.all().len()), (1, 0));
 }
 
 #[tokio::test]

@@ -21,7 +21,6 @@ async fn every_call_that_aws_does_not_answer_fails_the_invocation() {
         ("writing a variant", pipeline(good(), vec![pending()], [written(3), vec![down()]].concat())),
         ("settling", pipeline(good(), vec![pending(), down()], written(4))),
         ("settling a failure", pipeline(bad(), vec![pending(), down()], written(1))),
-        ("tagging an orphan", pipeline(good(), vec![ok()], vec![down()])),
     ];
     for (step, (pipeline, ..)) in cases {
         let error = pipeline.handle(event(&[record(&key())]), far()).await.expect_err(step);
