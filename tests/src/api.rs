@@ -1,17 +1,15 @@
 //! The HTTP API and presigned uploads, as a client uses them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::patience::Wait;
 use crate::stack::Stack;
-
-/// How long a photo may take to settle: a cold function on a busy machine, three times over.
-const SETTLE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The path of the photo API.
 pub const BASE_PATH: &str = "/api/v4/photo";
@@ -235,7 +233,7 @@ impl Api {
     }
 
     async fn ask_until_settled(&self, photo_id: &str, is_busy: impl Fn(StatusCode) -> bool) -> Result<Value> {
-        let deadline = Instant::now() + SETTLE_TIMEOUT;
+        let mut wait = Wait::begin(format_args!("the end of {photo_id}"));
         loop {
             let reply = self.photo(photo_id).await?;
             if !is_busy(reply.status) {
@@ -245,14 +243,7 @@ impl Api {
                     return Ok(photo);
                 }
             }
-            if Instant::now() > deadline {
-                bail!(
-                    "{photo_id} is not settled after {SETTLE_TIMEOUT:?}: {}: {}",
-                    reply.status,
-                    reply.text()
-                );
-            }
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            wait.pause(Duration::from_millis(150), reply.text()).await?;
         }
     }
 

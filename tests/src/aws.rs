@@ -1,9 +1,9 @@
 //! The services behind the API, for looking behind the scenes and for making trouble.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, InvocationType};
 use aws_sdk_s3::types::NotificationConfiguration;
@@ -12,6 +12,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use serde_json::{Value, json};
 
+use crate::patience::until;
 use crate::stack::Stack;
 
 pub use aws_sdk_dynamodb::types::AttributeValue;
@@ -73,18 +74,14 @@ impl Aws {
     /// The item of a photo that is settled, once its event is sent as well: after that nothing changes it by itself.
     ///
     /// # Errors
-    /// There is no record, or the event is not sent in this time.
-    pub async fn announced(&self, owner: &str, photo_id: &str, within: Duration) -> Result<Item> {
-        let deadline = Instant::now() + within;
-        loop {
+    /// There is no record, or the event is not sent.
+    pub async fn announced(&self, owner: &str, photo_id: &str) -> Result<Item> {
+        until(format_args!("the announcement of {photo_id}"), async || {
             let item =
                 self.item(owner, photo_id).await?.with_context(|| format!("no record of {photo_id}"))?;
-            if !item.contains_key("unsent_event") {
-                return Ok(item);
-            }
-            ensure!(Instant::now() < deadline, "{photo_id} is not announced");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+            Ok(Some(item).filter(|item| !item.contains_key("unsent_event")))
+        })
+        .await
     }
 
     /// Sets attributes of a photo's item past every rule, as no function would.
@@ -275,18 +272,12 @@ impl Aws {
     }
 
     /// Waits for a photo to be in the failure queue and takes what is of it.
-    pub async fn wait_for_failures_of(&self, photo_id: &str, timeout: Duration) -> Result<Vec<Value>> {
-        let deadline = Instant::now() + timeout;
-        loop {
+    pub async fn wait_for_failures_of(&self, photo_id: &str) -> Result<Vec<Value>> {
+        until(format_args!("{photo_id} in the failure queue"), async || {
             let taken = self.take_failures_of(photo_id).await?;
-            if !taken.is_empty() {
-                return Ok(taken);
-            }
-            if Instant::now() > deadline {
-                bail!("{photo_id} is not in the failure queue after {timeout:?}");
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
+            Ok(Some(taken).filter(|taken| !taken.is_empty()))
+        })
+        .await
     }
 
     /// How often the thumbnail function has logged `message` about a photo.

@@ -9,6 +9,7 @@
 //! | [`faults`] | a proxy that makes single calls of the functions go wrong |
 //! | [`holdup`] | a proxy that holds requests up, for making AWS hang |
 //! | [`measure`] | figures out of times and log lines |
+//! | [`patience`] | how long a test waits for something |
 //! | [`old_way`] | thumbnails inside the request, for comparison |
 //! | [`schemas`] | the JSON schemas of the announced events |
 //! | [`photos`] | the real photos of the imaging crate's test data |
@@ -20,6 +21,7 @@ pub mod faults;
 pub mod holdup;
 pub mod measure;
 pub mod old_way;
+pub mod patience;
 pub mod photos;
 pub mod schemas;
 pub mod stack;

@@ -1,12 +1,13 @@
 //! Backfills: other variants for photos that are there, and photos taken over from somebody else's bucket.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use photo_domain::PhotoId;
 use photodrop_tests::Holdup;
 use photodrop_tests::aws::{Item, subject};
+use photodrop_tests::patience::{self, Wait};
 use photodrop_tests::photos::photo;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -83,15 +84,20 @@ async fn uploaded(world: &World) -> String {
 
 /// Waits for a photo's item to become what is waited for.
 async fn until(world: &World, photo_id: &str, what: &str, done: impl Fn(&Item) -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let mut wait = Wait::begin(format_args!("{photo_id} to be {what}"));
     loop {
         let item = world.item(photo_id).await;
         if done(&item) {
             return;
         }
-        assert!(Instant::now() < deadline, "{photo_id} is not {what}: {item:?}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        wait.pause(Duration::from_millis(200), item).await.unwrap();
     }
+}
+
+/// Waits until the thumbnail function has logged something about a photo.
+async fn logged(world: &World, photo_id: &str, message: &str) -> anyhow::Result<()> {
+    let look = async || Ok((world.aws.logged_of(photo_id, message).await? > 0).then_some(()));
+    patience::until(message, look).await
 }
 
 async fn renewed(world: &World, photo_id: &str) {
@@ -151,12 +157,11 @@ async fn after_a_change_of_the_settings_a_backfill_gives_every_photo_the_new_var
     assert_eq!(counts(&backfill(&world, request).await), [1, 0, 1]);
 
     let mut ready = Vec::new();
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut wait = Wait::begin("two announcements");
     while ready.len() < 2 {
-        assert!(Instant::now() < deadline, "{ready:?}");
         let events = world.aws.drain(&queue).await.unwrap();
         ready.extend(events.into_iter().filter(|event| event["detail"]["photo_id"] == *photo_id));
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        wait.pause(Duration::from_millis(200), &ready).await.unwrap();
     }
     let (first, second) = (&ready[0]["detail"], &ready[1]["detail"]);
     assert_eq!(
@@ -207,12 +212,9 @@ async fn a_photo_that_cannot_be_read_now_keeps_its_variants() {
     let (item, before) = (world.announced(&photo_id).await, variants(&world, &photo_id).await);
     let deployed = Deployed::with(&world, &[OTHER, ("PHOTODROP_MAX_PIXELS", "1")]).await;
     let answer = backfill(&world, json!({ "source": "photos", "owner": world.owner })).await;
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while world.aws.logged_of(&photo_id, "not renewed: left as it was").await.unwrap() == 0 {
-        assert!(Instant::now() < deadline, "it was never tried");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+    let tried = logged(&world, &photo_id, "not renewed: left as it was").await;
     deployed.undo(&world).await;
+    tried.unwrap();
     assert_eq!(counts(&answer), [1, 1, 0]);
     assert_eq!((world.item(&photo_id).await, variants(&world, &photo_id).await), (item, before));
     assert_eq!(world.thumbnails(&photo_id).await.len(), 6);
@@ -229,7 +231,7 @@ async fn a_photo_that_failed_is_ready_once_it_can_be_read_and_a_backfill_is_aske
     let failed = failed.unwrap();
     assert_eq!(failed["failure"]["code"], "TOO_MANY_PIXELS");
     let photo_id = failed["photo_id"].as_str().unwrap();
-    assert_eq!(world.aws.state_tag(&world.key(photo_id)).await.unwrap().as_deref(), Some("failed"));
+    assert_eq!(world.tag_when_due(photo_id).await.as_deref(), Some("failed"));
 
     let request = json!({ "source": "photos", "owner": world.owner });
     assert_eq!(counts(&backfill(&world, request.clone()).await), [1, 0, 1]);
@@ -241,7 +243,9 @@ async fn a_photo_that_failed_is_ready_once_it_can_be_read_and_a_backfill_is_aske
     assert_eq!(variants(&world, photo_id).await.len(), 6);
     let item = world.item(photo_id).await;
     assert!(!item.contains_key("failure_code") && !item.contains_key("renewed"), "{item:?}");
-    // The rule by which originals of failed photos expire goes by the tag.
+    // The rule by which originals of failed photos expire goes by the tag, and reconcile never tags it again.
+    world.announced(photo_id).await;
+    world.reconcile(&["due"]).await;
     assert_eq!(world.aws.state_tag(&world.key(photo_id)).await.unwrap().as_deref(), Some("ready"));
 }
 
@@ -255,23 +259,15 @@ async fn a_photo_that_is_deleted_while_it_is_renewed_stays_deleted_and_leaves_no
     let function = &world.stack.thumbnail_function;
     world.aws.set_environment(function, &[("AWS_ENDPOINT_URL_S3", &holdup.url)]).await.unwrap();
     let answer = backfill(&world, json!({ "source": "photos", "owner": world.owner })).await;
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while holdup.held() == 0 && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let is_held = async || Ok((holdup.held() > 0).then_some(()));
+    let asked = patience::until("the function to ask for the original", is_held).await;
     // It has read the record, and is about to read the original.
     let deleted = world.api.delete(&photo_id).await;
-    let held = holdup.held();
     holdup.release();
-    let mut seen = 0;
-    while seen == 0 && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let message = "renewed or deleted meanwhile: duplicate event";
-        seen = world.aws.logged_of(&photo_id, message).await.unwrap();
-    }
+    let refused = logged(&world, &photo_id, "renewed or deleted meanwhile: duplicate event").await;
     deployed.undo(&world).await;
+    asked.and(refused).unwrap();
     assert_eq!((counts(&answer), deleted.unwrap().status.as_u16()), ([1, 1, 0], 204));
-    assert!(held > 0 && seen == 1, "held {held}, refused {seen}");
     assert_eq!(world.api.photo(&photo_id).await.unwrap().status, 404);
 
     world.make_delete_due(&photo_id).await;

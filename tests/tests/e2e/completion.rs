@@ -1,7 +1,8 @@
 //! What is announced on the event bus, read from a queue that a rule of it feeds.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use photodrop_tests::patience::Wait;
 use photodrop_tests::photos::photo;
 use photodrop_tests::schemas;
 use serde_json::Value;
@@ -10,14 +11,14 @@ use crate::support::{World, function_is_mine};
 
 /// The events of some photos, as many as are waited for.
 async fn heard(world: &World, queue: &str, photo_ids: &[&str], count: usize) -> Vec<Value> {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut wait = Wait::begin(format_args!("{count} events"));
     let mut heard = Vec::new();
     while heard.len() < count {
-        assert!(Instant::now() < deadline, "{} of {count} events: {heard:?}", heard.len());
         let events = world.aws.drain(queue).await.unwrap();
         let ours = |event: &Value| photo_ids.iter().any(|id| event["detail"]["photo_id"] == *id);
         heard.extend(events.into_iter().filter(ours));
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        wait.got_to(heard.len());
+        wait.pause(Duration::from_millis(200), &heard).await.unwrap();
     }
     heard
 }

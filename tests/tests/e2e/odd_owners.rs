@@ -1,5 +1,6 @@
 //! Owners whose subject cannot stand in an object's key as it is: an issuer chooses subjects as it likes.
 
+use photodrop_tests::patience::Wait;
 use photodrop_tests::photos::photo;
 use photodrop_tests::stack::root;
 use photodrop_tests::{Created, Reply};
@@ -64,13 +65,13 @@ async fn get(world: &World, subject: &str, photo_id: &str) -> Value {
 }
 
 async fn settled(world: &World, subject: &str, photo_id: &str) -> Value {
-    for _ in 0..200 {
+    let mut wait = Wait::begin(format_args!("the end of {photo_id} of {subject}"));
+    loop {
         let answer = get(world, subject, photo_id).await;
         assert_eq!(answer["status"], 200, "{subject}: {answer}");
         if answer["body"]["status"] != "pending" {
             return answer["body"].clone();
         }
-        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        wait.pause(std::time::Duration::from_millis(150), answer).await.unwrap();
     }
-    panic!("{photo_id} of {subject} is still pending")
 }

@@ -5,6 +5,7 @@ use photo_domain::PhotoId;
 use photo_domain::quota::day;
 use photodrop_tests::aws::event_for;
 use photodrop_tests::aws::{self, Item};
+use photodrop_tests::patience::{Wait, until};
 use photodrop_tests::photos::photo;
 use photodrop_tests::{Api, Created, Reply};
 use serde_json::json;
@@ -64,14 +65,15 @@ fn key(owner: &str) -> Item {
 /// a request to: nothing of ours ran then, and its gateway answers 502 without a problem document.
 async fn post(api: &Api, size_bytes: usize, headers: &[(&str, &str)]) -> Reply {
     let body = json!({ "content_type": "image/jpeg", "size_bytes": size_bytes }).to_string();
-    for _ in 0..3 {
+    let mut wait = Wait::begin("an answer of the function");
+    loop {
         let reply = api.post(&body, headers).await.unwrap();
         if reply.status.as_u16() != 502 {
             return reply;
         }
         assert_ne!(reply.header("content-type"), "application/problem+json", "{}", reply.text());
+        wait.pause(std::time::Duration::from_millis(100), reply.status).await.unwrap();
     }
-    panic!("the gateway answered 502 three times")
 }
 
 #[tokio::test]
@@ -161,15 +163,11 @@ async fn what_comes_after_it_expired_counts_after_all() {
     assert_eq!((busy.counted("photos").await, busy.counted("bytes").await), (1, 0));
     // Its URL still works, and what comes is never thrown away.
     assert_eq!(busy.api.put(created.upload().unwrap(), bytes).await.unwrap().status, 200);
-    let mut status = String::new();
-    for _ in 0..300 {
-        status =
-            busy.api.photo(&created.photo_id).await.unwrap().json()["status"].as_str().unwrap().to_owned();
-        if status != "expired" {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    let status = until("the late upload's end", async || {
+        let photo = busy.api.photo(&created.photo_id).await?.json();
+        Ok(photo["status"].as_str().filter(|status| *status != "expired").map(str::to_owned))
+    });
+    let status = status.await.unwrap();
     assert_eq!(status, "ready");
     let event = event_for(
         &world.stack.originals_bucket,

@@ -1,7 +1,5 @@
 //! What the cases share.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use photodrop_tests::aws::{self, Item, event_for};
 use photodrop_tests::{Api, Aws, Stack};
@@ -61,6 +59,14 @@ impl World {
         summary
     }
 
+    /// The tag of a failed photo's original after the reconcile run that it is due for.
+    pub(crate) async fn tag_when_due(&self, photo_id: &str) -> Option<String> {
+        self.announced(photo_id).await;
+        self.make_due(photo_id).await;
+        self.reconcile(&["due"]).await;
+        self.aws.state_tag(&self.key(photo_id)).await.unwrap()
+    }
+
     /// Lets a photo's time come, whatever it waits for.
     pub(crate) async fn make_due(&self, photo_id: &str) {
         let due = [("due_at", AttributeValue::N("1".to_owned()))];
@@ -76,20 +82,20 @@ impl World {
         self.aws.set_attributes(&self.owner, photo_id, &long_ago).await.unwrap();
     }
 
-    /// A photo whose bytes are there and whose event was lost. Nobody else may need S3's events meanwhile.
-    pub(crate) async fn upload_unheard(&self, bytes: &[u8]) -> String {
-        let notifications = self.aws.silence(&self.stack.originals_bucket).await.unwrap();
-        let uploaded = self.api.upload("image/jpeg", bytes).await;
-        self.aws.notify(&self.stack.originals_bucket, notifications).await.unwrap();
-        uploaded.unwrap()
-    }
-
     /// Makes a photo so many minutes older.
     pub(crate) async fn age(&self, photo_id: &str, minutes: i64) {
         let at = time::OffsetDateTime::now_utc() - time::Duration::minutes(minutes);
         let at = at.format(&time::format_description::well_known::Rfc3339).unwrap();
         let created = [("created_at", AttributeValue::S(at))];
         self.aws.set_attributes(&self.owner, photo_id, &created).await.unwrap();
+    }
+
+    /// A photo whose bytes are there and whose event was lost. Nobody else may need S3's events meanwhile.
+    pub(crate) async fn upload_unheard(&self, bytes: &[u8]) -> String {
+        let notifications = self.aws.silence(&self.stack.originals_bucket).await.unwrap();
+        let uploaded = self.api.upload("image/jpeg", bytes).await;
+        self.aws.notify(&self.stack.originals_bucket, notifications).await.unwrap();
+        uploaded.unwrap()
     }
 
     /// What there is in the originals bucket of one of the demo user's photos.
@@ -104,7 +110,7 @@ impl World {
 
     /// The same once its event is sent, see [`Aws::announced`].
     pub(crate) async fn announced(&self, photo_id: &str) -> Item {
-        self.aws.announced(&self.owner, photo_id, Duration::from_mins(1)).await.unwrap()
+        self.aws.announced(&self.owner, photo_id).await.unwrap()
     }
 }
 

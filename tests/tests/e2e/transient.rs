@@ -1,7 +1,5 @@
 //! When AWS does not do its part.
 
-use std::time::Duration;
-
 use photodrop_tests::photos::photo;
 use serde_json::Value;
 
@@ -42,6 +40,6 @@ async fn without(service: &str) {
 
 async fn upload_and_wait_for_failure(world: &World) -> anyhow::Result<(String, Vec<Value>)> {
     let photo_id = world.api.upload("image/jpeg", &photo("orientation-1.jpg")?).await?;
-    let failures = world.aws.wait_for_failures_of(&photo_id, Duration::from_mins(2)).await?;
+    let failures = world.aws.wait_for_failures_of(&photo_id).await?;
     Ok((photo_id, failures))
 }

@@ -9,6 +9,7 @@ use photo_domain::PhotoId;
 use photodrop_tests::audit::Expected;
 use photodrop_tests::aws::event_for;
 use photodrop_tests::faults::{Fault, Rule};
+use photodrop_tests::patience::Wait;
 use photodrop_tests::photos::photo;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -65,7 +66,7 @@ async fn aged(rig: &Rig) -> Result<String> {
     let photo_id = rig.api.upload("image/jpeg", &photo("orientation-1.jpg")?).await?;
     rig.settled(&photo_id).await?;
     // Its announcement is on its way; with it the first making has made its last call.
-    rig.aws.announced(&rig.owner, &photo_id, RETRIES).await?;
+    rig.aws.announced(&rig.owner, &photo_id).await?;
     let recipe = [("recipe", AttributeValue::S(LONG_AGO.to_owned()))];
     rig.aws.set_attributes(&rig.owner, &photo_id, &recipe).await?;
     Ok(photo_id)
@@ -76,7 +77,8 @@ async fn renew(rig: &Rig, photo_id: &str) -> Result<()> {
     let key = format!("photos/{}/{photo_id}/original", rig.owner);
     let mut event = event_for(&rig.stack.originals_bucket, &key, None);
     event["Records"][0]["eventName"] = json!("ObjectCreated:Backfill");
-    for _ in 0..3 {
+    let mut wait = Wait::begin(format_args!("the new variants of {photo_id}"));
+    loop {
         rig.aws.invoke_async(&rig.stack.thumbnail_function, &event).await?;
         let deadline = Instant::now() + RETRIES;
         while Instant::now() < deadline {
@@ -86,10 +88,10 @@ async fn renew(rig: &Rig, photo_id: &str) -> Result<()> {
             if item.is_some_and(|item| item["recipe"] != AttributeValue::S(LONG_AGO.to_owned())) {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            wait.got_to(rig.injected());
+            wait.pause(Duration::from_millis(200), status).await?;
         }
     }
-    anyhow::bail!("{photo_id} was never renewed")
 }
 
 /// Lets the time come for what no record names.
@@ -150,7 +152,10 @@ async fn import(rig: &Rig, name: &str, trouble: Option<(usize, Fault)>) -> Resul
     }
     let event =
         json!({ "backfill": { "source": "bucket", "prefix": format!("{name}/"), "owner": rig.owner } });
-    for _ in 0..5 {
+    let mut wait = Wait::begin(format_args!("{name} to be taken over"));
+    loop {
+        wait.got_to(rig.injected());
+        wait.pause(Duration::from_millis(100), name).await?;
         let Ok(answer) = rig.aws.invoke(&rig.stack.reconcile_function, &event).await else { continue };
         if answer["backfill"]["failed"] != 0 || answer["backfill"]["complete"] != true {
             continue;
@@ -168,7 +173,6 @@ async fn import(rig: &Rig, name: &str, trouble: Option<(usize, Fault)>) -> Resul
         rig.settled(&photo_id).await?;
         return Ok(photo_id);
     }
-    anyhow::bail!("{name} was never taken over")
 }
 
 /// The demo user's photos with originals whose ids come after `since`.

@@ -1,15 +1,13 @@
 //! A client that does not give up: as `docs/RELIABILITY.md` asks of clients.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use photodrop_tests::Created;
+use photodrop_tests::patience::Wait;
 use serde_json::json;
 
 use crate::rig::Rig;
-
-/// How long a client goes on trying: longer than any outage here.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -18,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(crate) async fn ask(rig: &Rig, name: &str, size_bytes: usize) -> Result<(Created, usize)> {
     let body =
         json!({ "content_type": "image/jpeg", "size_bytes": size_bytes, "file_name": name }).to_string();
-    let deadline = Instant::now() + PATIENCE;
+    let mut wait = Wait::begin(format_args!("an upload of {name}"));
     let mut refusals = 0;
     loop {
         match rig.api.post(&body, &[("idempotency-key", name)]).await {
@@ -28,15 +26,15 @@ pub(crate) async fn ask(rig: &Rig, name: &str, size_bytes: usize) -> Result<(Cre
             Err(_) => {}
         }
         refusals += 1;
-        ensure!(Instant::now() < deadline, "{name}: no upload after {refusals} tries");
-        tokio::time::sleep(PAUSE).await;
+        wait.got_to(rig.injected());
+        wait.pause(PAUSE, refusals).await?;
     }
 }
 
 /// Puts the bytes until S3 has acknowledged them: by 200, or by 412 when the answer to an earlier try was lost; gives how often
 /// they were not taken, or nothing if the signature is worth nothing any more.
 pub(crate) async fn put(rig: &Rig, created: &Created, bytes: &[u8]) -> Result<Option<usize>> {
-    let deadline = Instant::now() + PATIENCE;
+    let mut wait = Wait::begin(format_args!("the bytes of {}", created.photo_id));
     let mut refusals = 0;
     loop {
         match rig.api.put(created.upload()?, bytes.to_vec()).await {
@@ -47,8 +45,8 @@ pub(crate) async fn put(rig: &Rig, created: &Created, bytes: &[u8]) -> Result<Op
             Err(_) => {}
         }
         refusals += 1;
-        ensure!(Instant::now() < deadline, "{}: the bytes are not taken", created.photo_id);
-        tokio::time::sleep(PAUSE).await;
+        wait.got_to(rig.injected());
+        wait.pause(PAUSE, refusals).await?;
     }
 }
 

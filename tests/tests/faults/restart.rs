@@ -6,12 +6,13 @@
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use photodrop_tests::audit::{self, Expected};
 use photodrop_tests::faults::{Fault, Rule};
+use photodrop_tests::patience::Wait;
 use photodrop_tests::photos::photo;
 use photodrop_tests::stack::root;
 use serde_json::json;
@@ -41,7 +42,7 @@ async fn restarts(rig: &Rig) -> Result<Vec<Acknowledged>> {
 /// One restart, with thumbnails under way at several of their calls and clients in the middle of their uploads.
 async fn restarted(rig: &Rig, round: usize) -> Result<Vec<String>> {
     let bytes = photo("orientation-1.jpg")?;
-    let before = injected(rig);
+    let before = rig.injected();
     // Reading the record, reading the original, writing a variant, writing the end.
     let steps = [0, 1, 4, 8];
     let hanging = try_join_all(steps.map(|step| {
@@ -56,10 +57,10 @@ async fn restarted(rig: &Rig, round: usize) -> Result<Vec<String>> {
         }
     }))
     .await?;
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while injected(rig) < before + steps.len() {
-        ensure!(Instant::now() < deadline, "the functions do not hang at their calls");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut wait = Wait::begin("the functions to hang at their calls");
+    while rig.injected() < before + steps.len() {
+        wait.got_to(rig.injected());
+        wait.pause(Duration::from_millis(50), rig.injected()).await?;
     }
 
     // Clients go on until it is over, so that some are at each point of an upload when it happens.
@@ -145,10 +146,6 @@ async fn killed(rig: &Rig) -> Result<Vec<Acknowledged>> {
         ensure!(found.is_empty(), "{found:?}");
     }
     Ok(photo_ids.into_iter().map(|photo_id| (photo_id, Expected::Ready)).collect())
-}
-
-fn injected(rig: &Rig) -> usize {
-    rig.proxy.injected().values().sum()
 }
 
 /// Restarts the emulator under test.

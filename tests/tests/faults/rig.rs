@@ -104,9 +104,14 @@ impl Rig {
         self.api.settled_when_busy(photo_id).await.map(drop)
     }
 
+    /// How many faults have happened. While they do, the trouble that a test makes is not over.
+    pub(crate) fn injected(&self) -> usize {
+        self.proxy.injected().values().sum()
+    }
+
     /// Fails if a planned fault did not happen.
     pub(crate) fn ensure_injected(&self, planned: usize) -> Result<()> {
-        let injected: usize = self.proxy.injected().values().sum();
+        let injected = self.injected();
         ensure!(injected >= planned, "{injected} faults happened, {planned} were planned");
         Ok(())
     }

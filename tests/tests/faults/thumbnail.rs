@@ -33,6 +33,8 @@ async fn every_fault_at_every_step(rig: &Rig) -> Result<Vec<Acknowledged>> {
     for sample in [GOOD, BAD] {
         // What it does when nothing goes wrong tells where something can.
         let calm = process(rig, sample, |_| None).await?;
+        // With its announcement it has made its last call.
+        rig.aws.announced(&rig.owner, &calm).await?;
         let operations = rig.proxy.calls_about(&calm);
         ensure!(operations.len() >= 4, "{} makes the calls {operations:?}", sample.name);
         photos.push((calm, sample.expected));

@@ -2,19 +2,18 @@
 //! gets by asking again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use photodrop_tests::Created;
 use photodrop_tests::audit::Expected;
 use photodrop_tests::faults::{Fault, Rule};
+use photodrop_tests::patience::Wait;
 use photodrop_tests::photos::photo;
 use serde_json::json;
 
 use crate::rig::{Acknowledged, Rig, each, matrix};
-
-/// How often a client asks before it gives up.
-const TRIES: usize = 5;
 
 async fn rig() -> Rig {
     Rig::new(|stack| &stack.upload_function, &["AWS_ENDPOINT_URL_DYNAMODB"]).await.unwrap()
@@ -60,7 +59,8 @@ async fn ask(rig: &Rig, name: &str, size_bytes: usize, keyed: bool) -> Result<Cr
     let body =
         json!({ "content_type": "image/jpeg", "size_bytes": size_bytes, "file_name": name }).to_string();
     let headers: &[_] = if keyed { &[("idempotency-key", name)] } else { &[] };
-    for _ in 0..TRIES {
+    let mut wait = Wait::begin(format_args!("an upload of {name}"));
+    loop {
         let reply = rig.api.post(&body, headers).await?;
         match reply.status.as_u16() {
             201 => return Ok(serde_json::from_slice(&reply.bytes)?),
@@ -68,8 +68,9 @@ async fn ask(rig: &Rig, name: &str, size_bytes: usize, keyed: bool) -> Result<Cr
             500.. => ensure!(reply.json()["code"] != "INTERNAL", "{}", reply.text()),
             _ => bail!("{}: {}", reply.status, reply.text()),
         }
+        wait.got_to(rig.injected());
+        wait.pause(Duration::from_millis(100), reply.status).await?;
     }
-    bail!("no upload after {TRIES} tries")
 }
 
 /// The photos of the demo user that have this file name.
