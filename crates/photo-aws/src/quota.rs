@@ -84,10 +84,24 @@ impl PhotoStore {
         // What is larger than a whole day's quota does not fit into an empty day either. An idempotency key still stands
         // for what it stood for before the limit was lowered.
         let beyond = self.quotas.refusal(Counter::default(), photos, bytes);
-        if let (Some(exceeded), None) = (beyond, idempotent) {
+        let counted_for = (!self.quotas.are_off()).then(|| day(first.photo_id));
+        // A refused transaction consumes write units too. Where it would be large, or can only be refused, a read of the key
+        // and one of the counter come first; the transaction's conditions still decide.
+        if let Some(request) = idempotent
+            && (beyond.is_some() || !further.is_empty())
+            && let Some(key) = self.get_key(first, request).await?
+        {
+            return replayed(key, first, request);
+        }
+        if let Some(exceeded) = beyond {
             return Ok(Created::BeyondQuota(exceeded));
         }
-        let counted_for = (!self.quotas.are_off()).then(|| day(first.photo_id));
+        if let Some(day) = counted_for.filter(|_| !further.is_empty()) {
+            let used = self.get_at(counter_key(&first.owner, day)).await?.as_ref().map(counter);
+            if let Some(exceeded) = self.quotas.refusal(used.unwrap_or_default(), photos, bytes) {
+                return Ok(Created::QuotaExceeded(exceeded));
+            }
+        }
         // In this order: the counter, the photos, the key.
         let photos_at = usize::from(counted_for.is_some());
         let key_at = photos_at + records.len();
@@ -129,9 +143,6 @@ impl PhotoStore {
                 Err(AwsError::new(OPERATION, "the photo's id is taken"))
             };
         }
-        if let Some(exceeded) = beyond {
-            return Ok(Created::BeyondQuota(exceeded));
-        }
         if let (Some(_), Some(found)) = (counted_for, refused(&reasons, 0)) {
             let used = met(found).as_ref().map_or_else(Counter::default, counter);
             // The item comes with the refusal. Should it not, a day is the safe thing to say.
@@ -166,10 +177,7 @@ impl PhotoStore {
                     .expression_attribute_names(format!("#{name}"), name)
                     .expression_attribute_values(format!(":{name}"), AttributeValue::N(added.to_string()));
             }
-            if limit != 0 && added > limit {
-                // No count has room for it, and none at all has none either.
-                conditions.push("(attribute_exists(pk) AND attribute_not_exists(pk))".to_owned());
-            } else if limit != 0 {
+            if limit != 0 {
                 conditions.push(format!("(attribute_not_exists(#{name}) OR #{name} <= :most_{name})"));
                 let room = limit.saturating_sub(added);
                 update = update.expression_attribute_values(
@@ -187,14 +195,10 @@ impl PhotoStore {
     }
 
     fn count(&self, owner: &OwnerId, counted_for: Date) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
-        let key = HashMap::from([
-            ("pk".to_owned(), AttributeValue::S(item::partition(owner))),
-            ("sk".to_owned(), AttributeValue::S(item::quota_sort_key(counted_for))),
-        ]);
         let expires = OffsetDateTime::new_utc(counted_for, Time::MIDNIGHT) + KEPT;
         Update::builder()
             .table_name(&self.table_name)
-            .set_key(Some(key))
+            .set_key(Some(counter_key(owner, counted_for)))
             .expression_attribute_values(":expires", AttributeValue::N(expires.unix_timestamp().to_string()))
     }
 
@@ -220,6 +224,13 @@ impl PhotoStore {
             tokio::time::sleep(jittered(*wait)).await;
         }
     }
+}
+
+fn counter_key(owner: &OwnerId, counted_for: Date) -> Item {
+    HashMap::from([
+        ("pk".to_owned(), AttributeValue::S(item::partition(owner))),
+        ("sk".to_owned(), AttributeValue::S(item::quota_sort_key(counted_for))),
+    ])
 }
 
 fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {

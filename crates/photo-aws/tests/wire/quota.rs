@@ -106,16 +106,56 @@ async fn what_was_made_before_the_limit_was_lowered_is_still_found_by_its_key() 
     let (_, text) = taken(OTHER_ID, "f");
     let item = serde_json::from_str::<Value>(&text).unwrap()["CancellationReasons"][1]["Item"].clone();
     let lowered = Quotas { bytes_per_day: 999, ..ALL };
-    let refused = |key| refused_for(&[failed(counter(1, 1000, 0)), none(), key]);
-    let (store, sent) = counting(lowered, vec![refused(failed(item)), refused(none())]);
+    let mut expired = item.clone();
+    expired["expires_at"] = json!({ "N": "1" });
+    let (store, sent) = counting(lowered, vec![read(item), ok(), read(expired)]);
     let photo_id = OTHER_ID.parse().unwrap();
     let found = store.create(&record(), Some(request)).await.unwrap();
     assert_eq!(found, Created::Replay { photo_ids: vec![photo_id], same_request: true });
-    let made = store.create(&record(), Some(request)).await.unwrap();
-    assert_eq!(made, Created::BeyondQuota(Exceeded::Bytes));
-    // Where there is no counter yet, nothing may be written either.
-    let condition = &body(&sent.all()[1])["TransactItems"][0]["Update"]["ConditionExpression"];
-    assert!(condition.as_str().unwrap().contains("attribute_exists(pk) AND attribute_not_exists(pk)"));
+    for _ in ["no key", "a key that has expired"] {
+        let made = store.create(&record(), Some(request)).await.unwrap();
+        assert_eq!(made, Created::BeyondQuota(Exceeded::Bytes));
+    }
+    assert_eq!(operations(&sent), ["GetItem"; 3]);
+}
+
+/// DynamoDB's answer to a read of this item.
+fn read(item: Value) -> Answer {
+    (200, json!({ "Item": item }).to_string())
+}
+
+fn operations(sent: &Sent) -> Vec<String> {
+    sent.all().iter().filter_map(|request| request.target.rsplit('.').next().map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn a_refused_batch_sends_no_transaction() {
+    let key = IdempotencyKey::parse("k").unwrap();
+    let ids = photo_domain::PhotoId::generate_many(3);
+    let records: Vec<_> =
+        ids.iter().map(|id| photo_domain::PhotoRecord { photo_id: *id, ..record() }).collect();
+    let (_, text) = taken(OTHER_ID, "f");
+    let item = serde_json::from_str::<Value>(&text).unwrap()["CancellationReasons"][1]["Item"].clone();
+    let replay = |same_request| Created::Replay { photo_ids: vec![OTHER_ID.parse().unwrap()], same_request };
+    let quotas = Quotas { bytes_per_day: 1_000_000, ..ALL };
+    let full = || read(counter(8, 0, 0));
+    let refused = Created::QuotaExceeded(Exceeded::Photos);
+    for (fingerprint, answers, expected, reads) in [
+        (None, vec![full()], refused.clone(), 1),
+        (Some("f"), vec![ok(), full()], refused, 2),
+        (Some("f"), vec![read(item.clone())], replay(true), 1),
+        (Some("another"), vec![read(item)], replay(false), 1),
+    ] {
+        let (store, sent) = counting(quotas, answers);
+        let request = fingerprint.map(|fingerprint| IdempotentRequest { key: &key, fingerprint });
+        assert_eq!(store.create_all(&records, request).await.unwrap(), expected);
+        assert_eq!(operations(&sent), vec!["GetItem"; reads]);
+    }
+    // With room for all three the transaction decides, and its refusal is known as before.
+    let (store, sent) = counting(quotas, vec![ok(), refused_for(&[failed(counter(9, 0, 0)), none()])]);
+    let created = store.create_all(&records, None).await.unwrap();
+    assert_eq!(created, Created::QuotaExceeded(Exceeded::Photos));
+    assert_eq!(operations(&sent), ["GetItem", "TransactWriteItems"]);
 }
 
 #[tokio::test]

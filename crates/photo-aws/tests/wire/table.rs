@@ -204,13 +204,15 @@ async fn reads_are_consistent_and_an_absent_record_is_none() {
 
 #[tokio::test]
 async fn several_photos_are_one_transaction_and_their_key_stands_for_all() {
-    let (store, sent) = store(vec![ok()]);
+    // The key is read first: it stands for nothing yet.
+    let (store, sent) = store(vec![ok(), ok()]);
     let key = IdempotencyKey::parse("key-1").unwrap();
     let idempotent = IdempotentRequest { key: &key, fingerprint: "same" };
     let ids = PhotoId::generate_many(3);
     let records: Vec<_> = ids.iter().map(|id| PhotoRecord { photo_id: *id, ..record() }).collect();
     assert_eq!(store.create_all(&records, Some(idempotent)).await.unwrap(), Created::New);
-    let [request] = sent.all().try_into().unwrap();
+    let [read, request] = sent.all().try_into().unwrap();
+    assert!(read.target.ends_with("GetItem"), "{}", read.target);
     let body = body(&request);
     let items = body["TransactItems"].as_array().unwrap();
     assert_eq!(items.len(), 4);
