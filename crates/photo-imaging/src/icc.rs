@@ -113,3 +113,101 @@ pub(crate) fn inflate(chunk: &[u8]) -> Option<Vec<u8>> {
     profile.truncate(usize::try_from(inflater.total_out()).ok()?);
     (status == Status::StreamEnd).then_some(profile)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::ZlibEncoder};
+
+    use super::*;
+
+    /// A header, a table of tags with their offset and size, and 100 bytes of content.
+    fn profile(tags: &[([u8; 4], usize, usize)]) -> Vec<u8> {
+        let be32 = |value: usize| u32::try_from(value).unwrap().to_be_bytes();
+        let entries = tags.iter().flat_map(|(name, start, size)| [*name, be32(*start), be32(*size)]);
+        let mut bytes =
+            [&[0; HEADER], &be32(tags.len())[..], &entries.flatten().collect::<Vec<u8>>()].concat();
+        bytes.extend(0..100);
+        let length = be32(bytes.len());
+        bytes[..4].copy_from_slice(&length);
+        bytes
+    }
+
+    fn content(reduced: &[u8], index: usize) -> (&[u8], &[u8]) {
+        let entry = &reduced[HEADER + 4 + ENTRY * index..];
+        let start = number(entry, 4).unwrap();
+        (&entry[..4], &reduced[start..start + number(entry, 8).unwrap()])
+    }
+
+    #[test]
+    fn needed_tags_are_kept_once() {
+        // Four entries end at 180.
+        let (a, b) = (180..200, 210..240);
+        let entry = |name: &[u8; 4], part: &Range<usize>| (*name, part.start, part.len());
+        let tags = [entry(b"rTRC", &a), entry(b"desc", &b), entry(b"gTRC", &a), entry(b"A2B0", &b)];
+        let whole = profile(&tags);
+        let reduced = reduce(&whole).unwrap();
+        assert_eq!(reduced.len(), HEADER + 4 + 3 * ENTRY + 20 + 30);
+        assert_eq!(number(&reduced, 0), Some(reduced.len()));
+        assert_eq!(number(&reduced, HEADER), Some(3));
+        assert_eq!(content(&reduced, 0), (&b"rTRC"[..], &whole[a.clone()]));
+        assert_eq!(content(&reduced, 1), (&b"gTRC"[..], &whole[a]));
+        assert_eq!(content(&reduced, 2), (&b"A2B0"[..], &whole[b]));
+    }
+
+    #[test]
+    fn the_first_of_two_tags_of_a_name_counts() {
+        let reduced = reduce(&profile(&[(*b"rTRC", 160, 12), (*b"rTRC", 180, 20)])).unwrap();
+        assert_eq!(number(&reduced, HEADER), Some(1));
+        assert_eq!(content(&reduced, 0).1.len(), 12);
+    }
+
+    #[test]
+    fn tags_that_overlap_are_no_longer_than_the_profile() {
+        let overlap =
+            |size: usize| profile(&[(*b"rTRC", 168, size), (*b"gTRC", 169, size), (*b"bTRC", 170, size)]);
+        assert!(reduce(&overlap(30)).is_some());
+        assert_eq!(reduce(&overlap(90)), None);
+    }
+
+    #[test]
+    fn what_lies_about_its_size_is_broken() {
+        let good = profile(&[(*b"rTRC", 150, 20), (*b"desc", 170, 20)]);
+        assert!(reduce(&good).is_some());
+        assert_eq!(reduce(&good), reduce(&[&good[..], b"what follows"].concat()));
+        assert_eq!(reduce(&good[..good.len() - 1]), None);
+        for broken in [
+            profile(&[(*b"rTRC", 150, 11)]),
+            profile(&[(*b"rTRC", 150, 95)]),
+            profile(&[(*b"desc", 150, 95)]),
+            profile(&[(*b"desc", 0xffff_ffff, 0xffff_ffff)]),
+            vec![],
+            vec![0; HEADER + 4],
+        ] {
+            assert_eq!(reduce(&broken), None);
+        }
+        let many = |count: usize| reduce(&profile(&vec![(*b"rTRC", 150, 20); count])).is_some();
+        assert!(many(MAX_TAGS));
+        assert!(!many(MAX_TAGS + 1));
+        let mut endless = good;
+        endless[HEADER..HEADER + 4].copy_from_slice(&[0xff; 4]);
+        assert_eq!(reduce(&endless), None);
+    }
+
+    #[test]
+    fn a_chunk_is_inflated_up_to_the_limit() {
+        let inflated = |name: &[u8], length: usize| {
+            let mut encoder = ZlibEncoder::new(name.to_vec(), Compression::fast());
+            encoder.write_all(&vec![7; length]).unwrap();
+            inflate(&encoder.finish().unwrap()).map(|profile| profile.len())
+        };
+        assert_eq!(inflated(b"name\0\0", 1000), Some(1000));
+        assert_eq!(inflated(b"name\0\0", MAX_BYTES), Some(MAX_BYTES));
+        assert_eq!(inflated(b"name\0\0", MAX_BYTES + 1), None);
+        assert_eq!(inflated(b"name\0\x01", 1000), None, "no such compression");
+        assert_eq!(inflated(b"\0\0", 1000), None, "no name");
+        assert_eq!(inflated(&[&[b'n'; 80], &b"\0\0"[..]].concat(), 1000), None, "a long name");
+        assert_eq!(inflate(b"name\0\0"), None);
+    }
+}

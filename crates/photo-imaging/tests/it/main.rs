@@ -13,5 +13,6 @@ mod formats;
 mod hostile;
 mod memory;
 mod outputs;
+mod profiles;
 mod sanitize;
 mod support;
