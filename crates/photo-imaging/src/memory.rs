@@ -27,11 +27,11 @@ pub(crate) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// The peak of a render whose decoder takes `decoder` bytes at most, and leaves `decoded` bytes to be reduced.
-    pub(crate) fn bytes(&self, decoder: u64, decoded: u64) -> u64 {
+    /// The peak of a render that takes `decoding` bytes at most for the decoder, which leaves `left` bytes to be reduced.
+    pub(crate) fn bytes(&self, decoding: u64, left: u64) -> u64 {
         // Planes are resized by way of two more of them.
-        let reducing = decoded + 2 * self.upright();
-        decoder.max(reducing.max(self.behind()).saturating_sub(FREE_BYTES))
+        let reducing = left + 2 * self.upright();
+        decoding.max(reducing.max(self.behind()).saturating_sub(FREE_BYTES))
     }
 
     /// The peak of an animation of so many frames that is kept. The decoder takes `decoder` bytes, and `moving` are the numbers of the

@@ -110,7 +110,7 @@ fn child() {
     setrlimit(Resource::RLIMIT_AS, space, space).unwrap();
     let (cpu, wall) = (cpu_time(), Instant::now());
     let (estimate, outcome) = job.run(&photo);
-    let (cpu, wall) = (cpu_time() - cpu, wall.elapsed());
+    let (cpu, wall) = (cpu_time().saturating_sub(cpu), wall.elapsed());
     let peak = memory("VmHWM:").saturating_sub(before);
     println!(
         "{ANSWER}{} {estimate} {peak} {} {}",

@@ -18,6 +18,7 @@ fn segment(marker: u8, body: &[u8]) -> Vec<u8> {
     [&[0xff, marker], &length.to_be_bytes()[..], body].concat()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "byte strings are references")]
 fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let mut crc = flate2::Crc::new();
     crc.update(kind);
@@ -25,6 +26,7 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     [&u32::try_from(data.len()).unwrap().to_be_bytes()[..], kind, data, &crc.sum().to_be_bytes()].concat()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "byte strings are references")]
 fn riff(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let mut out = [kind, &u32::try_from(data.len()).unwrap().to_le_bytes()[..], data].concat();
     out.resize(out.len().next_multiple_of(2), 0);

@@ -27,6 +27,7 @@ fn pattern(length: usize) -> impl Iterator<Item = u8> {
     tile.into_iter().cycle().take(length)
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "byte strings are references")]
 fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let mut crc = Crc::new();
     crc.update(kind);
@@ -37,6 +38,7 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
 
 /// A PNG of this depth and colour type, as the standard numbers them.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what a file may have")]
 struct Png {
     depth: u8,
     color: u8,
@@ -253,6 +255,7 @@ fn jpeg_keeps_to_its_estimate() {
 }
 
 /// A chunk of a RIFF file.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "byte strings are references")]
 fn riff(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let length = u32::try_from(data.len()).unwrap();
     let mut out = [kind, &length.to_le_bytes()[..], data].concat();
