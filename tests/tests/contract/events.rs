@@ -8,7 +8,7 @@ use photo_aws::invoke::{backfill_event, created_event};
 use photo_domain::{OriginalKey, OwnerId};
 use photodrop_tests::stack::root;
 use reconcile::backfill::Source;
-use thumbnail::event::{Ignored, Notification, OriginalCreated};
+use thumbnail::event::{Cause, Ignored, Notification, OriginalCreated};
 use upload::routes::{Route, route};
 
 const BUCKET: &str = "photodrop-originals-000000000000-us-east-1";
@@ -113,15 +113,16 @@ fn what_the_reconcile_function_hands_over_is_what_the_thumbnail_function_takes()
             size_bytes: 5,
             written_at: time::OffsetDateTime::UNIX_EPOCH,
         };
-        for (event, again) in
-            [(created_event(BUCKET, &key, &object), false), (backfill_event(BUCKET, &key, &object), true)]
-        {
+        for (event, cause) in [
+            (created_event(BUCKET, &key, &object), Cause::Reconcile),
+            (backfill_event(BUCKET, &key, &object), Cause::Backfill),
+        ] {
             let Notification::Objects(event) = serde_json::from_value(event).unwrap() else {
                 panic!("no records")
             };
             let created = OriginalCreated::from_record(&event.records[0], BUCKET).unwrap();
             let etag = Some("\"0123\"".to_owned());
-            assert_eq!(created, OriginalCreated { key: key.clone(), etag, arrived_at: None, again });
+            assert_eq!(created, OriginalCreated { key: key.clone(), etag, arrived_at: None, cause });
         }
     }
 }
