@@ -24,7 +24,8 @@ pub const MAX_BATCH: usize = 25;
 /// How many photos a page has unless the client says otherwise.
 const DEFAULT_PAGE: usize = 20;
 
-/// The most photos of a page: with every variant's URL they stay far below the 6 MB that a function may answer.
+/// The most photos of a page. It has fewer where they would be more than
+/// [`MAX_PAGE_BYTES`](crate::response::MAX_PAGE_BYTES).
 pub const MAX_PAGE: usize = 100;
 
 /// The header that makes repeating a request safe.

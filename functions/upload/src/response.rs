@@ -108,6 +108,9 @@ pub struct UppySigned {
     pub photo_id: PhotoId,
 }
 
+/// The most bytes of a page of the list, as [`bytes_in_answer`] counts them. A page that would have more ends sooner.
+pub const MAX_PAGE_BYTES: usize = 1_000_000;
+
 /// Some of a caller's photos.
 #[derive(Debug, Serialize)]
 pub struct Photos<'a> {
@@ -230,6 +233,13 @@ pub fn variants(record: &PhotoRecord) -> &[StoredVariant] {
 /// `image/jpeg` is `jpeg`, as the variants' formats are called.
 fn format_name(content_type: photo_domain::ContentType) -> &'static str {
     content_type.as_str().trim_start_matches("image/")
+}
+
+/// Returns how many bytes a value takes in the function's answer. Lambda has the body as a JSON string, in which every quote
+/// and backslash is one byte longer; it takes 6 MB at most.
+pub fn bytes_in_answer<T: Serialize>(value: &T) -> usize {
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    text.len() + text.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count()
 }
 
 /// A JSON answer that no cache keeps: every one of them is about one caller.

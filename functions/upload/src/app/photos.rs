@@ -8,14 +8,14 @@ use http::{HeaderValue, Response, StatusCode};
 use lambda_http::{Body, Request};
 use photo_aws::{AwsError, telemetry};
 use photo_domain::record::{PhotoRecord, State};
-use photo_domain::{OriginalKey, PhotoId, StoredVariant};
+use photo_domain::{Cursor, OriginalKey, PhotoId, StoredVariant};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use super::{App, now};
 use crate::error::ApiError;
 use crate::request;
-use crate::response::{Photo, Photos, json, variants};
+use crate::response::{MAX_PAGE_BYTES, Photo, Photos, bytes_in_answer, json, variants};
 
 impl App {
     pub(super) async fn get_photo(
@@ -52,8 +52,22 @@ impl App {
         let (cursor, limit) = request::page(request, &owner)?;
         let page = self.store.list(&owner, cursor, limit).await?;
         let window = self.url_window(now());
-        let photos = try_join_all(page.photos.iter().map(|record| self.photo(record, window))).await?;
-        let next_cursor = page.next.map(|cursor| cursor.encode(&owner));
+        let (mut photos, mut bytes) = (Vec::with_capacity(page.photos.len()), 0);
+        let (mut next, mut last) = (page.next, None);
+        for record in &page.photos {
+            let photo = self.photo(record, window).await?;
+            bytes += bytes_in_answer(&photo);
+            // A photo that is larger than a page has one of its own: every cursor leads on.
+            if bytes > MAX_PAGE_BYTES
+                && let Some(after) = last
+            {
+                next = Some(Cursor { after });
+                break;
+            }
+            photos.push(photo);
+            last = Some(record.photo_id);
+        }
+        let next_cursor = next.map(|cursor| cursor.encode(&owner));
         let mut response = json(StatusCode::OK, &Photos { photos, next_cursor });
         cached_privately(&mut response);
         Ok(response)

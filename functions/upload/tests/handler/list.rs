@@ -34,6 +34,99 @@ async fn a_page_is_one_read_and_its_cursor_leads_on() {
     assert_eq!(asked["ExclusiveStartKey"]["pk"]["S"], "owner#auth0%7C7");
 }
 
+/// The most bytes that a page may be as Lambda has it: its body as a JSON string, with what stands around the photos.
+const MOST_BYTES: usize = 1_001_000;
+
+/// A photo with as much metadata as may be, all of it quotes: each is two bytes in the answer and four as Lambda has it.
+fn full(number: usize, variants: usize) -> Value {
+    let id = format!("01935b7c-0000-7000-8000-{number:012x}");
+    let name = |entry: usize| format!("{entry:02}{}", "\"".repeat(62));
+    let metadata: serde_json::Map<_, _> =
+        (0..16).map(|entry| (name(entry), json!({ "S": "\"".repeat(512) }))).collect();
+    let mut more = ready();
+    let variant = |number: usize| {
+        let mut variant = more["variants"]["L"][0].clone();
+        variant["M"]["name"]["S"] = json!(format!("v{number}"));
+        variant["M"]["key"]["S"] = json!(format!("photos/auth0%7C7/{id}/v{number}.webp"));
+        variant
+    };
+    more["variants"]["L"] = (0..variants).map(variant).collect();
+    more["metadata"] = json!({ "M": metadata });
+    more["file_name"] = json!({ "S": "\"".repeat(255) });
+    more["photo_id"] = json!({ "S": id });
+    more["sk"] = json!({ "S": format!("photo#{id}") });
+    serde_json::from_str::<Value>(&found(&more).1).unwrap()["Item"].clone()
+}
+
+/// What DynamoDB answers to one query of the items from `from` on: at most `limit`, and at most 1 MB.
+fn some_of(items: &[Value], from: usize, limit: usize) -> ((u16, String), usize) {
+    let mut bytes = 0;
+    let fits = items[from..].iter().take(limit).take_while(|item| {
+        bytes += item.to_string().len();
+        bytes <= 1 << 20
+    });
+    let to = from + fits.count().max(1);
+    let mut answer = json!({ "Items": items[from..to] });
+    if to < items.len() {
+        answer["LastEvaluatedKey"] = json!({ "pk": items[to - 1]["pk"], "sk": items[to - 1]["sk"] });
+    }
+    ((200, answer.to_string()), to)
+}
+
+/// Goes through all pages of a list with these items; how many photos each page has.
+async fn walk(items: &[Value], limit: usize) -> Vec<usize> {
+    let (mut pages, mut seen, mut cursor) = (Vec::new(), Vec::new(), String::new());
+    loop {
+        let begin = seen.len();
+        let (mut answers, mut at) = (Vec::new(), begin);
+        while answers.len() < 3 && at < items.len() && at - begin < limit {
+            let (answer, to) = some_of(items, at, limit - (at - begin));
+            (answers, at) = ([answers, vec![answer]].concat(), to);
+        }
+        let (app, table, _) = app(answers, vec![]);
+        let reply = list(&format!("limit={limit}{cursor}")).to(&app).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        let asked: Value = serde_json::from_slice(&table.all()[0].body).unwrap();
+        let before = begin.checked_sub(1).map(|last| items[last]["sk"]["S"].clone());
+        assert_eq!(asked["ExclusiveStartKey"]["sk"]["S"], before.unwrap_or_default());
+        let photos = reply.body["photos"].as_array().unwrap();
+        let as_lambda_has_it = json!(reply.body.to_string()).to_string().len();
+        assert!(as_lambda_has_it <= MOST_BYTES || photos.len() == 1, "{as_lambda_has_it} bytes");
+        assert!(!photos.is_empty());
+        pages.push(photos.len());
+        seen.extend(photos.iter().map(|photo| photo["photo_id"].clone()));
+        match reply.body["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let all: Vec<_> = items.iter().map(|item| item["photo_id"]["S"].clone()).collect();
+    assert_eq!(seen, all, "each photo once, in order");
+    pages
+}
+
+#[tokio::test]
+async fn a_page_of_large_photos_is_bound_by_bytes() {
+    for variants in 0..=12 {
+        let items: Vec<_> = (0..100).rev().map(|number| full(number, variants)).collect();
+        let pages = walk(&items, 100).await;
+        assert!(pages.len() > 3, "{variants} variants: {pages:?}");
+        // No page ends long before it has to.
+        assert!(pages.iter().rev().skip(1).all(|photos| *photos > 15), "{variants} variants: {pages:?}");
+    }
+    let items: Vec<_> = (0..30).rev().map(|number| full(number, 6)).collect();
+    assert_eq!(walk(&items, 7).await, [7, 7, 7, 7, 2]);
+}
+
+#[tokio::test]
+async fn a_photo_larger_than_a_page_has_a_page_of_its_own() {
+    let mut items: Vec<_> = (0..6).rev().map(|number| full(number, 1)).collect();
+    for large in [0, 3, 5] {
+        items[large] = full(5 - large, 2500);
+    }
+    assert_eq!(walk(&items, 100).await, [1, 2, 1, 1, 1]);
+}
+
 #[tokio::test]
 async fn a_bad_page_is_named_and_not_looked_up() {
     for (query, pointers) in [
