@@ -2,7 +2,7 @@
 
 use photodrop_tests::photos::photo;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{World, function_works};
 
@@ -35,6 +35,41 @@ async fn every_photo_is_on_exactly_one_page_the_newest_first_and_a_deleted_one_o
     let reply = world.api.get("/api/v4/photo?cursor=made-up").await.unwrap();
     assert_eq!((reply.status.as_u16(), &reply.json()["errors"][0]["pointer"]), (400, &Value::from("cursor")));
     assert_eq!(world.api.with_token(None).get("/api/v4/photo").await.unwrap().status, 401);
+}
+
+#[tokio::test]
+async fn a_page_of_large_photos_is_bound_and_all_are_listed() {
+    let world = World::new().await;
+    let user = format!("collector-{}", std::process::id());
+    let api = world.api.with_token(Some(&world.aws.token_of(&user).await.unwrap()));
+    // Quotes: each is two bytes in the answer, and four in the JSON string that Lambda has of it.
+    let metadata: serde_json::Map<_, _> =
+        (0..16).map(|entry| (format!("{entry:02}"), Value::from("\"".repeat(512)))).collect();
+    let one = json!({ "content_type": "image/jpeg", "size_bytes": 5, "metadata": metadata });
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        let batch = json!({ "uploads": vec![&one; 25] });
+        let created = api.post_to("uploads", &batch, 201).await.unwrap();
+        let uploads = created["uploads"].as_array().unwrap();
+        made.extend(uploads.iter().map(|upload| upload["photo_id"].as_str().unwrap().to_owned()));
+    }
+    let (mut seen, mut query) = (Vec::new(), String::new());
+    for page in 0..75 {
+        let reply = api.get(&format!("/api/v4/photo?limit=100{query}")).await.unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let as_lambda_has_it = Value::from(reply.text()).to_string().len();
+        assert!(as_lambda_has_it <= 1_001_000, "page {page} has {as_lambda_has_it} bytes");
+        let body = reply.json();
+        let photos = body["photos"].as_array().unwrap();
+        assert!(!photos.is_empty(), "page {page}");
+        seen.extend(photos.iter().map(|photo| photo["photo_id"].as_str().unwrap().to_owned()));
+        match body["next_cursor"].as_str() {
+            Some(cursor) => query = format!("&cursor={cursor}"),
+            None => break,
+        }
+    }
+    seen.reverse();
+    assert_eq!(seen, made, "each photo once, the newest first");
 }
 
 #[tokio::test]

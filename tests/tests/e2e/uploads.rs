@@ -67,6 +67,55 @@ async fn a_form_brings_exactly_the_announced_photo() {
 }
 
 #[tokio::test]
+async fn six_copies_of_a_form_at_once_are_rendered_three_times_at_most() {
+    let _function = function_works().await;
+    let world = World::new().await;
+    // Large enough that the first render is not over before the last copy has come.
+    let bytes = photo("photo-6mp.jpg").unwrap();
+    let created = form(&world, &bytes, &checksum(&bytes)).await;
+    let photo_id = created["photo_id"].as_str().unwrap();
+    let send = || post(&world.api, &created["upload"], &[], &bytes);
+    let (first, second, third, fourth, fifth, sixth) =
+        tokio::join!(send(), send(), send(), send(), send(), send());
+    for reply in [first, second, third, fourth, fifth, sixth] {
+        assert_eq!(reply.status, 204, "{}", reply.text());
+    }
+    assert_eq!(world.api.settled(photo_id).await.unwrap()["status"], "ready");
+    // Each of the six invocations has one of these for its last line about the photo, but those that announce it.
+    let rendered = wait_for_all(&world, photo_id, 6).await;
+    assert!((1..=3).contains(&rendered), "rendered {rendered} times");
+    let item = world.item(photo_id).await;
+    let counted: usize = item["renders"].as_n().unwrap().parse().unwrap();
+    assert!((rendered..=3).contains(&counted), "{rendered} rendered, {counted} counted");
+    // Once it is ready a further copy renders nothing.
+    assert_eq!(send().await.status, 204);
+    assert_eq!(wait_for_all(&world, photo_id, 7).await, rendered);
+}
+
+/// Waits until this many invocations have ended with a photo; how many of them have rendered it.
+async fn wait_for_all(world: &World, photo_id: &str, invocations: usize) -> usize {
+    const ENDS: [&str; 5] = [
+        "photo settled",
+        "settled meanwhile: duplicate event",
+        "settled before: duplicate event",
+        "form sent too often: not rendered again",
+        "the original was replaced after this event: left to the newer event",
+    ];
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(2);
+    loop {
+        let mut ended = 0;
+        for message in ENDS {
+            ended += world.aws.logged_of(photo_id, message).await.unwrap();
+        }
+        if ended >= invocations {
+            return world.aws.logged_of(photo_id, "variants written").await.unwrap();
+        }
+        assert!(std::time::Instant::now() < deadline, "{ended} of {invocations} invocations have ended");
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+}
+
+#[tokio::test]
 async fn other_bytes_in_a_form_never_become_a_photo() {
     let _function = function_works().await;
     let world = World::new().await;
