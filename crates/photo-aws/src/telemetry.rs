@@ -2,9 +2,10 @@
 //!
 //! Every line of an invocation has its `request_id` (and `trace_id`, `cold_start` and, once it is known, `photo_id`):
 //! whatever the spans around an event know is on the line itself. A line holds no personal data: no owner, no file
-//! name, no token, no signed URL, no address. `docs/RUNBOOK.md` has queries for them.
+//! name, no token, no signed URL, no address. Should a key be logged after all, its owner is replaced here.
+//! `docs/RUNBOOK.md` has queries for them.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -118,16 +119,17 @@ where
         // What every line has comes first, so that a reader's eye finds it.
         let message = line.remove("message").unwrap_or_default();
         let now = item::timestamp(OffsetDateTime::now_utc());
+        let mut text = String::new();
         write!(
-            writer,
+            text,
             r#"{{"timestamp":"{now}","level":"{}","message":{message},"target":"{}""#,
             metadata.level(),
             metadata.target()
         )?;
         for (name, value) in &line {
-            write!(writer, ",{}:{value}", Value::from(name.as_str()))?;
+            write!(text, ",{}:{value}", Value::from(name.as_str()))?;
         }
-        writeln!(writer, "}}")
+        writeln!(writer, "{}}}", crate::without_owners(&text))
     }
 }
 
@@ -149,7 +151,7 @@ fn write_document(writer: &mut Writer<'_>, mut line: Map<String, Value>) -> fmt:
     {
         line.extend(members);
     }
-    writeln!(writer, "{}", Value::Object(line))
+    writeln!(writer, "{}", crate::without_owners(&Value::Object(line).to_string()))
 }
 
 /// Takes an event's fields.
@@ -274,6 +276,23 @@ mod tests {
             tracing::error!(target: "thumbnail", error, "failed");
         });
         assert_eq!(lines[0]["error"], "s3:GetObject failed: connection reset");
+    }
+
+    #[test]
+    fn an_owner_in_a_key_is_not_logged() {
+        let key = "photos/auth0%7Cjane/01935b7c-0000-7000-8000-000000000001/small.webp";
+        let lines = lines(Level::INFO, || {
+            let span = tracing::info_span!(target: "upload", "span", in_span = key);
+            let _span = span.enter();
+            let error: &dyn std::error::Error = &io::Error::other(format!("\"{key}\" is gone"));
+            tracing::info!(target: "reconcile", key, debug = ?key, display = %key, error, pk = "owner#auth0%7Cjane", "{key}");
+            metrics::Document::new().property("key", key).count(metrics::PHOTOS_READY).emit();
+        });
+        assert_eq!(lines.len(), 2);
+        for line in lines {
+            assert!(!line.to_string().contains("jane"), "{line}");
+            assert_eq!(line["in_span"], "photos/[owner]/01935b7c-0000-7000-8000-000000000001/small.webp");
+        }
     }
 
     #[test]
