@@ -64,8 +64,8 @@ def describe(place: Place, access: dict[str, str]) -> dict[str, Any]:
     (found,) = answer["Stacks"]
     outputs = {item["OutputKey"]: item["OutputValue"] for item in found["Outputs"]}
     parameters = {item["ParameterKey"]: item["ParameterValue"] for item in found["Parameters"]}
-    origins = [f"http://localhost:{place.web_port}", *parameters["AllowedOrigins"].split(",")]
-    settings.write_private(place.origins_file, json.dumps(origins))
+    origins = {f"http://localhost:{place.web_port}", *parameters["AllowedOrigins"].split(",")}
+    settings.write_private(place.origins_file, json.dumps(sorted(origins)))
     return {
         **access,
         "api_url": aws.api_url(outputs, parameters, access["endpoint"]),

@@ -57,7 +57,7 @@ class Page(SimpleHTTPRequestHandler):
         refused = None if self.is_link(headers) else origin_guard.refusal(headers, own)
         refused = refused or origin_guard.refusal([pair for pair in headers if pair[0] == "host"], own)
         if refused:
-            self.send_error(HTTPStatus.FORBIDDEN, explain=f"the upload page's server refuses this request: {refused}")
+            self.send_text(HTTPStatus.FORBIDDEN, "text/plain", f"the upload page's server refuses this request: {refused}\n")
         return not refused
 
     def is_link(self, headers: list[tuple[str, str]]) -> bool:
@@ -78,15 +78,20 @@ class Page(SimpleHTTPRequestHandler):
 
     def send_configuration(self) -> None:
         try:
-            body = json.dumps(configuration(json.loads(self.stack_file.read_text()))).encode()
+            text = json.dumps(configuration(json.loads(self.stack_file.read_text())))
         except (OSError, ValueError, KeyError):
             self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, "the local stack is not deployed")
             return
-        self.send_response(HTTPStatus.OK)
-        self.send_header("content-type", "application/json")
+        self.send_text(HTTPStatus.OK, "application/json", text)
+
+    def send_text(self, status: HTTPStatus, content_type: str, text: str) -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("content-type", content_type)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def end_headers(self) -> None:
         for name, value in HEADERS.items():

@@ -80,6 +80,8 @@ class Served(unittest.TestCase):
             for method in ("GET", "HEAD"):
                 with self.subTest(headers=headers, method=method):
                     self.assertEqual(self.status("/config.json", method, **headers), expected)
+                    if expected == 403 and method == "GET":
+                        self.assertRegex(self.body.decode(), r"\Athe upload page's server refuses this request: .+\n\Z")
                     self.assertEqual(b"secret" in self.body, expected == 200 and method == "GET")
         for path in ("/", "/app.js", "/none"):
             self.assertEqual(self.status(path, host="evil.example"), 403, path)
