@@ -1,23 +1,20 @@
 //! The second stage: the one decode that all variants share.
 //!
-//! JPEG and lossy WebP without alpha go through our own decoders, see [`jpeg`] and [`lossy`], PNG through [`png`], the rest
-//! through `image`.
+//! JPEG and WebP go through our own decoders, see [`jpeg`] and [`webp`], PNG through [`png`], GIF through `image`.
 
 mod gif_source;
 pub(crate) mod jpeg;
-mod lossy;
 mod planes;
 mod png;
+pub(crate) mod webp;
 
-use std::io::Cursor;
-
-use image::codecs::{gif::GifDecoder, webp::WebPDecoder};
+use image::codecs::gif::GifDecoder;
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError};
 
 use crate::error::ImagingError;
 use crate::format::Format;
-use crate::probe::{Header, Probed, webp};
+use crate::probe::{Header, Probed};
 use crate::profile::Profile;
 use crate::raster::{Channels, Raster};
 pub(crate) use gif_source::GifSource;
@@ -57,14 +54,9 @@ impl Probed<'_> {
             }
             Format::Png => return png::decode(bytes, header, target, profile, &self.limits),
             Format::WebP => {
-                if let Some(photo) = &self.lossy {
-                    Source::Planes(lossy::decode(photo, &self.limits)?)
-                } else {
-                    let put_right = webp::put_right(bytes);
-                    let bytes = put_right.as_deref().unwrap_or(bytes);
-                    let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| damaged(header, &e))?;
-                    Source::Pixels(decode_by_image(header, decoder)?)
-                }
+                let missing = || ImagingError::Internal("a WebP without a picture".to_owned());
+                let frame = self.webp.as_ref().ok_or_else(missing)?;
+                webp::decode(frame, (header.width, header.height), &self.limits)?
             }
             Format::Gif => {
                 let source = GifSource::new(bytes, self.limits.deadline);

@@ -24,8 +24,8 @@ pub struct Probed<'a> {
     pub(crate) limits: Limits,
     /// What the JPEG decoder has found already.
     pub(crate) jpeg: Option<Jpeg<'a>>,
-    /// What a lossy WebP without alpha is decoded from.
-    pub(crate) lossy: Option<webp::Lossy<'a>>,
+    /// The still of a WebP, or its first frame.
+    pub(crate) webp: Option<webp::Frame<'a>>,
 }
 
 /// What a format's parser found.
@@ -43,13 +43,14 @@ pub(crate) struct Header {
     pub(crate) damage: Option<&'static str>,
 }
 
-/// Sniffs the type and reads the header. Time is linear in the length of the input, memory constant.
+/// Sniffs the type and reads the header. Time is linear in the length of the input, memory constant. Of lossless WebP, prefix codes and
+/// transforms are read as well, which takes less than a byte for each pixel.
 ///
 /// # Errors
-/// Every limit but the deadline, and what the structure of the file alone shows to be wrong.
+/// Every limit, the deadline only while that is read, and what the structure of the file alone shows to be wrong.
 pub fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Probed<'a>, ImagingError> {
     limits.check_bytes(bytes.len())?;
-    let (mut jpeg, mut lossy) = (None, None);
+    let (mut jpeg, mut first_frame) = (None, None);
     let header = match Format::sniff(bytes)? {
         Format::Jpeg => {
             let (header, parsed) = jpeg::parse(bytes)?;
@@ -58,8 +59,8 @@ pub fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Probed<'a>, Imaging
         }
         Format::Png => png::parse(bytes)?,
         Format::WebP => {
-            let (header, found) = webp::parse(bytes)?;
-            lossy = found;
+            let (header, found) = webp::parse(bytes, limits)?;
+            first_frame = found;
             header
         }
         Format::Gif => gif::parse(bytes)?,
@@ -74,10 +75,16 @@ pub fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Probed<'a>, Imaging
     if let Some(reason) = header.damage {
         return Err(ImagingError::corrupt(header.format, reason));
     }
-    Ok(Probed { bytes, header, limits: *limits, jpeg, lossy })
+    Ok(Probed { bytes, header, limits: *limits, jpeg, webp: first_frame })
 }
 
 impl Probed<'_> {
+    /// Whether it is a WebP that is decoded to planes.
+    pub(crate) fn is_planar_webp(&self) -> bool {
+        let size = (self.header.width, self.header.height);
+        self.webp.is_some_and(|frame| frame.is_planar() && frame.covers(size))
+    }
+
     /// The type that the bytes have.
     #[must_use]
     pub fn format(&self) -> Format {

@@ -172,7 +172,7 @@ impl Probed<'_> {
         placements: &'w [Placement],
         target: (u32, u32),
     ) -> Work<'w> {
-        let has_alpha = self.jpeg.is_none() && self.lossy.is_none();
+        let has_alpha = self.jpeg.is_none() && !self.is_planar_webp();
         Work { target, placements, options, threads: options.threads.max(1), has_alpha }
     }
 
@@ -214,9 +214,10 @@ impl Probed<'_> {
     /// Whether planes can go from the decoder to all encoders: no profile changes their colours, and no file has more
     /// chroma than a quarter of luma's.
     fn stays_planar(&self, options: &RenderOptions, profile: Option<&Profile>) -> bool {
-        let channels = match (self.jpeg.as_ref().map(photo_jpeg::Jpeg::color), &self.lossy) {
-            (Some(photo_jpeg::Color::Gray), _) => Channels::Gray,
-            (Some(photo_jpeg::Color::YCbCr), _) | (None, Some(_)) => Channels::Rgb,
+        let channels = match self.jpeg.as_ref().map(photo_jpeg::Jpeg::color) {
+            Some(photo_jpeg::Color::Gray) => Channels::Gray,
+            Some(photo_jpeg::Color::YCbCr) => Channels::Rgb,
+            None if self.is_planar_webp() => Channels::Rgb,
             _ => return false,
         };
         options.variants.iter().all(encode::takes_planes)

@@ -5,24 +5,54 @@ use image::metadata::Orientation;
 use super::cursor::Cursor;
 use super::{Header, orientation_of};
 use crate::animation::Survey;
+use crate::decode;
 use crate::error::ImagingError;
 use crate::format::Format;
+use crate::limits::Limits;
 
 const TRUNCATED: &str = "the file ends inside a chunk";
 
-/// A lossy still without alpha.
+/// A bitstream, and the alpha beside it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lossy<'a> {
-    /// The content of its `VP8 ` chunk.
-    pub(crate) frame: &'a [u8],
+pub(crate) enum Bitstream<'a> {
+    Lossy { frame: &'a [u8], alpha: Option<&'a [u8]> },
+    Lossless(&'a [u8]),
+}
+
+impl<'a> Bitstream<'a> {
+    /// Alpha beside a lossless bitstream is nothing.
+    fn new(kind: [u8; 4], data: &'a [u8], alpha: Option<&'a [u8]>) -> Self {
+        if &kind == b"VP8L" { Self::Lossless(data) } else { Self::Lossy { frame: data, alpha } }
+    }
+}
+
+/// A frame of an animation, or a still.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame<'a> {
+    pub(crate) left: u32,
+    pub(crate) top: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) duration_ms: u32,
+    /// Mixed with what is there instead of replacing it.
+    pub(crate) blends: bool,
+    /// What it covers is cleared after it was shown.
+    pub(crate) disposes: bool,
+    pub(crate) bitstream: Bitstream<'a>,
 }
 
 /// In `VP8X`: there is alpha.
 const ALPHA: u8 = 0x10;
 
 /// Walks all chunks. The decoder learns the size of a bitstream only after decoding it, so one that differs from the
-/// header's is refused here.
-pub(super) fn parse(bytes: &[u8]) -> Result<(Header, Option<Lossy<'_>>), ImagingError> {
+/// header's is refused here. The second answer is what is decoded: the still or the first frame.
+///
+/// What decoding takes is known when the bitstream's own header is read, which costs more the larger the picture is. So
+/// the limits on its size come first.
+pub(super) fn parse<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+) -> Result<(Header, Option<Frame<'a>>), ImagingError> {
     let mut header = Header {
         format: Format::WebP,
         width: 0,
@@ -34,11 +64,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Header, Option<Lossy<'_>>), Imaging
         damage: None,
     };
     let mut cursor = riff(bytes, &mut header)?;
-    let mut canvas = None;
-    let mut still = None;
+    let (mut canvas, mut says_alpha) = (None, false);
+    let (mut still, mut alpha) = (None, None);
     let mut first_frame = None;
     let mut frames = 0;
-    let (mut lossy, mut says_alpha, mut alpha) = (None, false, false);
     while !cursor.rest().is_empty() {
         let Some((kind, data)) = chunk(&mut cursor) else {
             header.damage = Some(TRUNCATED);
@@ -50,14 +79,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Header, Option<Lossy<'_>>), Imaging
                 says_alpha = data.first().is_some_and(|flags| flags & ALPHA != 0);
             }
             b"VP8 " | b"VP8L" if still.is_none() => {
-                still = Some(bitstream_size(kind, data)?);
-                lossy = (&kind == b"VP8 ").then_some(data);
+                // As browsers have it: alpha is there if it is, and said to be. A flag alone, or a chunk alone, is nothing.
+                let bitstream = Bitstream::new(kind, data, alpha.filter(|_| says_alpha));
+                still = Some((bitstream_size(kind, data)?, bitstream));
             }
-            b"ALPH" => alpha = true,
+            b"ALPH" => alpha = alpha.or(Some(data)),
             b"ANMF" => {
                 frames += 1;
                 if frames == 1 {
-                    first_frame = Some(frame_size(data)?);
+                    first_frame = Some(Frame::parse(data)?);
                 }
             }
             b"ICCP" => header.has_icc = true,
@@ -65,26 +95,32 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Header, Option<Lossy<'_>>), Imaging
             _ => {}
         }
     }
-    let (width, height) = canvas.or(still).ok_or_else(|| corrupt("no picture"))?;
-    match (still, first_frame) {
-        (Some(size), None) if size != (width, height) => {
-            header.damage = Some("the bitstream has another size than the canvas");
-        }
-        (None, None) => header.damage = header.damage.or(Some("no picture")),
-        _ => {}
-    }
-    let pixels = u64::from(width) * u64::from(height);
-    let inner = first_frame.map_or(pixels, |(w, h)| u64::from(w) * u64::from(h));
+    let (width, height) = canvas.or(still.map(|(size, _)| size)).ok_or_else(|| corrupt("no picture"))?;
     (header.width, header.height, header.frames) = (width, height, frames.max(1));
-    // As browsers have it: alpha is there if it is, and said to be. A flag alone, or a chunk alone, is nothing.
-    let lossy = lossy.filter(|_| frames == 0 && !(says_alpha && alpha)).map(|frame| Lossy { frame });
-    header.decoder_bytes = if lossy.is_some() {
-        photo_webp::decode_memory_bytes(width, height)
-    } else {
-        // RGBA out, and as much again for planes, alpha and, of an animation, the frame by itself.
-        (pixels + inner) * 4 + if frames > 0 { pixels * 4 } else { 0 }
+    let first = match (first_frame, still) {
+        (Some(frame), _) => Some(frame),
+        (None, Some((size, bitstream))) if size == (width, height) => {
+            let (left, top, duration_ms, blends, disposes) = (0, 0, 0, false, false);
+            Some(Frame { left, top, width, height, duration_ms, blends, disposes, bitstream })
+        }
+        (None, Some(_)) => {
+            header.damage = Some("the bitstream has another size than the canvas");
+            None
+        }
+        (None, None) => {
+            header.damage = header.damage.or(Some("no picture"));
+            None
+        }
     };
-    Ok((header, lossy))
+    limits.check_size(width, height)?;
+    limits.check_frames(header.frames, width, height)?;
+    if let Some(frame) = &first {
+        if !frame.fits((width, height)) {
+            return Err(corrupt("a frame does not fit its canvas"));
+        }
+        header.decoder_bytes = decode::webp::memory_bytes(frame, (width, height), limits)?;
+    }
+    Ok((header, first))
 }
 
 /// The chunks inside the RIFF container; what comes after it is nobody's.
@@ -145,108 +181,47 @@ fn bitstream_size(kind: [u8; 4], data: &[u8]) -> Result<(u32, u32), ImagingError
     Ok(size)
 }
 
-/// The same file with the alpha flag, if its pictures have alpha and it has none; `image-webp` 0.2.4 goes by the flag alone.
-///
-/// As libwebp and browsers show them: a lossless still and an animation have the alpha that is in their bitstreams, whatever
-/// the header says. A lossy still is [`Lossy`], or has alpha and says so.
-pub(crate) fn put_right(bytes: &[u8]) -> Option<Vec<u8>> {
-    let flags_at = 20;
-    let mut cursor = Cursor::new(bytes);
-    cursor.take(12)?;
-    if bytes.get(12..16)? != b"VP8X" {
-        return None;
-    }
-    let flags = *bytes.get(flags_at)?;
-    let mut transparent = false;
-    while let Some((kind, data)) = chunk(&mut cursor) {
-        match &kind {
-            b"VP8L" => transparent |= uses_alpha(data),
-            b"ANMF" => transparent |= Frame::parse(data).is_some_and(|frame| frame.has_alpha()),
-            _ => {}
-        }
-    }
-    if !transparent || flags & ALPHA != 0 {
-        return None;
-    }
-    let mut put_right = bytes.to_vec();
-    *put_right.get_mut(flags_at)? = flags | ALPHA;
-    Some(put_right)
-}
-
-/// Whether a lossless bitstream says that its alpha counts: the bit after width and height.
-fn uses_alpha(bitstream: &[u8]) -> bool {
-    matches!(bitstream, [0x2f, _, _, _, last, ..] if last & 0x10 != 0)
-}
-
-/// A frame of an animation.
-pub(crate) struct Frame<'a> {
-    pub(crate) left: u32,
-    pub(crate) top: u32,
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) duration_ms: u32,
-    /// Mixed with what is there instead of replacing it.
-    pub(crate) blends: bool,
-    /// What it covers is cleared after it was shown.
-    pub(crate) disposes: bool,
-    alpha: Option<&'a [u8]>,
-    bitstream: ([u8; 4], &'a [u8]),
-}
-
 impl<'a> Frame<'a> {
-    fn parse(data: &'a [u8]) -> Option<Self> {
-        let (width, height) = frame_size(data).ok()?;
+    /// The content of an `ANMF` chunk. The bitstream must have the frame's size.
+    fn parse(data: &'a [u8]) -> Result<Self, ImagingError> {
         let mut cursor = Cursor::new(data);
-        let (left, top) = (cursor.u24_le()? * 2, cursor.u24_le()? * 2);
-        cursor.take(6)?;
-        let duration_ms = cursor.u24_le()?;
-        let flags = cursor.u8()?;
+        let fields = (|| {
+            let (left, top) = (cursor.u24_le()? * 2, cursor.u24_le()? * 2);
+            let (width, height) = (cursor.u24_le()? + 1, cursor.u24_le()? + 1);
+            Some((left, top, width, height, cursor.u24_le()?, cursor.u8()?))
+        })();
+        let (left, top, width, height, duration_ms, flags) =
+            fields.ok_or_else(|| corrupt("short ANMF chunk"))?;
+        let (blends, disposes) = (flags & 2 == 0, flags & 1 != 0);
         let mut alpha = None;
-        loop {
-            let (kind, data) = chunk(&mut cursor)?;
+        while let Some((kind, data)) = chunk(&mut cursor) {
             match &kind {
-                b"ALPH" => alpha = Some(data),
+                b"ALPH" => alpha = alpha.or(Some(data)),
                 b"VP8 " | b"VP8L" => {
-                    let bitstream = (kind, data);
-                    let (blends, disposes) = (flags & 2 == 0, flags & 1 != 0);
-                    return Some(Self {
-                        left,
-                        top,
-                        width,
-                        height,
-                        duration_ms,
-                        blends,
-                        disposes,
-                        alpha,
-                        bitstream,
-                    });
+                    if bitstream_size(kind, data)? != (width, height) {
+                        return Err(corrupt("the bitstream has another size than its frame"));
+                    }
+                    let bitstream = Bitstream::new(kind, data, alpha);
+                    return Ok(Self { left, top, width, height, duration_ms, blends, disposes, bitstream });
                 }
                 _ => {}
             }
         }
+        Err(corrupt("a frame without a picture"))
     }
 
-    fn has_alpha(&self) -> bool {
-        match &self.bitstream {
-            ([b'V', b'P', b'8', b'L'], data) => uses_alpha(data),
-            _ => self.alpha.is_some(),
-        }
+    fn fits(&self, (width, height): (u32, u32)) -> bool {
+        self.left + self.width <= width && self.top + self.height <= height
     }
 
-    /// The same picture as a file of its own.
-    pub(crate) fn as_file(&self) -> Option<Vec<u8>> {
-        let mut body = b"WEBP".to_vec();
-        // Lossless pictures have their alpha inside.
-        if let (Some(alpha), b"VP8 ") = (self.alpha, &self.bitstream.0) {
-            let [w0, w1, w2, _] = (self.width - 1).to_le_bytes();
-            let [h0, h1, h2, _] = (self.height - 1).to_le_bytes();
-            put_chunk(&mut body, *b"VP8X", &[0x10, 0, 0, 0, w0, w1, w2, h0, h1, h2])?;
-            put_chunk(&mut body, *b"ALPH", alpha)?;
-        }
-        put_chunk(&mut body, self.bitstream.0, self.bitstream.1)?;
-        let mut file = Vec::with_capacity(body.len() + 8);
-        put_chunk(&mut file, *b"RIFF", &body)?;
-        Some(file)
+    /// Whether it is all that is seen of a canvas of this size.
+    pub(crate) fn covers(&self, canvas: (u32, u32)) -> bool {
+        (self.left, self.top) == (0, 0) && (self.width, self.height) == canvas
+    }
+
+    /// Whether it has no alpha and is made of planes.
+    pub(crate) fn is_planar(&self) -> bool {
+        matches!(self.bitstream, Bitstream::Lossy { alpha: None, .. })
     }
 }
 
@@ -266,36 +241,35 @@ pub(crate) fn frames(bytes: &[u8]) -> Option<Vec<Frame<'_>>> {
     walk(bytes).map(|(frames, _)| frames)
 }
 
-/// What all frames take, and how often they are shown. `None` as for [`frames`].
-pub(crate) fn survey(bytes: &[u8]) -> Option<Survey> {
+/// What all frames take, and how often they are shown. `None` as for [`frames`], and if one of them is over a limit.
+pub(crate) fn survey(bytes: &[u8], limits: &Limits) -> Option<Survey> {
     let (frames, loops) = walk(bytes)?;
     let mut cursor = Cursor::new(bytes);
     cursor.take(12)?;
-    let (width, height) = canvas_size(cursor)?;
-    let canvas = u64::from(width) * u64::from(height);
-    let largest = frames.iter().map(|f| u64::from(f.width) * u64::from(f.height)).max()?;
-    // The canvas, its copy and what the resizer reads; a frame's planes, its pixels and its file.
-    Some(Survey { loops, decoder_bytes: (canvas * 3 + largest * 3) * 4 })
+    let size = canvas_size(cursor)?;
+    let canvas = u64::from(size.0) * u64::from(size.1);
+    let mut most = 0;
+    for frame in &frames {
+        most = most.max(decode::webp::frame_bytes(frame, limits).ok()?);
+    }
+    // A frame, the canvas and what is shown of it.
+    Some(Survey { loops, decoder_bytes: most + canvas * 2 * 4 })
 }
 
 fn walk(bytes: &[u8]) -> Option<(Vec<Frame<'_>>, u16)> {
     let mut cursor = Cursor::new(bytes);
-    let size = cursor.take(4).and_then(|_| cursor.u32_le())?;
+    let length = cursor.take(4).and_then(|_| cursor.u32_le())?;
     // What comes after the container is nobody's.
-    let mut cursor = Cursor::new(cursor.take(usize::try_from(size).ok()?)?);
+    let mut cursor = Cursor::new(cursor.take(usize::try_from(length).ok()?)?);
     cursor.take(4)?;
-    let (width, height) = canvas_size(Cursor::new(cursor.rest()))?;
+    let size = canvas_size(Cursor::new(cursor.rest()))?;
     let mut frames = Vec::new();
     let mut loops = 0;
     while let Some((kind, data)) = chunk(&mut cursor) {
         match &kind {
             b"ANIM" => loops = data.get(4..6).map_or(0, |n| u16::from_le_bytes([n[0], n[1]])),
             b"ANMF" => {
-                let frame = Frame::parse(data)?;
-                if frame.left + frame.width > width || frame.top + frame.height > height {
-                    return None;
-                }
-                frames.push(frame);
+                frames.push(Frame::parse(data).ok().filter(|frame| frame.fits(size))?);
             }
             _ => {}
         }
@@ -308,27 +282,6 @@ fn canvas_size(mut chunks: Cursor<'_>) -> Option<(u32, u32)> {
         (kind, data) if &kind == b"VP8X" => extended_size(data),
         _ => None,
     }
-}
-
-/// Size of a frame of an animation, which its bitstream must agree with.
-fn frame_size(data: &[u8]) -> Result<(u32, u32), ImagingError> {
-    let mut cursor = Cursor::new(data);
-    let size = (|| {
-        cursor.take(6)?;
-        let size = (cursor.u24_le()? + 1, cursor.u24_le()? + 1);
-        cursor.take(4)?;
-        Some(size)
-    })()
-    .ok_or_else(|| corrupt("short ANMF chunk"))?;
-    while let Some((kind, data)) = chunk(&mut cursor) {
-        if matches!(&kind, b"VP8 " | b"VP8L") {
-            if bitstream_size(kind, data)? != size {
-                return Err(corrupt("the bitstream has another size than its frame"));
-            }
-            return Ok(size);
-        }
-    }
-    Err(corrupt("a frame without a picture"))
 }
 
 fn corrupt(reason: &str) -> ImagingError {

@@ -152,8 +152,10 @@ impl Shape {
             }
             code += count;
         }
-        let second = shape.second_bits.iter().filter(|&&bits| bits > 0).map(|bits| 1 << bits);
-        shape.entries = (1 << shape.root_bits) + second.sum::<usize>();
+        shape.entries = 1 << shape.root_bits;
+        // Longer codes are the last ones: their prefixes end with the last one that there is.
+        let longer = shape.second_bits.iter().rev().take_while(|&&bits| bits > 0);
+        shape.entries += longer.map(|bits| 1 << bits).sum::<usize>();
         Ok(shape)
     }
 }

@@ -1,0 +1,207 @@
+//! WebP, by photo-webp: lossy frames to planes, everything with alpha to pixels.
+
+mod canvas;
+
+use photo_jpeg::{Color, Picture, Plane};
+use photo_webp::{DecodeError, DecodeLimits};
+
+use super::{Planes, Source};
+use crate::error::ImagingError;
+use crate::format::Format;
+use crate::limits::Limits;
+use crate::probe::webp::{Bitstream, Frame};
+use crate::raster::{Channels, Raster};
+pub(crate) use canvas::Canvas;
+
+/// Decodes a still, or the first frame of an animation on its canvas, in the size that it has: the format cannot be scaled on
+/// the way.
+pub(super) fn decode(frame: &Frame<'_>, canvas: (u32, u32), limits: &Limits) -> Result<Source, ImagingError> {
+    if frame.covers(canvas) {
+        return source(frame, limits);
+    }
+    Canvas::new(canvas).show(frame, limits).map(Source::Pixels)
+}
+
+/// Memory in bytes that [`decode`] takes at most. Prefix codes and transforms of lossless bitstreams are read for it.
+pub(crate) fn memory_bytes(
+    frame: &Frame<'_>,
+    canvas: (u32, u32),
+    limits: &Limits,
+) -> Result<u64, ImagingError> {
+    let bytes = frame_bytes(frame, limits)?;
+    // The canvas, and what is shown of it.
+    Ok(if frame.covers(canvas) { bytes } else { bytes + 2 * 4 * u64::from(canvas.0) * u64::from(canvas.1) })
+}
+
+/// Memory in bytes that the pixels of a frame take by themselves.
+pub(crate) fn frame_bytes(frame: &Frame<'_>, limits: &Limits) -> Result<u64, ImagingError> {
+    let size = (frame.width, frame.height);
+    let pixels = u64::from(frame.width) * u64::from(frame.height);
+    within(limits, |limits| match frame.bitstream {
+        Bitstream::Lossless(data) => photo_webp::lossless_memory_bytes(data, limits),
+        Bitstream::Lossy { alpha, .. } => {
+            let planes = photo_webp::decode_memory_bytes(frame.width, frame.height);
+            let Some(alpha) = alpha else { return Ok(planes) };
+            // Alpha first. Then there are alpha, planes and RGB, and then alpha and RGBA, which may be moved once.
+            let together = (pixels + planes + 3 * pixels).max((1 + 4 + 3) * pixels);
+            photo_webp::alpha_memory_bytes(alpha, size, limits).map(|bytes| bytes.max(together))
+        }
+    })
+}
+
+/// Decodes a frame by itself.
+fn source(frame: &Frame<'_>, limits: &Limits) -> Result<Source, ImagingError> {
+    match frame.bitstream {
+        Bitstream::Lossless(data) => {
+            let picture = within(limits, |limits| photo_webp::decode_lossless(data, limits))?;
+            let channels = if picture.has_alpha { Channels::Rgba } else { Channels::Rgb };
+            raster((picture.width, picture.height), channels, picture.samples).map(Source::Pixels)
+        }
+        Bitstream::Lossy { frame: data, alpha: None } => planes(data, limits).map(Source::Planes),
+        Bitstream::Lossy { frame: data, alpha: Some(alpha) } => {
+            let size = (frame.width, frame.height);
+            let alpha = within(limits, |limits| photo_webp::decode_alpha(alpha, size, limits))?;
+            let opaque = planes(data, limits)?.into_raster(size.0, size.1)?;
+            raster(size, Channels::Rgba, with_alpha(opaque.into_data(), &alpha)).map(Source::Pixels)
+        }
+    }
+}
+
+/// RGB becomes RGBA in place, from the last pixel to the first.
+fn with_alpha(mut samples: Vec<u8>, alpha: &[u8]) -> Vec<u8> {
+    samples.resize(4 * alpha.len(), 0);
+    for (i, &alpha) in alpha.iter().enumerate().rev() {
+        samples.copy_within(3 * i..3 * i + 3, 4 * i);
+        samples[4 * i + 3] = alpha;
+    }
+    samples
+}
+
+fn raster((width, height): (u32, u32), channels: Channels, samples: Vec<u8>) -> Result<Raster, ImagingError> {
+    Raster::new(width, height, channels, samples)
+        .ok_or_else(|| ImagingError::Internal("a picture of a wrong size".to_owned()))
+}
+
+/// Runs a decoder within the limits of the photo.
+fn within<T>(
+    limits: &Limits,
+    decode: impl FnOnce(&mut DecodeLimits<'_>) -> Result<T, DecodeError>,
+) -> Result<T, ImagingError> {
+    let mut should_stop = || limits.deadline_has_passed();
+    let limits =
+        &mut DecodeLimits { max_memory_bytes: limits.max_decoder_bytes, should_stop: &mut should_stop };
+    decode(limits).map_err(refusal)
+}
+
+fn refusal(error: DecodeError) -> ImagingError {
+    match error {
+        DecodeError::Stopped => ImagingError::DeadlinePassed { step: "the end of decoding" },
+        DecodeError::TooMuchMemory { bytes, limit } => ImagingError::TooMuchMemory { bytes, limit },
+        damage => ImagingError::corrupt(Format::WebP, damage.to_string()),
+    }
+}
+
+/// Decodes a lossy frame.
+fn planes(frame: &[u8], limits: &Limits) -> Result<Planes, ImagingError> {
+    let mut should_stop = || limits.deadline_has_passed();
+    let decoded = photo_webp::decode(frame, &mut should_stop).map_err(refusal)?;
+    let (width, height) = (decoded.width, decoded.height);
+    let (exact_width, exact_height) = (f64::from(width), f64::from(height));
+    let luma = Plane {
+        width: width as usize,
+        height: height as usize,
+        exact_width,
+        exact_height,
+        samples: decoded.y,
+    };
+    // As in JPEG, chroma lies in the middle of two by two pixels, and the last sample of an odd side half outside.
+    let chroma = |samples| Plane {
+        width: width.div_ceil(2) as usize,
+        height: height.div_ceil(2) as usize,
+        exact_width: exact_width / 2.0,
+        exact_height: exact_height / 2.0,
+        samples,
+    };
+    let planes = vec![luma, chroma(decoded.u), chroma(decoded.v)];
+    let picture = Picture { color: Color::YCbCr, width, height, exact_width, exact_height, planes };
+    Ok(Planes { picture, limited: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::probe::probe;
+
+    /// 320 x 213 px: an odd side, whose last chroma lies half outside.
+    const PHOTO: &[u8] = include_bytes!("../../testdata/lossy.webp");
+    const WITH_ALPHA: &[u8] = include_bytes!("../../testdata/lossy-alpha.webp");
+    const LOSSLESS: &[u8] = include_bytes!("../../testdata/lossless-alpha.webp");
+
+    fn first(file: &'static [u8]) -> Frame<'static> {
+        probe(file, &Limits::default()).unwrap().webp.unwrap()
+    }
+
+    fn pixels(file: &'static [u8]) -> Raster {
+        let frame = first(file);
+        match decode(&frame, (frame.width, frame.height), &Limits::default()).unwrap() {
+            Source::Pixels(raster) => raster,
+            Source::Planes(planes) => planes.into_raster(frame.width, frame.height).unwrap(),
+        }
+    }
+
+    #[test]
+    fn pixels_are_those_of_another_decoder_but_where_luma_overshoots() {
+        let expected = image::load_from_memory(PHOTO).unwrap().to_rgb8();
+        let Source::Planes(planes) = decode(&first(PHOTO), (320, 213), &Limits::default()).unwrap() else {
+            panic!("no planes")
+        };
+        // What is brighter than white or darker than black is cut off here before colours are made of it, there after.
+        let beyond = planes.picture.planes[0].samples.iter().filter(|y| !(16..=235).contains(*y)).count();
+        let found = planes.into_raster(expected.width(), expected.height()).unwrap();
+        let pairs = found.data().as_chunks::<3>().0.iter().zip(expected.as_raw().as_chunks::<3>().0);
+        let differences: Vec<u8> =
+            pairs.map(|(a, b)| a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0)).collect();
+        assert!((1..100).contains(&beyond), "{beyond}");
+        // Three: full range is rounded once more, and a step of chroma is nearly two of blue.
+        let large = differences.iter().filter(|&&d| d > 3).count();
+        assert!(large <= beyond, "{large} pixels, {beyond} of them beyond the range");
+    }
+
+    #[test]
+    fn alpha_is_that_of_another_decoder() {
+        for (file, most) in [(LOSSLESS, 0), (WITH_ALPHA, 3)] {
+            let expected = image::load_from_memory(file).unwrap().to_rgba8();
+            let found = pixels(file);
+            assert_eq!((found.channels(), found.width()), (Channels::Rgba, expected.width()));
+            let pairs = found.data().as_chunks::<4>().0.iter().zip(expected.as_raw().as_chunks::<4>().0);
+            let mut large = 0;
+            for (found, expected) in pairs {
+                assert_eq!(found[3], expected[3]);
+                large += u32::from((0..3).any(|i| found[i].abs_diff(expected[i]) > most));
+            }
+            // As above, where luma overshoots.
+            assert!(large * 200 <= expected.width() * expected.height(), "{large}");
+            assert!(most > 0 || large == 0);
+        }
+    }
+
+    #[test]
+    fn a_deadline_stops_it_on_the_way() {
+        for file in [PHOTO, WITH_ALPHA, LOSSLESS] {
+            let frame = first(file);
+            let limits = Limits::default().with_deadline(Instant::now());
+            let refused = decode(&frame, (frame.width, frame.height), &limits).map(drop);
+            assert_eq!(refused.map_err(|e| e.code()), Err("PROCESSING_TIMEOUT"));
+        }
+    }
+
+    #[test]
+    fn a_lossy_photo_takes_the_memory_of_planes_alone() {
+        let probed = probe(PHOTO, &Limits::default()).unwrap();
+        let pixels = u64::from(probed.width()) * u64::from(probed.height());
+        let bytes = probed.decoder_bytes();
+        assert!((pixels * 3 / 2..pixels * 3 / 2 + 40_000).contains(&bytes), "{bytes} for {pixels} pixels");
+    }
+}
