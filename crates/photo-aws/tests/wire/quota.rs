@@ -108,7 +108,7 @@ async fn what_was_made_before_the_limit_was_lowered_is_still_found_by_its_key() 
     let lowered = Quotas { bytes_per_day: 999, ..ALL };
     let mut expired = item.clone();
     expired["expires_at"] = json!({ "N": "1" });
-    let (store, sent) = counting(lowered, vec![read(item), ok(), read(expired)]);
+    let (store, sent) = counting(lowered, vec![read(&item), ok(), read(&expired)]);
     let photo_id = OTHER_ID.parse().unwrap();
     let found = store.create(&record(), Some(request)).await.unwrap();
     assert_eq!(found, Created::Replay { photo_ids: vec![photo_id], same_request: true });
@@ -120,7 +120,7 @@ async fn what_was_made_before_the_limit_was_lowered_is_still_found_by_its_key() 
 }
 
 /// DynamoDB's answer to a read of this item.
-fn read(item: Value) -> Answer {
+fn read(item: &Value) -> Answer {
     (200, json!({ "Item": item }).to_string())
 }
 
@@ -138,13 +138,13 @@ async fn a_refused_batch_sends_no_transaction() {
     let item = serde_json::from_str::<Value>(&text).unwrap()["CancellationReasons"][1]["Item"].clone();
     let replay = |same_request| Created::Replay { photo_ids: vec![OTHER_ID.parse().unwrap()], same_request };
     let quotas = Quotas { bytes_per_day: 1_000_000, ..ALL };
-    let full = || read(counter(8, 0, 0));
+    let full = || read(&counter(8, 0, 0));
     let refused = Created::QuotaExceeded(Exceeded::Photos);
     for (fingerprint, answers, expected, reads) in [
         (None, vec![full()], refused.clone(), 1),
         (Some("f"), vec![ok(), full()], refused, 2),
-        (Some("f"), vec![read(item.clone())], replay(true), 1),
-        (Some("another"), vec![read(item)], replay(false), 1),
+        (Some("f"), vec![read(&item)], replay(true), 1),
+        (Some("another"), vec![read(&item)], replay(false), 1),
     ] {
         let (store, sent) = counting(quotas, answers);
         let request = fingerprint.map(|fingerprint| IdempotentRequest { key: &key, fingerprint });

@@ -37,6 +37,9 @@ async fn a_render_of_a_form_is_counted_by_one_conditional_update() {
         let condition = count["ConditionExpression"].as_str().unwrap();
         assert!(condition.contains("(attribute_not_exists(renders) OR renders < :most)"), "{condition}");
         assert_eq!(count["ExpressionAttributeValues"][":most"]["N"], "3");
+        // An expired record is not due: should every render die, the reconcile function would not see it.
+        let names = count["ExpressionAttributeNames"].as_object().unwrap();
+        assert_eq!(names.values().any(|name| name == "due_at"), status == "expired", "{count}");
     }
 }
 
