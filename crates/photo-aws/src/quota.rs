@@ -85,22 +85,23 @@ impl PhotoStore {
         // for what it stood for before the limit was lowered.
         let beyond = self.quotas.refusal(Counter::default(), photos, bytes);
         let counted_for = (!self.quotas.are_off()).then(|| day(first.photo_id));
-        // A refused transaction consumes write units too. Where it would be large, or can only be refused, a read of the key
-        // and one of the counter come first; the transaction's conditions still decide.
+        // A refused transaction consumes write units too. Where it would be large, or can only be refused, a read of the counter
+        // and one of the key come first; the transaction's conditions still decide.
+        let mut refusal = beyond.map(Created::BeyondQuota);
+        if let (None, Some(day), false) = (&refusal, counted_for, further.is_empty()) {
+            let used = self.get_at(counter_key(&first.owner, day)).await?.as_ref().map(counter);
+            let exceeded = self.quotas.refusal(used.unwrap_or_default(), photos, bytes);
+            refusal = exceeded.map(Created::QuotaExceeded);
+        }
+        // After the counter: the same request that was counted meanwhile has written its key too.
         if let Some(request) = idempotent
-            && (beyond.is_some() || !further.is_empty())
+            && (refusal.is_some() || !further.is_empty())
             && let Some(key) = self.get_key(first, request).await?
         {
             return replayed(key, first, request);
         }
-        if let Some(exceeded) = beyond {
-            return Ok(Created::BeyondQuota(exceeded));
-        }
-        if let Some(day) = counted_for.filter(|_| !further.is_empty()) {
-            let used = self.get_at(counter_key(&first.owner, day)).await?.as_ref().map(counter);
-            if let Some(exceeded) = self.quotas.refusal(used.unwrap_or_default(), photos, bytes) {
-                return Ok(Created::QuotaExceeded(exceeded));
-            }
+        if let Some(refusal) = refusal {
+            return Ok(refusal);
         }
         // In this order: the counter, the photos, the key.
         let photos_at = usize::from(counted_for.is_some());
