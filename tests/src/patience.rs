@@ -1,7 +1,7 @@
-//! How long a test waits for something: until it is there, and in vain only while nothing gets on.
+//! Waits of tests. A wait fails after [`PATIENCE`] without progress, and after [`LONGEST`] in any case.
 //!
-//! Every wait of the tests is by this module. A wait ends as soon as what is waited for is there, so that patience costs
-//! nothing where all is well; a machine that is busy, or a fault that a test makes, moves the end and not the outcome.
+//! A wait ends as soon as it finds what it looks for, so patience costs nothing where all is well. A busy machine or an injected
+//! fault moves the end of a wait, not its outcome.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,10 +12,14 @@ use anyhow::{Result, ensure};
 /// reconcile longer, and a restart of the stack a minute.
 pub const PATIENCE: Duration = Duration::from_mins(5);
 
+/// The longest wait: a fault that is never lifted would count as progress for ever.
+pub const LONGEST: Duration = Duration::from_mins(30);
+
 /// One wait.
 #[derive(Debug)]
 pub struct Wait {
     what: String,
+    begun: Instant,
     since: Instant,
     looks: usize,
     progress: usize,
@@ -26,7 +30,8 @@ impl Wait {
     /// Begins to wait for something, which the error names.
     #[must_use]
     pub fn begin(what: impl fmt::Display) -> Self {
-        Self { what: what.to_string(), since: Instant::now(), looks: 0, progress: 0, patience: PATIENCE }
+        let begun = Instant::now();
+        Self { what: what.to_string(), begun, since: begun, looks: 0, progress: 0, patience: PATIENCE }
     }
 
     /// Notes how far it has come: if that is another number than before, patience begins anew. A client in an outage
@@ -41,15 +46,15 @@ impl Wait {
     /// Pauses before the next look. What was seen at the last one is part of the error.
     ///
     /// # Errors
-    /// Nothing has got on for as long as [`PATIENCE`].
+    /// There was no progress for [`PATIENCE`], or the wait has taken [`LONGEST`].
     pub async fn pause(&mut self, pause: Duration, seen: impl fmt::Debug) -> Result<()> {
         self.looks += 1;
         ensure!(
-            self.since.elapsed() < self.patience,
+            self.since.elapsed() < self.patience && self.begun.elapsed() < LONGEST,
             "waited in vain for {}: {} looks, nothing new for {:?}, at last {seen:?}",
             self.what,
             self.looks,
-            self.patience
+            self.since.elapsed()
         );
         tokio::time::sleep(pause).await;
         Ok(())

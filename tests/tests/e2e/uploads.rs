@@ -1,7 +1,9 @@
 //! Several uploads at once, forms, and what Uppy does.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use photodrop_tests::patience::Wait;
 use photodrop_tests::photos::photo;
 use photodrop_tests::{Api, Reply};
 use reqwest::Method;
@@ -101,7 +103,7 @@ async fn wait_for_all(world: &World, photo_id: &str, invocations: usize) -> usiz
         "form sent too often: not rendered again",
         "the original was replaced after this event: left to the newer event",
     ];
-    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(2);
+    let mut wait = Wait::begin(format!("{invocations} invocations"));
     loop {
         let mut ended = 0;
         for message in ENDS {
@@ -110,8 +112,8 @@ async fn wait_for_all(world: &World, photo_id: &str, invocations: usize) -> usiz
         if ended >= invocations {
             return world.aws.logged_of(photo_id, "variants written").await.unwrap();
         }
-        assert!(std::time::Instant::now() < deadline, "{ended} of {invocations} invocations have ended");
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        wait.got_to(ended);
+        wait.pause(Duration::from_millis(500), ended).await.unwrap();
     }
 }
 
