@@ -77,7 +77,7 @@ impl Run<'_> {
             (State::Deleting(_), _) => self.finish_delete(key, &tracked).await,
             (State::Settled(_), Some(unsent)) => self.announce(key, &tracked.record, unsent).await,
             (State::Settled(Outcome::Failed { .. }), None) => self.tag_failed(key, &tracked).await,
-            (State::Settled(Outcome::Ready(_)), None) => self.rest(key, &tracked).await.map(drop),
+            (State::Settled(Outcome::Ready(_)), None) => self.tag_ready(key, &tracked).await,
             (State::Pending { .. } | State::Expired { .. }, _) => self.take_up(key, &tracked).await,
         }
     }
@@ -186,6 +186,15 @@ impl Run<'_> {
             Some(now) if !still_failed(&now) => tools.objects.tag_original(key, OriginalTag::Ready).await,
             _ => Ok(()),
         }
+    }
+
+    /// Tags the original of a photo that failed before and is ready now. A run that had read the failed record may have
+    /// tagged the original `failed` after the backfill tagged it `ready`. Other ready photos are not due.
+    async fn tag_ready(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<(), AwsError> {
+        if !self.is_dry() {
+            self.tools.objects.tag_original(key, OriginalTag::Ready).await?;
+        }
+        self.rest(key, tracked).await.map(drop)
     }
 
     /// Sends the event that the function that settled the record has not sent.

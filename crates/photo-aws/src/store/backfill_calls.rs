@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
 use photo_domain::record::{Outcome, PhotoRecord, Processed, Status};
 use photo_domain::{OriginalKey, Step, upkeep};
 use time::OffsetDateTime;
@@ -45,6 +46,10 @@ impl PhotoStore {
                 .set("unsent_event", text(what.as_str()))
                 .set("unsent_event_at", text(item::timestamp(at)))
                 .due(key.photo_id, at + upkeep::ANNOUNCE_GRACE);
+        }
+        if was == Status::Failed {
+            // A tag `failed` may land after the tag `ready` of the backfill: reconcile tags the original once more.
+            change = change.set("tag_due", AttributeValue::Bool(true));
         }
         if let Some(recipe) = &processed.recipe {
             let recipe = [(":recipe", text(recipe.as_str()))];

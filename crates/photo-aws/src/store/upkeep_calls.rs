@@ -72,8 +72,8 @@ pub struct DuePage {
 pub struct DueCursor(Item);
 
 impl PhotoStore {
-    /// Marks a photo as deleted, by one write and without reading it: to clients it is gone from then on. There may be
-    /// nothing to mark; that is as good. It is due when nothing that was signed before can come any more.
+    /// Marks a photo as deleted, by one write and without reading it: to clients it is gone from then on. A missing record
+    /// is no error. The photo becomes due when every earlier signature has expired.
     pub async fn mark_deleted(&self, key: &OriginalKey, at: OffsetDateTime) -> Result<bool, AwsError> {
         let change = Change::step(Step::Delete, at)
             .set("deleted_at", text(item::timestamp(at)))
@@ -164,19 +164,23 @@ impl PhotoStore {
         Ok(self.change(key, change).await? == Changed::Applied)
     }
 
-    /// Notes that the event of a write was sent, unless another event is unsent by now. A failed photo stays due: its
-    /// original is still to be tagged.
+    /// Notes that the event of a write was sent, unless another event is unsent by now. A photo whose original is still to
+    /// be tagged stays due: a failed photo, and a ready photo that had failed before.
     pub async fn announced(&self, key: &OriginalKey, sent: Unsent) -> Result<(), AwsError> {
-        let at = [(":sent", text(item::timestamp(sent.at)))];
-        let done: &[&str] = match sent.what {
-            Announcement::Failed => &["unsent_event", "unsent_event_at"],
-            Announcement::Ready | Announcement::Deleted => &["unsent_event", "unsent_event_at", "due_at"],
+        // A deleted photo is due for its removal, which sends all unsent events.
+        let sent_at = [(":sent", text(item::timestamp(sent.at)))];
+        let clear_event = || {
+            Change::within(&[Status::Ready, Status::Failed])
+                .only_if("unsent_event_at = :sent", &sent_at)
+                .remove(&["unsent_event", "unsent_event_at"])
         };
-        // A deleted photo is due for its removal, and tells all that it owes then.
-        let change = Change::within(&[Status::Ready, Status::Failed])
-            .only_if("unsent_event_at = :sent", &at)
-            .remove(done);
-        self.change(key, change).await.map(drop)
+        if sent.what != Announcement::Failed {
+            let clear_all = clear_event().only_if("attribute_not_exists(tag_due)", &[]).remove(&["due_at"]);
+            if self.change(key, clear_all).await? != Changed::Refused(Some(Status::Ready)) {
+                return Ok(());
+            }
+        }
+        self.change(key, clear_event()).await.map(drop)
     }
 
     /// Makes a failed photo due when its renewal has ended; false if the photo is not failed, or if its event is unsent.
@@ -187,12 +191,13 @@ impl PhotoStore {
         Ok(self.change(key, change).await? == Changed::Applied)
     }
 
-    /// Takes a record out of the index for which there is nothing to do; false if something has come up since.
+    /// Takes a record out of the index for which there is nothing to do; false if something has come up since. The original
+    /// has its tag by then.
     pub async fn rest(&self, key: &OriginalKey, seen: &Tracked) -> Result<bool, AwsError> {
         let Some(due_at) = seen.due_at else { return Ok(true) };
         let change = Change::within(&[seen.record.status()])
             .only_if("due_at = :seen AND attribute_not_exists(unsent_event)", &[(":seen", seconds(due_at))])
-            .remove(&["due_at"]);
+            .remove(&["due_at", "tag_due"]);
         Ok(self.change(key, change).await? == Changed::Applied)
     }
 

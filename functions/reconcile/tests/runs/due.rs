@@ -145,6 +145,44 @@ async fn an_original_is_kept_whose_photo_is_renewed_while_it_is_tagged() {
 }
 
 #[tokio::test]
+async fn the_next_run_repairs_a_tag_that_a_run_left_wrong() {
+    // A backfill begins while this run tags the original, and the run ends before it can repair the tag.
+    let down = || (500, String::new());
+    let tagged = || (200, String::new());
+    for (after_refusal, buckets) in [(down(), vec![tagged()]), (found(ID, &ready()), vec![tagged(), down()])]
+    {
+        let table = due(&[ID], vec![found(ID, &failed()), refused("failed"), after_refusal]);
+        let (summary, calls) = run("due", Answers { table, buckets, ..Answers::default() }).await;
+        assert_eq!((tags(&calls)[0].as_str(), summary.errors), ("failed", 1));
+    }
+    // The photo is ready, and its event is sent: it is still due for its tag.
+    let mut recovered = ready();
+    recovered["tag_due"] = json!({ "BOOL": true });
+    for (status, written) in [(500, vec![]), (200, vec!["UpdateItem"])] {
+        let table = due(&[ID], vec![found(ID, &recovered), ok()]);
+        let answers = Answers { table, buckets: vec![(status, String::new())], ..Answers::default() };
+        let (summary, calls) = run("due", answers).await;
+        assert_eq!((tags(&calls), summary.errors), (vec!["ready".to_owned()], u64::from(status == 500)));
+        assert_eq!(writes(&calls.table), written, "{status}: the photo is due until its original is tagged");
+    }
+}
+
+#[tokio::test]
+async fn a_recovered_photo_stays_due_after_its_announcement() {
+    let mut unsent = ready();
+    unsent["unsent_event"] = json!({ "S": "PhotoReady" });
+    unsent["unsent_event_at"] = json!({ "S": "2026-11-24T12:00:05Z" });
+    unsent["tag_due"] = json!({ "BOOL": true });
+    let table = due(&[ID], vec![found(ID, &unsent), refused("ready"), ok()]);
+    let (summary, calls) = run("due", Answers { table, ..Answers::default() }).await;
+    assert_eq!((summary.announced, summary.errors), (1, 0));
+    let [clear_all, clear_event] = [1, 2].map(|call| body(&calls.table.all()[SHARDS + call]));
+    assert!(clear_all["ConditionExpression"].as_str().unwrap().contains("attribute_not_exists(tag_due)"));
+    assert_eq!(clear_event["UpdateExpression"], "REMOVE unsent_event, unsent_event_at");
+    assert!(clear_event["ConditionExpression"].as_str().unwrap().ends_with("unsent_event_at = :sent"));
+}
+
+#[tokio::test]
 async fn an_event_that_was_not_sent_is_sent_and_noted_with_the_same_id() {
     let mut unsent = ready();
     unsent["unsent_event"] = json!({ "S": "PhotoReady" });
@@ -157,7 +195,7 @@ async fn an_event_that_was_not_sent_is_sent_and_noted_with_the_same_id() {
         assert_eq!(name, "PhotoReady");
         assert_eq!(detail["event_id"], format!("{ID}.PhotoReady.1795521605000"));
         let clear = body(&calls.table.all()[SHARDS + 1]);
-        assert!(clear["ConditionExpression"].as_str().unwrap().ends_with("AND unsent_event_at = :sent"));
+        assert!(clear["ConditionExpression"].as_str().unwrap().contains("AND unsent_event_at = :sent"));
         assert_eq!(clear["UpdateExpression"], "REMOVE unsent_event, unsent_event_at, due_at");
     }
 }

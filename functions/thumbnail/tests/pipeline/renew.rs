@@ -52,6 +52,7 @@ async fn a_ready_photo_gets_variants_under_new_keys_and_then_its_record_names_th
     assert_eq!(update["ExpressionAttributeValues"][":from0"]["S"], "ready");
     let record = settled(&table);
     assert!(record.get("status").is_none(), "it stays ready: {record}");
+    assert!(record.get("tag_due").is_none(), "no run has tagged its original: {record}");
     assert_eq!(record["recipe"]["S"], pipeline.config.recipe.as_str());
     assert_eq!(
         (&record["renewed"]["BOOL"], &record["unsent_event"]["S"]),
@@ -186,6 +187,7 @@ async fn a_photo_that_failed_and_can_be_read_now_becomes_ready() {
     pipeline.handle(event(&[again()]), far()).await.unwrap();
     let record = settled(&table);
     assert_eq!((&record["status"]["S"], record.get("renewed")), (&json!("ready"), None));
+    assert_eq!(record["tag_due"]["BOOL"], true, "reconcile tags the original once more");
     let update: Value = serde_json::from_slice(&table.all()[1].body).unwrap();
     assert_eq!(update["ExpressionAttributeValues"][":from0"]["S"], "failed");
     assert!(update["UpdateExpression"].as_str().unwrap().ends_with("REMOVE failure_code, failure_reason"));
