@@ -16,3 +16,4 @@ mod outputs;
 mod profiles;
 mod sanitize;
 mod support;
+mod vp8l;

@@ -250,6 +250,14 @@ fn read_normal_lengths(reader: &mut BitReader<'_>, lengths: &mut [u8]) -> Result
     if symbols_left > lengths.len() {
         return Err(INVALID);
     }
+    if let [entry] = table[..]
+        && usize::from(entry >> 4) < LITERAL_LENGTHS
+    {
+        // One length, which has no bits: not symbol by symbol, for a stream can say it of many symbols for next to nothing.
+        let same = lengths.get_mut(..symbols_left).ok_or(INVALID)?;
+        same.fill(u8::try_from(entry >> 4).unwrap_or(0));
+        return Ok(());
+    }
     let (mut at, mut previous) = (0, FIRST_LENGTH);
     while at < lengths.len() && symbols_left > 0 {
         symbols_left -= 1;
