@@ -50,12 +50,15 @@ export class Upload {
     for (let attempt = 1; ; attempt++) {
       const created = await this.created();
       this.id = created.photo_id;
-      if (created.status === "expired" && !created.upload && attempt < 3) {
-        // Nothing came in time: the key stands for a photo that will never be.
+      if (!created.upload) {
+        // The bytes came by an earlier request of the key, or the time for them is over: the photo is looked at.
+        this.on("step", "thumbnails");
+        const photo = created.status === "expired" ? created : await this.api.settled(this.id);
+        if (photo.status !== "expired" || attempt === 3) return photo;
         this.key = freshKey();
         continue;
       }
-      if (!created.upload || (await this.arrived(created.upload))) break;
+      if (await this.arrived(created.upload)) break;
       if (attempt === 3) throw new Problem("STORAGE", "The upload's address expired before everything was sent.");
     }
     this.on("step", "thumbnails");

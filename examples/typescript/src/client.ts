@@ -21,16 +21,23 @@ export class PhotodropError extends Error {
 export function photodrop(baseUrl: string, token: string) {
   const api = createClient<paths>({ baseUrl, headers: { authorization: `Bearer ${token}` } });
 
-  /** Announces a photo and brings its bytes to S3. Doing it again with the same key is the same photo. */
-  async function upload(request: UploadRequest, bytes: Uint8Array<ArrayBuffer>, key: string): Promise<string> {
+  /**
+   * Announces a photo and brings its bytes to S3. Doing it again with the same key is the same photo, or another one if
+   * no bytes came in time; `again` says whether that may be.
+   */
+  async function upload(request: UploadRequest, bytes: Uint8Array<ArrayBuffer>, key: string, again = true): Promise<string> {
     const { data, error, response } = await api.POST("/api/v4/photo/upload", {
       params: { header: { "Idempotency-Key": key } },
       body: request,
     });
     if (!data) throw problem(error, response);
-    if (data.status === "expired") throw new PhotodropError("EXPIRED", "nothing came in time: upload it with another key");
-    // Nothing to bring: the bytes came with an earlier request of the same key.
-    if (!data.upload) return data.photo_id;
+    if (!data.upload) {
+      // The bytes came with an earlier request of the same key, or the time for them is over.
+      const { status } = data.status === "pending" ? await settled(data.photo_id) : data;
+      if (status !== "expired") return data.photo_id;
+      if (again) return upload(request, bytes, crypto.randomUUID(), false);
+      throw new PhotodropError("EXPIRED", "no bytes came in time: upload it with another key");
+    }
     if (!("headers" in data.upload)) throw new PhotodropError("UNEXPECTED", `upload_method ${data.upload.method}`);
     const { method, url, headers } = data.upload;
     const put = await fetch(url, { method, headers, body: bytes });
@@ -39,7 +46,7 @@ export function photodrop(baseUrl: string, token: string) {
     return data.photo_id;
   }
 
-  /** Waits until a photo is ready or failed. */
+  /** Waits until a photo is no longer pending. */
   async function settled(photo_id: string, seconds = 60): Promise<Photo> {
     for (const end = Date.now() + seconds * 1000; Date.now() < end; ) {
       const { data, error, response } = await api.GET("/api/v4/photo/{photo_id}", { params: { path: { photo_id } } });
