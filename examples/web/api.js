@@ -31,7 +31,7 @@ export async function signIn({ endpoint, client_id: clientId }, flow) {
   return { token: result.AccessToken, refreshToken: result.RefreshToken || flow.refreshToken };
 }
 
-/** Revokes a refresh token: nobody gets another access token for it, whoever may have read it. */
+/** Revokes a refresh token, so that Cognito issues no further access token for it. */
 export async function revoke({ endpoint, client_id: clientId }, refreshToken) {
   const answer = await cognito(endpoint, "RevokeToken", { ClientId: clientId, Token: refreshToken });
   if (!answer.ok) throw new Problem("UNAVAILABLE", "Cognito did not revoke the session.");
