@@ -20,6 +20,7 @@ pub(crate) struct Change {
     sets: Vec<(String, AttributeValue)>,
     removes: Vec<&'static str>,
     adds: Vec<(&'static str, AttributeValue)>,
+    due_unless_due: Option<AttributeValue>,
 }
 
 impl Change {
@@ -42,6 +43,7 @@ impl Change {
             sets: Vec::new(),
             removes: Vec::new(),
             adds: Vec::new(),
+            due_unless_due: None,
         }
     }
 
@@ -78,6 +80,12 @@ impl Change {
         self.set("due_shard", text(item::shard(photo_id))).set("due_at", seconds(at))
     }
 
+    /// Puts the record into the index of due records, unless it is there: the record keeps its time then.
+    pub(crate) fn due_unless_due(mut self, photo_id: PhotoId, at: OffsetDateTime) -> Self {
+        self.due_unless_due = Some(seconds(at));
+        self.set("due_shard", text(item::shard(photo_id)))
+    }
+
     /// As DynamoDB takes it.
     pub(crate) fn written(self) -> Written {
         let mut names = HashMap::from([("#status".to_owned(), "status".to_owned())]);
@@ -87,6 +95,10 @@ impl Change {
             assignments.push(format!("#a{number} = :a{number}"));
             names.insert(format!("#a{number}"), name);
             values.insert(format!(":a{number}"), value);
+        }
+        if let Some(value) = self.due_unless_due {
+            assignments.push("due_at = if_not_exists(due_at, :due_at)".to_owned());
+            values.insert(":due_at".to_owned(), value);
         }
         let mut additions = Vec::with_capacity(self.adds.len());
         for (name, value) in self.adds {

@@ -79,12 +79,6 @@ impl PhotoId {
         OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// When it was made, in milliseconds of the Unix epoch: the first 48 bits of a UUID version 7.
-    #[must_use]
-    pub fn unix_milliseconds(self) -> u64 {
-        self.0.as_bytes()[..6].iter().fold(0, |time, byte| time << 8 | u64::from(*byte))
-    }
-
     /// The last of its random bytes.
     pub(crate) const fn last_byte(self) -> u8 {
         self.0.as_bytes()[15]
@@ -218,7 +212,7 @@ mod tests {
     #[test]
     fn an_id_knows_when_it_was_made() {
         let id: PhotoId = "01935b7c-0000-7000-8000-000000000001".parse().unwrap();
-        assert_eq!(id.unix_milliseconds(), 0x0193_5b7c_0000);
+        assert_eq!(id.made_at().unix_timestamp_nanos(), 0x0193_5b7c_0000 * 1_000_000);
     }
 
     #[test]

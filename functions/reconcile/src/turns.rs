@@ -1,6 +1,6 @@
-//! The order in which due records are looked after: owners take turns.
+//! The order in which due records are looked after.
 //!
-//! However much one owner has to do, another owner's oldest photo is the next but a few.
+//! Owners take turns, so one owner's backlog delays another owner's oldest photo by one turn.
 
 use std::collections::HashMap;
 

@@ -51,7 +51,7 @@ pub struct OriginalCreated {
 pub enum Cause {
     /// S3: bytes have arrived.
     Upload,
-    /// The reconcile function: nothing became of the bytes. Its record bounds how often.
+    /// Reconcile: the photo is still unsettled. The record's attempt counter limits these events.
     Reconcile,
     /// A backfill: the variants are made again, even if the photo has ended.
     Backfill,

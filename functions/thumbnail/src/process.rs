@@ -103,7 +103,7 @@ impl Pipeline {
         }
         if created.cause == Cause::Upload
             && record.request.method == UploadMethod::Post
-            && !self.may_render(key, record.status()).await?
+            && !self.may_render(key).await?
         {
             return Ok(());
         }
@@ -131,9 +131,9 @@ impl Pipeline {
 
     /// Whether the photo of a form is to be rendered once more. A form can be sent again and again; S3 refuses a second PUT
     /// and a second completion, so other uploads need no count and no write.
-    async fn may_render(&self, key: &OriginalKey, was: Status) -> Result<bool, AwsError> {
+    async fn may_render(&self, key: &OriginalKey) -> Result<bool, AwsError> {
         let at = OffsetDateTime::now_utc().truncate_to_millisecond();
-        match self.store.count_render(key, was, at).await? {
+        match self.store.count_render(key, at).await? {
             RenderCount::Counted => return Ok(true),
             // The photo is ready soon, or the reconcile function takes it up when it is due.
             RenderCount::UsedUp => tracing::info!("form sent too often: not rendered again"),
@@ -303,7 +303,7 @@ fn name_variants(
         .unzip()
 }
 
-/// Notes that another event or the owner was quicker.
+/// Logs that another event or a delete settled the photo first.
 fn settled_meanwhile(status: Status) {
     tracing::info!(status = status.as_str(), "settled meanwhile: duplicate event");
 }

@@ -157,8 +157,8 @@ impl Objects {
         }
     }
 
-    /// Aborts a multipart upload, and with it removes its parts. An upload that was completed or aborted has none. Neither
-    /// has an id that is not S3's: clients name the ids that a record notes.
+    /// Aborts a multipart upload, which removes its parts. Succeeds for completed, aborted and unknown uploads: the
+    /// record's upload IDs come from clients.
     pub async fn abort_upload(&self, key: &OriginalKey, upload_id: &str) -> Result<(), AwsError> {
         let request =
             self.client.abort_multipart_upload().bucket(&self.originals_bucket).key(key.to_string());

@@ -24,22 +24,15 @@ pub enum RenderCount {
 impl PhotoStore {
     /// Counts a render of a form's photo before it begins, unless [`upkeep::MAX_FORM_RENDERS`] are counted.
     ///
-    /// The count names no owner and never expires, so a process that dies holds nothing. `was` is the status that was
-    /// read: an expired record is not due, so this write makes it due. Should this render and all others die, the
-    /// reconcile function finds it.
-    pub async fn count_render(
-        &self,
-        key: &OriginalKey,
-        was: Status,
-        at: OffsetDateTime,
-    ) -> Result<RenderCount, AwsError> {
+    /// The count names no owner and never expires, so a process that dies holds nothing. An expired record is not due, and
+    /// a pending record may expire before this write: the write makes a record due that is not. Should this render and all
+    /// others die, the reconcile function finds it.
+    pub async fn count_render(&self, key: &OriginalKey, at: OffsetDateTime) -> Result<RenderCount, AwsError> {
         let most = [(":most", number(upkeep::MAX_FORM_RENDERS.into()))];
-        let mut change = Change::step(Step::Render, at)
+        let change = Change::step(Step::Render, at)
             .only_if("(attribute_not_exists(renders) OR renders < :most)", &most)
-            .add("renders", number(1));
-        if was == Status::Expired {
-            change = change.due(key.photo_id, at + upkeep::UPLOAD_WINDOW);
-        }
+            .add("renders", number(1))
+            .due_unless_due(key.photo_id, at + upkeep::UPLOAD_WINDOW);
         Ok(match self.change(key, change).await? {
             Changed::Applied => RenderCount::Counted,
             Changed::Refused(Some(Status::Pending | Status::Expired)) => RenderCount::UsedUp,

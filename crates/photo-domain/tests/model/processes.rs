@@ -375,7 +375,8 @@ impl State {
                 Sweep::FindObject { attempts: record.attempts, expired: record.status == Status::Expired }
             }
             Status::Ready | Status::Failed => record.unsent.map_or(Sweep::Idle, Sweep::Announce),
-            // What was signed before the delete may still come: it is due again later.
+            // The model's wait is an oracle: it knows whether an upload can still come. It shows that a removal has to
+            // wait. `functions/reconcile/tests/runs/due.rs` holds the arithmetic of the wait.
             Status::Deleting if model.outlives && self.puts_left > 0 => Sweep::Idle,
             Status::Deleting => Sweep::RemoveVariants(0),
         }
