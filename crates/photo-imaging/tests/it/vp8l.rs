@@ -54,7 +54,9 @@ impl Bits {
     fn put_code_of_lengths(&mut self, length: impl Fn(u32) -> u32) {
         self.put(0, 1);
         self.put(15, 4);
-        ORDER.iter().for_each(|&symbol| self.put(length(symbol), 3));
+        for symbol in ORDER {
+            self.put(length(symbol), 3);
+        }
     }
 
     /// How many symbols of lengths follow.
@@ -137,23 +139,24 @@ fn stream(groups: Groups, count: u32) -> Vec<u8> {
             bits.put((number >> 8).reverse_bits() >> 24, 8);
         }
     } else {
-        [last & 255, last >> 8, 0, 0, 0].into_iter().for_each(|sample| bits.put_single(sample));
+        for sample in [last & 255, last >> 8, 0, 0, 0] {
+            bits.put_single(sample);
+        }
     }
     let mut group = Bits::default();
     // As long as whole bytes.
     let side_by_side = 8;
     for _ in 0..side_by_side {
-        match groups {
-            Groups::Dense => {
-                [2048, 256, 256, 256, 32].into_iter().for_each(|symbols| group.put_equal(symbols))
+        if let Groups::Dense = groups {
+            for symbols in [2048, 256, 256, 256, 32] {
+                group.put_equal(symbols);
             }
-            _ => {
-                (0..4).for_each(|_| group.put_large());
-                group.put_single(0);
-            }
+        } else {
+            (0..4).for_each(|_| group.put_large());
+            group.put_single(0);
         }
     }
-    assert!(group.count == 0 && count % side_by_side == 0);
+    assert!(group.count == 0 && count.is_multiple_of(side_by_side));
     for _ in 0..count / side_by_side {
         for &byte in &group.bytes {
             bits.put(byte.into(), 8);
@@ -165,14 +168,14 @@ fn stream(groups: Groups, count: u32) -> Vec<u8> {
     bytes
 }
 
-fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
-    let mut out = [kind, &u32::try_from(data.len()).unwrap().to_le_bytes()[..], data].concat();
+fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let mut out = [&kind, &u32::try_from(data.len()).unwrap().to_le_bytes()[..], data].concat();
     out.resize(out.len().next_multiple_of(2), 0);
     out
 }
 
 fn file(chunks: &[Vec<u8>]) -> Vec<u8> {
-    chunk(b"RIFF", &[b"WEBP".to_vec(), chunks.concat()].concat())
+    chunk(*b"RIFF", &[b"WEBP".to_vec(), chunks.concat()].concat())
 }
 
 fn u24(number: u32) -> Vec<u8> {
@@ -182,7 +185,7 @@ fn u24(number: u32) -> Vec<u8> {
 /// The chunk of a lossless picture of this side.
 fn lossless(stream: &[u8], side: u32) -> Vec<u8> {
     let bits = (side - 1) | (side - 1) << 14;
-    chunk(b"VP8L", &[&[0x2f][..], &bits.to_le_bytes(), stream].concat())
+    chunk(*b"VP8L", &[&[0x2f][..], &bits.to_le_bytes(), stream].concat())
 }
 
 /// The chunks of a lossy picture with this alpha.
@@ -192,17 +195,17 @@ fn with_alpha(stream: &[u8], side: u32) -> Vec<u8> {
     let planes = photo_webp::Planes { width: side, height: side, y: &y, u: &half, v: &half };
     let lossy = photo_webp::encode(&planes, photo_webp::Options { quality: 50.0 }).unwrap();
     // Behind RIFF's header.
-    [chunk(b"ALPH", &[&[1], stream].concat()), lossy[12..].to_vec()].concat()
+    [chunk(*b"ALPH", &[&[1], stream].concat()), lossy[12..].to_vec()].concat()
 }
 
 fn extended(flags: u8, side: u32) -> Vec<u8> {
-    chunk(b"VP8X", &[vec![flags, 0, 0, 0], u24(side - 1), u24(side - 1)].concat())
+    chunk(*b"VP8X", &[vec![flags, 0, 0, 0], u24(side - 1), u24(side - 1)].concat())
 }
 
 fn animation(pictures: &[Vec<u8>], side: u32) -> Vec<u8> {
-    let mut chunks = vec![extended(0x12, side), chunk(b"ANIM", &[0; 6])];
+    let mut chunks = vec![extended(0x12, side), chunk(*b"ANIM", &[0; 6])];
     let header = [u24(0), u24(0), u24(side - 1), u24(side - 1), u24(100), vec![0]].concat();
-    chunks.extend(pictures.iter().map(|picture| chunk(b"ANMF", &[&header, &picture[..]].concat())));
+    chunks.extend(pictures.iter().map(|picture| chunk(*b"ANMF", &[&header, &picture[..]].concat())));
     file(&chunks)
 }
 
@@ -211,7 +214,7 @@ fn placements(stream: &[u8], side: u32) -> Vec<(&'static str, Vec<u8>)> {
     let plain = lossless(&simple_stream(), side);
     let (as_picture, as_alpha) = (lossless(stream, side), with_alpha(stream, side));
     vec![
-        ("VP8L", file(&[as_picture.clone()])),
+        ("VP8L", file(std::slice::from_ref(&as_picture))),
         ("VP8L behind VP8X", file(&[extended(0x10, side), as_picture.clone()])),
         ("ALPH", file(&[extended(0x10, side), as_alpha.clone()])),
         ("VP8L of the first frame", animation(&[as_picture.clone(), plain.clone()], side)),
@@ -293,7 +296,7 @@ fn photo(width: u32, height: u32) -> Vec<u8> {
     let mut pixel = |x: u32, y: u32| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let grain = state >> 29;
-        let edge = if (x / 90 + y / 70) % 3 == 0 { 60 } else { 0 };
+        let edge = if (x / 90 + y / 70).is_multiple_of(3) { 60 } else { 0 };
         [x / 9 + grain + edge, y / 7 + grain, (x + y) / 13 + edge, 255 - (x * y) % 40]
             .map(|level| level.to_le_bytes()[0])
     };
