@@ -1,7 +1,7 @@
 //! What is said: results on stdout, everything for people on stderr.
 //!
-//! All output passes here. What a server or a file's name says is data: no character of it reaches a terminal that the
-//! terminal would obey, and none ends a line or a column.
+//! All output passes here. What a server or a file's name says is data. Control and bidirectional formatting characters
+//! are escaped. So no such text ends a line or a column.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
