@@ -158,7 +158,13 @@ impl Job {
     async fn run(&self, output: &Output) -> Result<(), CliError> {
         let file = self.checkpoint_file()?;
         // A dry run neither goes on from where a real one stopped nor lets one skip what it only looked at.
-        let saved = if self.options.dry_run { None } else { self.recall(&file)? };
+        let saved = if self.options.dry_run {
+            None
+        } else {
+            // Before a photo is started: how far a run came has to be remembered.
+            files::prepare(&file)?;
+            self.recall(&file)?
+        };
         if let Some(saved) = &saved {
             Output::say(&format!("going on after {} photos, from {}", saved.total.examined, file.display()));
         }
@@ -262,7 +268,9 @@ impl Job {
         }
         let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{}\n{}", self.function, self.source)));
         let state = State::new(None)?;
-        state.private_folder()?;
+        if !self.options.dry_run {
+            state.prepare()?;
+        }
         Ok(state.file(&format!("backfill-{}", digest.get(..16).unwrap_or_default())))
     }
 

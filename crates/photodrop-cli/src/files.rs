@@ -1,9 +1,9 @@
 //! Files that this program keeps or goes by: written whole, and read only if no other user could have written them.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
@@ -23,21 +23,20 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// Writes a file whole or not at all. A symbolic link in its place is replaced, and never followed.
 pub(crate) fn write(path: &Path, contents: &[u8], mode: u32) -> Result<(), CliError> {
     let failed = |source| CliError::Io { path: path.to_owned(), source };
-    let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
-    let fresh =
-        path.with_file_name(format!(".{}.{}.new", name.to_string_lossy(), uuid::Uuid::new_v4().simple()));
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&fresh)
-        .and_then(|mut file| file.write_all(contents))
-        .and_then(|()| std::fs::rename(&fresh, path));
-    written.map_err(|source| {
-        // It is there if it could be made and not be written.
+    let (fresh, mut file) = create_beside(path, mode).map_err(failed)?;
+    file.write_all(contents).and_then(|()| std::fs::rename(&fresh, path)).map_err(|source| {
         let _ = std::fs::remove_file(&fresh);
         failed(source)
     })
+}
+
+/// Makes a file with a random name in a file's folder.
+fn create_beside(path: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let fresh =
+        path.with_file_name(format!(".{}.{}.new", name.to_string_lossy(), uuid::Uuid::new_v4().simple()));
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh)?;
+    Ok((fresh, file))
 }
 
 /// Reads a file that is the user's own; nothing if there is none.
@@ -59,25 +58,30 @@ pub(crate) fn read_own(path: &Path) -> Result<Option<Vec<u8>>, CliError> {
     read_at_most(file, MAX_BYTES).map(Some).map_err(failed)
 }
 
-/// Makes a folder for the user alone, or closes the user's own that is open to others.
-pub(crate) fn private_folder(path: &Path) -> Result<(), CliError> {
+/// Makes a folder and the ones above it that are missing, for the user alone. One that is there keeps its mode.
+pub(crate) fn make_folder(path: &Path) -> Result<(), CliError> {
     let failed = |source| CliError::Io { path: path.to_owned(), source };
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-    let metadata = std::fs::symlink_metadata(path).map_err(failed)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
+}
+
+/// Makes sure that no other user can put files into a folder, or replace them there.
+pub(crate) fn own_folder(path: &Path) -> Result<(), CliError> {
+    let metadata =
+        std::fs::symlink_metadata(path).map_err(|source| CliError::Io { path: path.to_owned(), source })?;
     if !metadata.is_dir() {
         return Err(not_trusted(path, "is a symbolic link"));
     }
-    own(path, &metadata, metadata.mode() & !WRITABLE_BY_OTHERS)?;
-    if metadata.mode() & 0o077 != 0 {
-        std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
-    }
-    Ok(())
+    own(path, &metadata, metadata.mode())
 }
 
-/// Whether no other user can put files into a folder, or replace them there.
-pub(crate) fn is_own_folder(path: &Path) -> bool {
-    std::fs::symlink_metadata(path)
-        .is_ok_and(|metadata| metadata.is_dir() && own(path, &metadata, metadata.mode()).is_ok())
+/// Makes sure that a file can be written later. Its folder is made if it is missing.
+pub(crate) fn prepare(path: &Path) -> Result<(), CliError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        make_folder(folder)?;
+    }
+    let failed = |source| CliError::Io { path: path.to_owned(), source };
+    let (fresh, _) = create_beside(path, PRIVATE).map_err(failed)?;
+    std::fs::remove_file(fresh).map_err(failed)
 }
 
 fn own(path: &Path, metadata: &Metadata, mode: u32) -> Result<(), CliError> {
@@ -114,7 +118,8 @@ fn read_at_most(file: File, limit: u64) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 
@@ -185,21 +190,27 @@ mod tests {
     }
 
     #[test]
-    fn a_private_folder_is_made_so_and_an_open_one_is_closed() {
+    fn a_new_folder_is_private_and_one_that_was_there_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
-        private_folder(&path).unwrap();
+        make_folder(&path).unwrap();
         assert_eq!((mode_of(&path), mode_of(path.parent().unwrap())), (0o700, 0o700));
-        // An earlier version left it to the umask.
         for (mode, own) in [(0o755, true), (0o775, false), (0o777, false)] {
             std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            assert_eq!(is_own_folder(&path), own, "{mode:o}");
-            private_folder(&path).unwrap();
-            assert_eq!((mode_of(&path), is_own_folder(&path)), (0o700, true));
+            make_folder(&path).unwrap();
+            assert_eq!((mode_of(&path), own_folder(&path).is_ok()), (mode, own), "{mode:o}");
         }
         let link = folder.path().join("link");
         symlink(&path, &link).unwrap();
-        assert!(private_folder(&link).unwrap_err().to_string().contains("symbolic link"));
-        assert!(!is_own_folder(&link));
+        assert!(own_folder(&link).unwrap_err().to_string().contains("symbolic link"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_known_before() {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(&folder.path().join("a/b.json")).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path().join("a")).unwrap().count(), 0);
+        prepare(&folder.path().join("x".repeat(240))).unwrap_err();
+        prepare(Path::new("..")).unwrap_err();
     }
 }

@@ -23,8 +23,23 @@ impl Photo {
         reply.json().map(Self)
     }
 
-    /// Waits until a photo is ready or failed.
+    /// Waits until a photo is ready or failed. One that has expired can still become so: its bytes may be on their way.
     pub(crate) async fn settled(api: &Api, photo_id: &str, timeout: Duration) -> Result<Self, CliError> {
+        Self::beyond(api, photo_id, timeout, &["pending", "expired"]).await
+    }
+
+    /// Waits until a photo is no longer pending.
+    pub(crate) async fn decided(api: &Api, photo_id: &str, timeout: Duration) -> Result<Self, CliError> {
+        Self::beyond(api, photo_id, timeout, &["pending"]).await
+    }
+
+    /// Waits until a photo has none of these statuses.
+    async fn beyond(
+        api: &Api,
+        photo_id: &str,
+        timeout: Duration,
+        statuses: &[&str],
+    ) -> Result<Self, CliError> {
         let deadline = Instant::now() + timeout;
         let path = path(photo_id)?;
         let mut etag = String::new();
@@ -34,7 +49,7 @@ impl Photo {
             let reply = api.expect(Method::GET, &path, headers, None, &expected).await?;
             if reply.status == StatusCode::OK {
                 let photo = Self(reply.json()?);
-                if !matches!(photo.status(), "pending" | "expired") {
+                if !statuses.contains(&photo.status()) {
                     return Ok(photo);
                 }
             }

@@ -65,6 +65,11 @@ impl FileProgress {
         self.bar.set_message(text);
     }
 
+    /// Does something that writes to the terminal, with the bars out of the way.
+    pub(crate) fn aside(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+
     /// Bytes that need not be sent.
     pub(crate) fn skip(&self, bytes: u64) {
         self.bar.inc(bytes);

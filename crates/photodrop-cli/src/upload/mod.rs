@@ -7,6 +7,7 @@ mod multipart;
 pub(crate) mod state;
 
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -28,7 +29,7 @@ use crate::source::Source;
 use crate::target::Target;
 use crate::upload::state::State;
 
-/// How often an upload is asked for anew whose URL did not last.
+/// How often an upload is asked for whose URL did not last.
 const MAX_URLS: u32 = 3;
 const MIB: u64 = 1024 * 1024;
 
@@ -39,6 +40,8 @@ struct Uploader {
     state: State,
     /// As many requests with bytes are under way at once as there are permits.
     permits: Semaphore,
+    /// Done once it is said that no unfinished upload is remembered.
+    unremembered: Once,
 }
 
 /// The answer to a request for an upload.
@@ -79,7 +82,8 @@ pub(crate) async fn run(global: &Global, arguments: Arguments, output: &Output) 
     let state = State::new(arguments.state.as_deref())?;
     let files = arguments.files.clone();
     let jobs = usize::from(arguments.jobs);
-    let uploader = Uploader { api, state, permits: Semaphore::new(jobs), arguments };
+    let uploader =
+        Uploader { api, state, permits: Semaphore::new(jobs), unremembered: Once::new(), arguments };
     let size_bytes =
         files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
     let progress = Progress::new(files.len(), size_bytes);
@@ -159,17 +163,23 @@ impl Uploader {
                 continue;
             };
             let Some(how) = created.upload else {
-                // Only when the key is one of an earlier run.
-                match created.status.as_str() {
-                    // Whose bytes never came: what stands for it is of no use any more.
+                // The bytes came by an earlier request of the key, or the time for them is over.
+                let mut status = created.status;
+                if status == "pending" {
+                    // The API does not know yet whether they came.
+                    bar.say("status");
+                    let photo = Photo::decided(&self.api, &created.photo_id, self.patience()).await?;
+                    photo.status().clone_into(&mut status);
+                }
+                match status.as_str() {
+                    // The key stands for a photo that takes no bytes any more.
                     "expired" => {
                         key = fresh_key();
                         continue;
                     }
                     "failed" => return Err(self.failed(created.photo_id).await?),
-                    _ => {}
+                    _ => return self.wait(created.photo_id, &status, source, bar, true, 0).await,
                 }
-                return self.wait(created.photo_id, &created.status, source, bar, true, 0).await;
             };
             let sent = if how.method == "multipart" {
                 multipart::send(self, source, &created.photo_id, &key, &how, bar).await?
@@ -267,6 +277,11 @@ impl Uploader {
         Ok(CliError::PhotoFailed { photo_id, code })
     }
 
+    /// How long one photo is waited for.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.arguments.wait_timeout)
+    }
+
     async fn wait(
         &self,
         photo_id: String,
@@ -279,8 +294,7 @@ impl Uploader {
         let mut status = status.to_owned();
         if self.arguments.wait {
             bar.say("thumbnails");
-            let timeout = Duration::from_secs(self.arguments.wait_timeout);
-            let photo = Photo::settled(&self.api, &photo_id, timeout).await?;
+            let photo = Photo::settled(&self.api, &photo_id, self.patience()).await?;
             if let Some(code) = photo.failure() {
                 return Err(CliError::PhotoFailed { photo_id, code: code.to_owned() });
             }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{Outgoing, Reply, element};
 use crate::error::CliError;
+use crate::output::Output;
 use crate::photo::{self, Photo};
 use crate::progress::FileProgress;
 use crate::source::Source;
@@ -129,14 +130,16 @@ impl Session<'_> {
             return Err(reply.storage_error());
         };
         let upload_id = unescaped(upload_id);
-        state.remember(
-            key,
-            &Unfinished {
-                photo_id: self.photo_id.to_owned(),
-                upload_id: upload_id.clone(),
-                part_size_bytes: self.part_size_bytes,
-            },
-        )?;
+        let unfinished = Unfinished {
+            photo_id: self.photo_id.to_owned(),
+            upload_id: upload_id.clone(),
+            part_size_bytes: self.part_size_bytes,
+        };
+        if let Err(error) = state.remember(key, &unfinished) {
+            // The upload can be done all the same. Only after an interruption it begins again.
+            let warn = || Output::say(&format!("no unfinished upload is remembered: {error}"));
+            self.uploader.unremembered.call_once(|| self.bar.aside(warn));
+        }
         Ok((upload_id, Parts::new()))
     }
 

@@ -34,9 +34,10 @@ impl State {
         })
     }
 
-    /// The folder, for the user alone.
-    pub(crate) fn private_folder(&self) -> Result<&Path, CliError> {
-        files::private_folder(&self.folder).map(|()| self.folder.as_path())
+    /// Makes the folder if it is missing, and makes sure that no other user can write to it.
+    pub(crate) fn prepare(&self) -> Result<(), CliError> {
+        files::make_folder(&self.folder)?;
+        files::own_folder(&self.folder)
     }
 
     /// A file in the folder; `key` has letters, digits, `-` and `_` alone.
@@ -48,13 +49,14 @@ impl State {
     /// the upload begins again.
     pub(crate) fn recall(&self, key: &str) -> Option<Unfinished> {
         let text = files::read_own(&self.file(key)).ok()??;
-        files::is_own_folder(&self.folder).then(|| serde_json::from_slice(&text).ok())?
+        files::own_folder(&self.folder).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Remembers an upload; whole or not at all.
     pub(crate) fn remember(&self, key: &str, unfinished: &Unfinished) -> Result<(), CliError> {
         let text = serde_json::to_vec(unfinished).map_err(|error| CliError::Answer(error.to_string()))?;
-        self.private_folder()?;
+        self.prepare()?;
         files::write(&self.file(key), &text, files::PRIVATE)
     }
 

@@ -1,6 +1,9 @@
 //! The command line against a deployed stack, with real photos. Without a stack every test fails; `make e2e` starts one.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+#[path = "../support/program.rs"]
+mod program;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +17,7 @@ use photodrop_tests::patience::Wait;
 use photodrop_tests::photos::photo;
 use photodrop_tests::stack::root;
 use photodrop_tests::{Aws, Stack, aws};
+use program::program;
 use serde_json::Value;
 
 /// What a run printed as JSON lines, and how it ended.
@@ -36,16 +40,8 @@ impl Cli {
     fn command(&self, arguments: &[&str]) -> Command {
         let stack = std::env::var_os("PHOTODROP_STACK")
             .map_or_else(|| root().join(".local/stack.json"), PathBuf::from);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_photodrop"));
-        command
-            .args(arguments)
-            .arg("--json")
-            .env_remove("PHOTODROP_API")
-            .env_remove("PHOTODROP_TOKEN")
-            .env("PHOTODROP_STACK", stack)
-            .env("PHOTODROP_STATE", self.folder.path().join("state"))
-            .stdin(Stdio::null())
-            .current_dir(self.folder.path());
+        let mut command = program(self.folder.path(), &self.folder.path().join("state"));
+        command.env("PHOTODROP_STACK", stack).args(arguments).arg("--json");
         command
     }
 

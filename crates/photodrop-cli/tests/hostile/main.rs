@@ -1,81 +1,25 @@
 //! What a hostile folder and a hostile server can do to the command line. It needs no stack: the server is here.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod kept;
+mod late;
+#[path = "../support/program.rs"]
+mod program;
+mod server;
+
 use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, Output};
 
+use program::program;
 use serde_json::{Value, json};
+use server::{Answer, Asked, Server};
 
 const ID: &str = "01998a2e-7b7c-7cc0-8000-000000000001";
 
 /// Clears the screen, colours, rings, reverses the text, and forges a line and a column.
 const EVIL: &str = "\u{1b}[2J\u{9b}31m\u{7}\u{7f}\u{85}\u{202e}\u{2066}\u{2028}\r\nforged\tdone\0<end>";
-
-/// A request: its head in small letters, its target, and what its body is.
-#[derive(Clone, Debug)]
-struct Asked {
-    head: String,
-    target: String,
-    in_parts: bool,
-    has_body: bool,
-}
-
-/// Answers every request by `answer` and keeps what was asked.
-struct Server {
-    url: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
-}
-
-type Answer = fn(&Asked, &str) -> (u16, Vec<u8>);
-
-impl Server {
-    fn start(answer: Answer) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::<Mutex<Vec<Asked>>>::default();
-        let (kept, own_url) = (Arc::clone(&asked), url.clone());
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                // A client that has gone is no concern of the next one.
-                let _ = serve(stream, answer, &kept, &own_url);
-            }
-        });
-        Self { url, asked }
-    }
-
-    fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn serve(stream: TcpStream, answer: Answer, kept: &Mutex<Vec<Asked>>, url: &str) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
-            return Ok(());
-        }
-    }
-    let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    let head = head.to_lowercase();
-    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
-    let mut body = Vec::new();
-    reader.take(length.unwrap_or(0)).read_to_end(&mut body)?;
-    let in_parts = String::from_utf8_lossy(&body).contains(r#""upload_method":"multipart""#);
-    let asked = Asked { head, target, in_parts, has_body: !body.is_empty() };
-    let (status, body) = answer(&asked, url);
-    kept.lock().unwrap().push(asked);
-    let mut stream = stream;
-    // S3 gives an uploaded part its ETag; bytes over 0x7f are all of the control characters that a header can carry.
-    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {}\r\netag: \"e\"\r\n", body.len())?;
-    stream.write_all(b"x-amz-request-id: \x9b31m\r\nconnection: close\r\n\r\n")?;
-    stream.write_all(&body)
-}
 
 struct Cli {
     folder: tempfile::TempDir,
@@ -86,14 +30,10 @@ impl Cli {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// The program in a folder of its own, with nobody's settings.
+    /// The program in a folder below the one that may have a stack's description.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_photodrop"));
-        command.args(arguments).current_dir(self.path("below")).stdin(Stdio::null());
-        for name in ["PHOTODROP_API", "PHOTODROP_TOKEN", "PHOTODROP_STACK", "PHOTODROP_STACK_NAME"] {
-            command.env_remove(name);
-        }
-        command.env("PHOTODROP_STATE", self.folder.path().join("state"));
+        let mut command = program(&self.path("below"), &self.folder.path().join("state"));
+        command.env_remove("PHOTODROP_STACK").args(arguments);
         command
     }
 
@@ -109,8 +49,8 @@ impl Cli {
     fn describe(&self, api_url: &str) -> PathBuf {
         let path = self.path(".local/stack.json");
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let description =
-            json!({ "endpoint": api_url, "api_url": api_url, "region": "us-east-1", "token": "demo" });
+        let description = json!({ "endpoint": api_url, "api_url": api_url, "region": "us-east-1", "token": "demo",
+            "access_key_id": "test", "secret_access_key": "test", "reconcile_function": "reconcile" });
         fs::write(&path, description.to_string()).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         path
@@ -380,33 +320,4 @@ fn what_was_said_is_escaped_and_not_lost() {
     let mut command = cli.command(&["delete", ID, "--api", &refusing.url]);
     let refused = command.env("PHOTODROP_TOKEN", "mine").output().unwrap();
     assert_plain(&refused.stderr, Some(2), "delete");
-}
-
-#[test]
-fn what_is_remembered_of_an_upload_is_its_user_s_alone() {
-    // The parts are begun, and S3 then refuses them: the upload stays to be resumed.
-    fn begun(asked: &Asked, url: &str) -> (u16, Vec<u8>) {
-        if asked.target.contains("/api/") {
-            return evil_storage(asked, url);
-        }
-        let begins = !asked.has_body;
-        let xml = if begins { b"<UploadId>u1</UploadId>".to_vec() } else { evil_xml() };
-        (if begins { 200 } else { 400 }, xml)
-    }
-    let server = Server::start(begun);
-    let cli = Cli::new();
-    let large = cli.path("large.gif");
-    let mut gif = b"GIF89a".to_vec();
-    gif.resize(9 * 1024 * 1024, 0);
-    fs::write(&large, gif).unwrap();
-    let mut command = cli.command(&["upload", "--api", &server.url, "--retries", "0"]);
-    let failed = command.arg(&large).env("PHOTODROP_TOKEN", "mine").output().unwrap();
-    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
-    let state = cli.path("state");
-    assert!(state.is_dir(), "{failed:?}");
-    let files: Vec<_> = fs::read_dir(&state).unwrap().map(|file| file.unwrap().path()).collect();
-    let [file] = &files[..] else { panic!("{files:?}: {failed:?}") };
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&state), mode(file)), (0o700, 0o600));
-    assert!(fs::read_to_string(file).unwrap().contains("u1"));
 }
