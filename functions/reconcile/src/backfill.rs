@@ -88,7 +88,7 @@ pub struct Summary {
     pub started: u64,
     /// Objects for which there is nothing to do, or nothing can be done.
     pub skipped: u64,
-    /// Objects with which a call to AWS failed: another backfill takes them up.
+    /// Objects with which a call to AWS failed, or that cannot be started yet: another backfill takes them up.
     pub failed: u64,
     /// Where the next invocation goes on; none at the end.
     pub checkpoint: Option<String>,
@@ -181,6 +181,8 @@ enum Looked {
     Started,
     /// There is nothing to do.
     Done,
+    /// Another backfill takes it up.
+    Postponed(&'static str),
     /// Nothing can be done.
     Unfit(&'static str),
 }
@@ -245,6 +247,11 @@ impl<'a> Backfill<'a> {
                     Looked::Done => {
                         self.summary.skipped += 1;
                         None
+                    }
+                    Looked::Postponed(reason) => {
+                        self.summary.failed += 1;
+                        tracing::info!(reason, "left to the next backfill");
+                        Some(reason.to_owned())
                     }
                     Looked::Unfit(reason) => {
                         self.summary.skipped += 1;

@@ -37,14 +37,14 @@ impl Run<'_> {
     /// Looks at the next part of the originals.
     pub(crate) async fn originals(&mut self) {
         if let Err(error) = self.judge_originals().await {
-            self.failed("originals", &error);
+            self.stopped("originals", &error);
         }
     }
 
     /// Looks at the next part of the variants.
     pub(crate) async fn variants(&mut self) {
         if let Err(error) = self.judge_variants().await {
-            self.failed("variants", &error);
+            self.stopped("variants", &error);
         }
     }
 

@@ -36,14 +36,14 @@ impl Run<'_> {
             // Taking a message would hide it for a while: a dry run only counts.
             match self.tools.failures.waiting().await {
                 Ok(waiting) => self.summary.failures = waiting,
-                Err(error) => self.failed("redrive", &error),
+                Err(error) => self.stopped("redrive", &error),
             }
             return;
         }
         while self.has_time() {
             let messages = match self.tools.failures.receive(TAKEN_FOR).await {
                 Ok(messages) => messages,
-                Err(error) => return self.failed("redrive", &error),
+                Err(error) => return self.stopped("redrive", &error),
             };
             if messages.is_empty() {
                 return;

@@ -1,11 +1,12 @@
 //! One run.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use photo_aws::usage::{self, Meter};
 use photo_aws::{AwsError, EventBus, Objects, PhotoStore, Queue, ThumbnailFunction, error_chain};
 use serde::Deserialize;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use crate::config::{Config, Mode};
 use crate::summary::Summary;
@@ -90,7 +91,8 @@ impl Reconciler {
     /// Does what is to be done until `deadline`, and of the buckets as much as the configuration says.
     ///
     /// What fails is counted and logged and is due again: one photo's trouble must not keep the others waiting.
-    pub async fn run(&self, request: Request, deadline: Instant) -> Summary {
+    pub async fn run(&self, request: Request, deadline: std::time::Instant) -> Summary {
+        let deadline = Instant::from_std(deadline);
         let (started, meter) = (Instant::now(), Meter::start());
         let mode = if request.dry_run { Mode::DryRun } else { self.config.mode };
         let mut run = Run {
@@ -139,6 +141,18 @@ impl Run<'_> {
         );
     }
 
+    /// Counts and logs a step whose failure keeps the part from seeing the rest of its work: the run is not complete.
+    pub(crate) fn stopped(&mut self, step: &'static str, error: &AwsError) {
+        self.failed(step, error);
+        self.summary.complete = false;
+    }
+
+    /// The middle of the time that the part has left.
+    pub(crate) fn half_time(&self) -> Instant {
+        let now = Instant::now();
+        now + self.deadline.saturating_duration_since(now) / 2
+    }
+
     pub(crate) const fn is_dry(&self) -> bool {
         matches!(self.mode, Mode::DryRun)
     }
@@ -146,7 +160,7 @@ impl Run<'_> {
 
 /// When a run must stop taking up new work.
 #[must_use]
-pub fn deadline(context: &lambda_runtime::Context) -> Instant {
+pub fn deadline(context: &lambda_runtime::Context) -> std::time::Instant {
     let remaining = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-    Instant::now() + remaining.saturating_sub(STOP_BEFORE_END)
+    std::time::Instant::now() + remaining.saturating_sub(STOP_BEFORE_END)
 }

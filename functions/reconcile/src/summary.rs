@@ -59,9 +59,10 @@ impl Summary {
     /// something failed may not have seen the photos that are stuck: it says nothing of them, so that no alarm is over.
     pub fn metrics(&self) -> Document {
         let failed = self.errors + self.refused > 0;
+        let skipped = self.owners_skipped > 0;
         let document = Document::new()
             .value(metrics::RECONCILE_RUNS, f64::from(u8::from(!self.dry_run)))
-            .value(metrics::RECONCILE_RUNS_FAILED, f64::from(u8::from(failed)));
+            .value(metrics::RECONCILE_RUNS_FAILED, f64::from(u8::from(failed || skipped)));
         if failed && self.stuck() == 0 {
             return document;
         }

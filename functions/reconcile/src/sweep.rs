@@ -19,8 +19,10 @@ impl Run<'_> {
     pub(crate) async fn sweep(&mut self) {
         // The index lags behind the table, and what failed is still due: no photo has two turns in a run.
         let mut taken = HashSet::new();
+        // A round may end before it has read all partitions: runs and rounds begin at different ones.
+        let mut shard = self.now.minute() % upkeep::SHARDS;
         while self.has_time() {
-            let round = self.next_round(&taken).await;
+            let round = self.next_round(&taken, &mut shard).await;
             let is_last = round.is_whole();
             for key in round.in_turns() {
                 if !self.has_time() {
@@ -38,17 +40,23 @@ impl Run<'_> {
         }
     }
 
-    /// Reads every partition of the index of due records.
-    async fn next_round(&mut self, taken: &HashSet<OriginalKey>) -> Round {
+    /// Reads the partitions of the index of due records from `shard` on, for half of the time that is left: the other half
+    /// is for the records. The next round begins behind the last partition that was read.
+    async fn next_round(&mut self, taken: &HashSet<OriginalKey>, shard: &mut u8) -> Round {
+        let read_until = self.half_time();
         let mut round = Round::new(self.tools.config.max_records);
-        for shard in 0..upkeep::SHARDS {
+        for _ in 0..upkeep::SHARDS {
+            if !round.has_room_until(read_until) {
+                break;
+            }
+            let this = *shard;
+            *shard = (this + 1) % upkeep::SHARDS;
             let mut after = None;
-            while round.has_room() && self.has_time() {
-                let page = match self.tools.store.due(shard, self.now, after).await {
+            while round.has_room_until(read_until) {
+                let page = match self.tools.store.due(this, self.now, after).await {
                     Ok(page) => page,
                     Err(error) => {
-                        self.failed("due", &error);
-                        self.summary.complete = false;
+                        self.stopped("due", &error);
                         break;
                     }
                 };

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use photo_aws::DuePhoto;
 use photo_domain::{OriginalKey, OwnerId, PhotoId};
+use tokio::time::Instant;
 
 /// The most photos that a round holds in memory (some 100 bytes each).
 const MOST_HELD: usize = 50_000;
@@ -36,9 +37,9 @@ impl Round {
         }
     }
 
-    /// Whether the round has room for more. If not, what comes is left to the next round.
-    pub(crate) fn has_room(&mut self) -> bool {
-        let has_room = self.held < MOST_HELD;
+    /// Whether the round has room for more and it is not yet `end`. If not, what comes is left to the next round.
+    pub(crate) fn has_room_until(&mut self, end: Instant) -> bool {
+        let has_room = self.held < MOST_HELD && Instant::now() < end;
         self.is_whole &= has_room;
         has_room
     }
@@ -107,12 +108,19 @@ mod tests {
     }
 
     #[test]
+    fn a_round_whose_time_is_over_is_not_whole() {
+        let mut round = Round::new(100);
+        assert!(!round.has_room_until(Instant::now()) && !round.is_whole());
+    }
+
+    #[test]
     fn a_round_holds_no_more_than_it_has_room_for() {
         let mut round = Round::new(usize::MAX);
+        let end = Instant::now() + std::time::Duration::from_mins(10);
         for number in 0..50_000 {
-            assert!(round.has_room());
+            assert!(round.has_room_until(end));
             round.add(due("flood", number, 1));
         }
-        assert!(!round.has_room() && !round.is_whole());
+        assert!(!round.has_room_until(end) && !round.is_whole());
     }
 }

@@ -60,7 +60,7 @@ impl Backfill<'_> {
                 // The lifecycle rule goes by the tag: before the record can say `ready`, the original must be kept.
                 // Should the photo stay failed, it is due, and its original is tagged again.
                 if !self.tools.store.begin_renewal(key, self.now).await? {
-                    return Ok(Looked::Done);
+                    return Ok(Looked::Postponed("its event is unsent, or the photo has changed"));
                 }
                 self.tools.objects.tag_original(key, OriginalTag::Ready).await?;
             }

@@ -85,7 +85,9 @@ async fn a_failed_photo_is_due_and_its_original_kept_before_it_is_renewed() {
     for (written, tagged, counted, calls_made) in [
         (ok(), (200, String::new()), [1, 1, 0, 0], (1, 1)),
         (ok(), down(), [1, 0, 0, 1], (1, 0)),
-        (refused("ready"), down(), [1, 0, 1, 0], (0, 0)),
+        // The operator runs the backfill again: the event of the failure is unsent, or the photo has changed.
+        (refused("failed"), down(), [1, 0, 0, 1], (0, 0)),
+        (refused("ready"), down(), [1, 0, 0, 1], (0, 0)),
         (down(), down(), [1, 0, 0, 1], (0, 0)),
     ] {
         let answers = Answers {

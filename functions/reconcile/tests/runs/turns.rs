@@ -99,3 +99,34 @@ async fn an_upload_in_parts_is_looked_at_less_and_less_often() {
         assert!((expected - 2..expected + 5).contains(&due_at), "{age}: {due_at}, not {expected}");
     }
 }
+
+#[tokio::test]
+async fn the_index_is_read_from_a_partition_that_changes() {
+    let minutes = |at: OffsetDateTime| u64::from(at.minute()) % SHARDS as u64;
+    let before = minutes(OffsetDateTime::now_utc());
+    let (_, calls) = run("due", Answers { table: due(&[], vec![]), ..Answers::default() }).await;
+    let after = minutes(OffsetDateTime::now_utc());
+    let shard =
+        |call| body(call)["ExpressionAttributeValues"][":shard"]["S"].as_str().unwrap().parse().unwrap();
+    let read: Vec<u64> = calls.table.all().iter().map(shard).collect();
+    assert!([before, after].contains(&read[0]), "{read:?}");
+    let all: Vec<_> = (0..SHARDS as u64).map(|step| (read[0] + step) % SHARDS as u64).collect();
+    assert_eq!(read, all);
+}
+
+#[tokio::test]
+async fn a_part_that_cannot_see_its_work_is_not_complete() {
+    for part in ["failures", "due", "originals", "variants"] {
+        let (summary, _) = run(part, Answers::default()).await;
+        assert!(summary.errors > 0 && !summary.complete, "{part}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_skips_an_owner_counts_as_failed() {
+    for (owners_skipped, failed) in [(0, 0.0), (1, 1.0)] {
+        let lines = photo_aws::replay::Lines::capture();
+        reconcile::Summary { owners_skipped, ..reconcile::Summary::default() }.metrics().emit();
+        assert_eq!(lines.metric("ReconcileRunsFailed"), [failed]);
+    }
+}
