@@ -76,13 +76,13 @@ fn read(bytes: &[u8]) -> Option<Chunks<'_>> {
     let mut cursor = Cursor::new(cursor.take(size.min(cursor.rest().len()))?);
     cursor.take(4)?;
     let mut found = Chunks { profile: webp::icc(bytes), ..Chunks::default() };
-    let mut moves = None;
+    // Where the header does not come first, or a frame is damaged, the first frame is shown alone.
+    let moves = webp::frames(bytes).is_some();
     while let Some((kind, data)) = chunk(&mut cursor) {
-        // An animation whose header does not come first is its first frame.
-        let moves = *moves.get_or_insert(&kind == b"VP8X");
         match &kind {
             b"VP8X" => found.flags = found.flags.or(data.first().copied()),
-            b"ANIM" => found.animation = found.animation.or(data.first_chunk().copied()),
+            // The last counts, as in the walk over the frames.
+            b"ANIM" => found.animation = data.first_chunk().copied(),
             b"ANMF" if moves || found.frames.is_empty() => found.frames.push(data),
             _ => found.still.add(kind, data, found.flags.is_some_and(|flags| flags & ALPHA != 0)),
         }

@@ -10,6 +10,7 @@ mod cost;
 mod damage;
 mod floods;
 mod formats;
+mod hidden;
 mod hostile;
 mod memory;
 mod outputs;
