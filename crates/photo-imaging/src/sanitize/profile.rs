@@ -23,8 +23,9 @@ const DATE: [u8; 12] = [7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0];
 /// The light of the connection space.
 const D50: [u8; 12] = [0, 0, 0xf6, 0xd6, 0, 1, 0, 0, 0, 0, 0xd3, 0x2d];
 
-const DESCRIPTION: &str = "Color profile";
-const COPYRIGHT: &str = "Not stated";
+/// Texts of all profiles, no longer than those that they replace.
+const DESCRIPTION: &str = "ICC";
+const COPYRIGHT: &str = "n/a";
 
 /// A profile with the same colours. `None` if it is broken, or for other channels than the picture has: such a profile is
 /// passed over when the picture is shown.
@@ -75,9 +76,12 @@ pub(super) fn clean(icc: &[u8], spaces: &[[u8; 4]]) -> Option<Vec<u8>> {
     let white = [b"XYZ \0\0\0\0".as_slice(), &D50].concat();
     all.extend(tags.get(*b"wtpt").map(|_| (*b"wtpt", white.into())));
     all.extend_from_slice(&colors);
-    // Tags that overlap in the input could make much of little.
-    let most = icc.len().next_multiple_of(4) + 3 * colors.len();
-    [all, colors].into_iter().map(|tags| assemble(header, &tags)).find(|profile| profile.len() <= most)
+    // Without texts, padding alone can make it longer. Tags that overlap in the input could make much of little.
+    let padded = icc.len() + 3 * colors.len();
+    [(all, icc.len()), (colors, padded)]
+        .into_iter()
+        .map(|(tags, most)| (assemble(header, &tags), most))
+        .find_map(|(profile, most)| (profile.len() <= most).then_some(profile))
 }
 
 /// Class, spaces and intent as they are, all else as the specification has it.
