@@ -101,17 +101,39 @@ pub(crate) fn inflate(chunk: &[u8]) -> Option<Vec<u8>> {
     const NAME: usize = 79;
     /// The only method of compression there is.
     const DEFLATE: u8 = 0;
+    /// Bytes that are read at once, and by how many more may be read than come out. Blocks without content cost time and give
+    /// nothing.
+    const PIECE: usize = 64 << 10;
+    const MOST_EMPTY: usize = 256 << 10;
+    let total = |total: u64| usize::try_from(total).ok();
     let end = chunk.iter().take(NAME + 1).position(|&byte| byte == 0).filter(|&end| end > 0)?;
     let (&method, stream) = chunk[end + 1..].split_first()?;
     // Compressing makes nothing longer by more than some bytes in each 64 kB.
     if method != DEFLATE || stream.len() > MAX_BYTES + MAX_BYTES / 1000 {
         return None;
     }
-    let mut profile = vec![0; MAX_BYTES];
+    // With a byte more, by which the longest profile is told from a longer one.
+    let mut profile = vec![0; MAX_BYTES + 1];
     let mut inflater = Decompress::new(true);
-    let status = inflater.decompress(stream, &mut profile, FlushDecompress::Finish).ok()?;
-    profile.truncate(usize::try_from(inflater.total_out()).ok()?);
-    (status == Status::StreamEnd).then_some(profile)
+    loop {
+        let (read, written) = (total(inflater.total_in())?, total(inflater.total_out())?);
+        if read > written + MOST_EMPTY {
+            return None;
+        }
+        let piece = &stream[read..stream.len().min(read + PIECE)];
+        let status = inflater.decompress(piece, &mut profile[written..], FlushDecompress::None).ok()?;
+        let length = total(inflater.total_out())?;
+        let has_moved = length > written || total(inflater.total_in())? > read;
+        match status {
+            _ if length > MAX_BYTES => return None,
+            Status::StreamEnd => {
+                profile.truncate(length);
+                return Some(profile);
+            }
+            Status::Ok if has_moved => {}
+            _ => return None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! Coded pixels are copied as they are; what remains of a sender's choices in them is listed in
 //! `docs/adr/039-sanitised-original-is-written-anew.md`.
 
+mod cut;
 mod gif;
 mod inflate;
 mod jpeg;
@@ -15,14 +16,11 @@ mod png;
 mod profile;
 mod webp;
 
-use std::borrow::Cow;
-
 use image::metadata::Orientation;
 
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::probe::Probed;
-use crate::probe::gif::put_right;
 
 /// Bytes that the output may be longer than the input: a structure for the orientation, and the padding of a profile.
 const MARGIN: usize = 128;
@@ -30,7 +28,7 @@ const MARGIN: usize = 128;
 impl Probed<'_> {
     /// Writes the same pixels into a file without metadata, orientation and colour profile excepted. An animated PNG becomes its
     /// default picture. Time is linear in the length of the input and in the number of pixels. The output is at most
-    /// 128 bytes longer than the input, unless the data of a PNG holds more or less than its rows and is compressed again.
+    /// 128 bytes longer than the input, and 512 bytes for a PNG whose data holds more or less than its rows.
     ///
     /// # Errors
     /// Damage that [`crate::probe`] passed over, and a deadline that passes.
@@ -46,10 +44,7 @@ impl Probed<'_> {
             (Format::WebP, _) => {
                 webp::write(bytes, (self.header.width, self.header.height), orientation, &mut out)?;
             }
-            (Format::Gif, _) => {
-                let bytes = put_right(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned);
-                gif::write(&bytes, limits, &mut out)?;
-            }
+            (Format::Gif, _) => gif::write(bytes, limits, &mut out)?,
         }
         Ok(out)
     }

@@ -32,34 +32,24 @@ pub(crate) fn survey(bytes: &[u8]) -> Option<Survey> {
     Some(Survey { loops: file.loops, decoder_bytes: (file.pixels() * 2 + file.largest) * 4 })
 }
 
-/// The file as every decoder reads it, if it has to be put right.
-pub(crate) fn put_right(bytes: &[u8]) -> Option<Vec<u8>> {
-    let repair = Repair::of(bytes);
-    repair.is_needed.then(|| repair.parts().concat())
-}
-
 /// The file as every decoder reads it: a screen that the first frame does not fit is as large as that asks for, and what comes
 /// after the last whole block and is none ends the file. Browsers show both.
 pub(crate) struct Repair<'a> {
     signature: &'a [u8],
     screen: [u8; 4],
     blocks: &'a [u8],
-    is_needed: bool,
 }
 
 impl<'a> Repair<'a> {
     pub(crate) fn of(bytes: &'a [u8]) -> Self {
-        let unchanged = Self { signature: bytes, screen: [0; 4], blocks: &[], is_needed: false };
+        let unchanged = Self { signature: bytes, screen: [0; 4], blocks: &[] };
         let Some(file) = walk(bytes) else { return unchanged };
         let side = |side: u32| u16::try_from(side).ok().map(u16::to_le_bytes);
         let parts = bytes.get(..SIGNATURE).zip(bytes.get(SIGNATURE + 4..file.junk_at.unwrap_or(bytes.len())));
         match (parts, side(file.canvas.0), side(file.canvas.1)) {
-            (Some((signature, blocks)), Some([w0, w1]), Some([h0, h1])) => Self {
-                signature,
-                screen: [w0, w1, h0, h1],
-                blocks,
-                is_needed: file.canvas != file.screen || file.junk_at.is_some(),
-            },
+            (Some((signature, blocks)), Some([w0, w1]), Some([h0, h1])) => {
+                Self { signature, screen: [w0, w1, h0, h1], blocks }
+            }
             _ => unchanged,
         }
     }
@@ -77,8 +67,6 @@ const TRAILER: u8 = 0x3b;
 
 /// What a walk over all blocks finds.
 struct Walk {
-    /// As the screen descriptor has it.
-    screen: (u32, u32),
     /// Large enough for the first frame. Later ones that do not fit are cropped.
     canvas: (u32, u32),
     frames: u32,
@@ -110,11 +98,10 @@ impl Walk {
 
 fn walk(bytes: &[u8]) -> Option<Walk> {
     let mut cursor = Cursor::new(bytes);
-    let screen = screen(&mut cursor)?;
+    let canvas = screen(&mut cursor)?;
     // Without the extension that says how often, it is shown once.
-    let (canvas, loops) = (screen, 1);
-    let mut file =
-        Walk { screen, canvas, frames: 0, first: 0, largest: 0, loops, junk_at: None, damage: None };
+    let loops = 1;
+    let mut file = Walk { canvas, frames: 0, first: 0, largest: 0, loops, junk_at: None, damage: None };
     loop {
         let at = bytes.len() - cursor.rest().len();
         let whole = match cursor.u8() {

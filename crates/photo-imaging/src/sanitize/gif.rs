@@ -5,6 +5,7 @@ use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::probe::Cursor;
+use crate::probe::gif::Repair;
 
 const TRAILER: u8 = 0x3b;
 /// Flags of the screen and of an image: a colour table follows, and the logarithm of its size.
@@ -15,11 +16,15 @@ const DISPOSAL: u8 = 0x1c;
 const TRANSPARENT: u8 = 0x01;
 
 pub(super) fn write(bytes: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), ImagingError> {
-    let mut cursor = Cursor::new(bytes);
-    let loops = loop_count(bytes);
-    let Some(&[_, _, _, _, _, _, w0, w1, h0, h1, flags, _, _]) =
-        cursor.take(13).and_then(|s| s.first_chunk())
-    else {
+    let repair = Repair::of(bytes);
+    let (screen, blocks) = match repair.parts() {
+        // A screen that cannot be as large as its first frame.
+        [whole, [], ..] => whole.get(6..).and_then(|rest| rest.split_at_checked(4)).ok_or_else(damaged)?,
+        [_, screen, blocks, _] => (screen, blocks),
+    };
+    let loops = loop_count(blocks);
+    let mut cursor = Cursor::new(blocks);
+    let (Ok([w0, w1, h0, h1]), Some([flags, _, _])) = (<[u8; 4]>::try_from(screen), cursor.array()) else {
         return Err(damaged());
     };
     // No color resolution, background or pixel shape: browsers show none of these.
@@ -61,10 +66,10 @@ pub(super) fn write(bytes: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<
     Ok(())
 }
 
-/// The last of the extensions that tell how often the images are shown.
-fn loop_count(bytes: &[u8]) -> Option<[u8; 2]> {
-    let mut cursor = Cursor::new(bytes);
-    let flags = cursor.take(13)?[10];
+/// The last of the extensions that tell how often the images are shown. `blocks` begins behind the size of the screen.
+fn loop_count(blocks: &[u8]) -> Option<[u8; 2]> {
+    let mut cursor = Cursor::new(blocks);
+    let flags = cursor.take(3)?[0];
     cursor.take(table_bytes(flags))?;
     let mut found = None;
     loop {
@@ -111,11 +116,11 @@ fn image(
     let mut local_used: Used = [false; 256];
     let used = if table.is_empty() { global_used } else { &mut local_used };
     // Other sizes have no codes.
-    let codes = if (1..=11).contains(&min_code_size) {
-        lzw::trim(min_code_size, &data, pixels, used, limits)?
+    if (1..=11).contains(&min_code_size) {
+        lzw::trim(min_code_size, &mut data, pixels, used, limits)?;
     } else {
-        vec![]
-    };
+        data.clear();
+    }
     out.push(0x2c);
     out.extend_from_slice(&descriptor[..8]);
     // The size of a table says something only if there is one.
@@ -125,7 +130,7 @@ fn image(
     out.extend_from_slice(table);
     blank(&mut out[table_at..], &local_used);
     out.push(min_code_size);
-    for block in codes.chunks(255) {
+    for block in data.chunks(255) {
         out.push(u8::try_from(block.len()).unwrap_or(u8::MAX));
         out.extend_from_slice(block);
     }

@@ -12,17 +12,17 @@ const CODES_A_CHECK: u32 = 1 << 16;
 /// Which of 256 colours a pixel has.
 pub(super) type Used = [bool; 256];
 
-/// The codes that make `pixels` pixels, with an end code behind them, without what stands behind the end. Codes that break off
+/// Keeps the codes that make `pixels` pixels, with an end code behind them, without what stands behind the end. Codes that break off
 /// before have no end code in the output either. Marks the colours that occur.
 ///
 /// Every pixel's colour goes back to a code that is a colour itself, so those codes are the colours that are used.
 pub(super) fn trim(
     min_code_size: u8,
-    data: &[u8],
+    data: &mut Vec<u8>,
     pixels: u64,
     used: &mut Used,
     limits: &Limits,
-) -> Result<Vec<u8>, ImagingError> {
+) -> Result<(), ImagingError> {
     let clear = 1_usize << min_code_size;
     let end = clear + 1;
     let first_width = u32::from(min_code_size) + 1;
@@ -72,16 +72,16 @@ pub(super) fn trim(
         }
         at = behind;
     };
-    let mut out = data[..at.div_ceil(8)].to_vec();
-    if let Some(last) = out.last_mut()
+    data.truncate(at.div_ceil(8));
+    if let Some(last) = data.last_mut()
         && !at.is_multiple_of(8)
     {
         *last &= (1 << (at % 8)) - 1;
     }
     if complete {
-        put(&mut out, at, end, width);
+        put(data, at, end, width);
     }
-    Ok(out)
+    Ok(())
 }
 
 /// The code at a bit, least significant bit first.
@@ -95,8 +95,8 @@ fn read(data: &[u8], at: usize, width: u32) -> Option<usize> {
     Some(word >> (at % 8) & ((1 << width) - 1))
 }
 
-/// Writes a code at the end of the bits.
-fn put(out: &mut Vec<u8>, at: usize, code: usize, width: u32) {
+/// Writes a code at a bit, which is in the last byte or behind it.
+pub(super) fn put(out: &mut Vec<u8>, at: usize, code: usize, width: u32) {
     out.resize((at + width as usize).div_ceil(8), 0);
     let [b0, b1, b2, ..] = (code << (at % 8)).to_le_bytes();
     for (byte, bits) in out[at / 8..].iter_mut().zip([b0, b1, b2]) {
@@ -110,7 +110,8 @@ mod tests {
 
     fn trimmed(data: &[u8], pixels: u64) -> (Vec<u8>, Vec<usize>) {
         let mut used = [false; 256];
-        let out = trim(2, data, pixels, &mut used, &Limits::default()).unwrap();
+        let mut out = data.to_vec();
+        trim(2, &mut out, pixels, &mut used, &Limits::default()).unwrap();
         (out, (0..256).filter(|&i| used[i]).collect())
     }
 

@@ -1,10 +1,12 @@
 //! PNG: header, palette, transparency, colours and the default picture, all written anew.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use image::metadata::Orientation;
 
-use super::inflate::{Deflater, HEADER, inflate};
+use super::cut::{LONGEST_MATCH, cut};
+use super::inflate::{Deflater, HEADER, Inflated, inflate};
 use super::palette::{Indices, Used};
 use super::{profile, tiff};
 use crate::error::ImagingError;
@@ -212,11 +214,16 @@ pub(super) fn write(
     let header = header.ok_or_else(|| damaged("no IHDR chunk"))?.data;
     let shape = Shape::parse(header).ok_or_else(|| damaged("an invalid IHDR chunk"))?;
     let mut chunks = Chunks::default();
-    let (mut stream, mut has_data) = (Vec::new(), false);
+    // Mostly one chunk, which needs no copy.
+    let (mut stream, mut has_data) = (Cow::Borrowed(&[][..]), false);
     while let Some(chunk) = Chunk::next(&mut cursor) {
         match &chunk.kind {
             b"IDAT" => {
-                stream.extend_from_slice(chunk.data);
+                if stream.is_empty() {
+                    stream = Cow::Borrowed(chunk.data);
+                } else {
+                    stream.to_mut().extend_from_slice(chunk.data);
+                }
                 has_data = true;
             }
             // The data of the picture is in chunks that follow each other.
@@ -226,7 +233,7 @@ pub(super) fn write(
         }
     }
     let mut used = [shape.colour != INDEXED; 256];
-    let data = pixels(shape, &stream, &mut used, limits)?;
+    let rows = Rows::read(shape, &stream, &mut used, limits)?;
 
     out.extend_from_slice(SIGNATURE);
     put_chunk(out, *b"IHDR", header);
@@ -235,27 +242,51 @@ pub(super) fn write(
     if orientation != Orientation::NoTransforms {
         put_chunk(out, *b"eXIf", &tiff(orientation));
     }
-    put_chunk(out, *b"IDAT", &data);
+    let start = open_chunk(out, *b"IDAT");
+    rows.put(&stream, limits, out)?;
+    close_chunk(out, start);
     put_chunk(out, *b"IEND", &[]);
     Ok(())
 }
 
-/// The stream of the picture's rows. One that holds these alone keeps its codes, and any other is compressed again.
-fn pixels(shape: Shape, stream: &[u8], used: &mut Used, limits: &Limits) -> Result<Vec<u8>, ImagingError> {
-    let expected = shape.bytes();
-    let mut indices = (shape.colour == INDEXED).then(|| Indices::new(shape, used));
-    let found = inflate(stream, expected, limits, &mut |part| {
-        if let Some(indices) = &mut indices {
-            indices.push(part);
-        }
-    })?;
-    if let Some(end) = found.end.filter(|_| found.length == expected) {
-        let codes = stream.get(HEADER.len()..end).unwrap_or(&[]);
-        return Ok([&HEADER, codes, &found.checksum.to_be_bytes()].concat());
+/// What the stream of a picture says of its rows.
+struct Rows {
+    found: Inflated,
+    expected: u64,
+    /// The last bytes of the rows.
+    tail: Vec<u8>,
+}
+
+impl Rows {
+    fn read(shape: Shape, stream: &[u8], used: &mut Used, limits: &Limits) -> Result<Self, ImagingError> {
+        let expected = shape.bytes();
+        let mut indices = (shape.colour == INDEXED).then(|| Indices::new(shape, used));
+        let mut tail = Vec::new();
+        let found = inflate(stream, expected, limits, &mut |part| {
+            if let Some(indices) = &mut indices {
+                indices.push(part);
+            }
+            tail.extend_from_slice(&part[part.len().saturating_sub(LONGEST_MATCH)..]);
+            tail.drain(..tail.len().saturating_sub(LONGEST_MATCH));
+        })?;
+        Ok(Self { found, expected, tail })
     }
-    let mut deflater = Deflater::new();
-    inflate(stream, expected, limits, &mut |part| deflater.push(part))?;
-    Ok(deflater.finish())
+
+    /// Writes the stream of the rows: its codes if it holds these alone, and else those up to the last row or to the damage.
+    fn put(&self, stream: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), ImagingError> {
+        let found = &self.found;
+        let codes = stream.get(HEADER.len()..).unwrap_or(&[]);
+        out.extend_from_slice(&HEADER);
+        if let Some(end) = found.end.filter(|_| found.length == self.expected) {
+            out.extend_from_slice(&codes[..end]);
+        } else {
+            let target = found.length.min(self.expected);
+            // Codes that were inflated are read once more, and fail only without an end of their block, which decoders refuse.
+            cut(codes, target, &self.tail, limits, out)?.ok_or_else(|| damaged("a block has no end"))?;
+        }
+        out.extend_from_slice(&found.checksum.to_be_bytes());
+        Ok(())
+    }
 }
 
 /// Whether these are primaries and a curve that ITU-T H.273 knows, of RGB.
@@ -288,12 +319,25 @@ impl<'a> Chunk<'a> {
 }
 
 fn put_chunk(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
-    // The file had a length of 32 bits for more.
-    let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(&kind);
+    let start = open_chunk(out, kind);
     out.extend_from_slice(data);
-    out.extend_from_slice(&crc(kind, data).to_be_bytes());
+    close_chunk(out, start);
+}
+
+/// Begins a chunk and gives the place of its data.
+fn open_chunk(out: &mut Vec<u8>, kind: [u8; 4]) -> usize {
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&kind);
+    out.len()
+}
+
+fn close_chunk(out: &mut Vec<u8>, start: usize) {
+    // The file had a length of 32 bits for more.
+    let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX);
+    out[start - 8..start - 4].copy_from_slice(&length.to_be_bytes());
+    let mut crc = flate2::Crc::new();
+    crc.update(&out[start - 4..]);
+    out.extend_from_slice(&crc.sum().to_be_bytes());
 }
 
 fn crc(kind: [u8; 4], data: &[u8]) -> u32 {

@@ -14,6 +14,7 @@ mod gif;
 mod icc;
 mod jpeg;
 mod png;
+mod streams;
 mod webp;
 
 /// What is hidden.
@@ -22,6 +23,7 @@ const SECRET: &[u8] = b"SECRET+hidden+by+the+sender";
 const TRACE: &[u8] = b"SECR";
 
 /// A file with the secret somewhere.
+#[derive(Clone)]
 struct Hidden {
     place: String,
     bytes: Vec<u8>,
@@ -99,7 +101,10 @@ fn at_each_place<T: Clone>(
         .collect()
 }
 
-/// One file of each `step`, other ones each time: together they have each place, and each extra many of the places.
-fn some(files: Vec<Hidden>, time: usize, step: usize) -> impl Iterator<Item = Hidden> {
-    files.into_iter().skip(time % step).step_by(step)
+/// One of the files, the next one each time: together they have each place and each extra, but not each extra at each place.
+fn one(mut files: Vec<Hidden>, time: usize) -> Option<Hidden> {
+    // In front of a file's start it is no photo any more.
+    files.retain(|file| probe(&file.bytes, &Limits::default()).is_ok());
+    let count = files.len().max(1);
+    files.into_iter().nth(time % count)
 }

@@ -1,6 +1,6 @@
 //! Blocks, extensions, sub-blocks, tables of colours and the bits that nothing reads.
 
-use super::{Hidden, SECRET, at_each_place, check, hidden, some};
+use super::{Hidden, SECRET, at_each_place, check, hidden, one};
 use crate::support::read;
 
 /// Screen with its table, or a block, with what stands in it.
@@ -106,14 +106,18 @@ fn files() -> impl Iterator<Item = (&'static str, Vec<Part>)> {
 
 #[test]
 fn extensions_of_every_label() {
-    let (name, parts) = files().next().unwrap();
+    // The smallest.
+    let (name, parts) = files().last().unwrap();
     let mut checked = 0;
     for label in 0..=0xff {
         let extra = Part::Extension(label, vec![SECRET.to_vec(), SECRET.to_vec()]);
         let files = at_each_place(&format!("{name} {label:02x}"), &parts, &extra, write);
-        checked += check(some(files, label.into(), 2));
+        // Decoders refuse an extension that they do not know at some places.
+        let count = files.len();
+        let mut files = files.into_iter().cycle().skip(usize::from(label) % count).take(count);
+        checked += check(files.find(|file| super::shown(&file.bytes).is_ok()));
     }
-    assert!(checked > 254, "{checked}");
+    assert!(checked > 250, "{checked}");
 }
 
 #[test]
@@ -132,7 +136,8 @@ fn extensions_as_those_that_are_read() {
     for (name, parts) in files() {
         for (index, blocks) in extra.iter().enumerate() {
             let extra = Part::Extension(0xff, blocks.clone());
-            checked += check(at_each_place(&format!("{name} application {index}"), &parts, &extra, write));
+            let files = at_each_place(&format!("{name} application {index}"), &parts, &extra, write);
+            checked += check(one(files, index));
         }
         for blocks in [
             vec![vec![0, 0, 0, 0], SECRET.to_vec()],
@@ -143,7 +148,7 @@ fn extensions_as_those_that_are_read() {
             checked += check(at_each_place(&format!("{name} control"), &parts, &extra, write));
         }
     }
-    assert!(checked > 100, "{checked}");
+    assert!(checked > 30, "{checked}");
 }
 
 fn with_each(

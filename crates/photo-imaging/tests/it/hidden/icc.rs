@@ -105,20 +105,26 @@ fn in_jpeg(name: &str, profile: &[u8]) -> Vec<u8> {
 
 #[test]
 fn profiles_of_jpeg_keep_their_colours_alone() {
-    for name in [
+    let mut checked = 0;
+    // A fifth of the places in each file.
+    for (file, name) in [
         "display-p3.jpg",
         "adobe-rgb.jpg",
         "grayscale-gamma.jpg",
         "cmyk-profile.jpg",
         "odd-gray-in-colours.jpg",
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let profile = profile(name);
-        let files = hide(&profile).into_iter().filter_map(|file| {
+        let files = hide(&profile).into_iter().skip(file).step_by(5).filter_map(|file| {
             let bytes = in_jpeg(name, &file.bytes);
             super::traces(&bytes).then(|| hidden(format!("{name} {}", file.place), bytes))
         });
-        assert!(check(files) > 200, "{name}");
+        checked += check(files);
     }
+    assert!(checked > 200, "{checked}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Segments, what stands between them, and what tables and scans have no use for.
 
-use super::{Hidden, SECRET, at_each_place, check, hidden, some};
+use super::{Hidden, SECRET, at_each_place, check, hidden, one};
 use crate::support::read;
 
 /// A marker, its segment if it has one, and what stands behind it up to the next: data of a scan, or nothing.
@@ -66,14 +66,15 @@ fn files() -> impl Iterator<Item = (&'static str, Vec<Part>)> {
 
 #[test]
 fn segments_of_every_marker() {
-    let (name, parts) = files().next().unwrap();
+    // The smallest.
+    let (name, parts) = files().find(|(name, _)| *name == "display-p3.jpg").unwrap();
     let mut checked = 0;
     for marker in 0..=0xff {
         let body = [b"JFIF\0".as_slice(), SECRET].concat();
         let files = at_each_place(&format!("{name} {marker:02x}"), &parts, &part(marker, &body), write);
-        checked += check(some(files, marker.into(), 4));
+        checked += check(one(files, marker.into()));
     }
-    assert!(checked > 500, "{checked}");
+    assert!(checked > 200, "{checked}");
 }
 
 #[test]
@@ -98,11 +99,11 @@ fn segments_named_as_those_that_are_read() {
     let mut checked = 0;
     for (name, parts) in files() {
         for (index, (marker, body)) in extra.iter().enumerate().filter(|(_, (_, body))| body.len() > 20) {
-            checked +=
-                check(at_each_place(&format!("{name} extra {index}"), &parts, &part(*marker, body), write));
+            let files = at_each_place(&format!("{name} extra {index}"), &parts, &part(*marker, body), write);
+            checked += check(one(files, index));
         }
     }
-    assert!(checked > 600, "{checked}");
+    assert!(checked > 60, "{checked}");
 }
 
 /// The file with each part changed in turn.
@@ -175,7 +176,8 @@ fn tables() -> Vec<Part> {
 fn tables_that_no_scan_uses() {
     let mut checked = 0;
     for (name, parts) in files() {
-        for table in tables() {
+        let shown = super::shown(&write(&parts)).unwrap();
+        for (index, table) in tables().into_iter().enumerate() {
             // One that is used changes the picture, or is no damage to it: then it counts.
             let files = at_each_place(
                 &format!("{name} table {:02x?}", &table.body.as_ref().unwrap()[..1]),
@@ -183,12 +185,11 @@ fn tables_that_no_scan_uses() {
                 &table,
                 write,
             );
-            let shown = super::shown(&write(&parts)).unwrap();
-            let unused = files.into_iter().filter(|file| super::shown(&file.bytes).as_ref() == Ok(&shown));
+            let unused = one(files, index).filter(|file| super::shown(&file.bytes).as_ref() == Ok(&shown));
             checked += check(unused);
         }
     }
-    assert!(checked > 400, "{checked}");
+    assert!(checked > 30, "{checked}");
 }
 
 #[test]

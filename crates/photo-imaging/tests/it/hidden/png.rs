@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
-use super::{Hidden, SECRET, at_each_place, check, hidden, some};
+use super::{Hidden, SECRET, at_each_place, check, hidden, one};
 use crate::support::read;
 
 pub(super) type Chunk = ([u8; 4], Vec<u8>);
@@ -98,14 +98,14 @@ fn without_other_alphas(name: &str, kind: [u8; 4], chunks: &[Chunk], files: Vec<
 #[test]
 fn chunks_of_every_kind() {
     let mut checked = 0;
-    for (name, chunks) in files() {
-        for (index, kind) in kinds().into_iter().enumerate() {
+    for (file, (name, chunks)) in files().enumerate() {
+        for (index, kind) in kinds().into_iter().enumerate().skip(file % 3).step_by(3) {
             let place = format!("{name} {}", String::from_utf8_lossy(&kind));
             let files = at_each_place(&place, &chunks, &(kind, SECRET.to_vec()), write);
-            checked += check(some(without_other_alphas(name, kind, &chunks, files), index, 3));
+            checked += check(one(without_other_alphas(name, kind, &chunks, files), index / 3));
         }
     }
-    assert!(checked > 300, "{checked}");
+    assert!(checked > 80, "{checked}");
 }
 
 /// A content that a decoder takes, of each kind of a fixed length.
@@ -131,10 +131,10 @@ fn contents() -> Vec<Chunk> {
 fn tails_of_chunks() {
     let mut checked = [0; 3];
     for (name, chunks) in files() {
-        for (kind, content) in contents() {
+        for (index, (kind, content)) in contents().into_iter().enumerate() {
             let place = format!("{name} tail of {}", String::from_utf8_lossy(&kind));
             let files = at_each_place(&place, &chunks, &(kind, [&content, SECRET].concat()), write);
-            checked[0] += check(without_other_alphas(name, kind, &chunks, files));
+            checked[0] += check(one(without_other_alphas(name, kind, &chunks, files), index));
         }
         checked[1] += check((0..chunks.len()).map(|at| {
             let mut chunks = chunks.clone();
@@ -144,14 +144,14 @@ fn tails_of_chunks() {
         checked[2] +=
             check([hidden(format!("{name} behind the end"), [write(&chunks), SECRET.to_vec()].concat())]);
     }
-    assert!(checked[0] > 250 && checked[1] > 9 && checked[2] == 9, "{checked:?}");
+    assert!(checked[0] > 60 && checked[1] > 9 && checked[2] == 9, "{checked:?}");
 }
 
 #[test]
 fn values_that_change_no_pixel() {
     let mut checked = 0;
     for (name, chunks) in files() {
-        for (kind, content) in contents() {
+        for (index, (kind, content)) in contents().into_iter().enumerate() {
             // Palettes that are used, and the colour that is transparent, are of the picture.
             if matches!(&kind, b"PLTE" | b"tRNS")
                 && !matches!(name, "rgb.png" | "alpha.png" | "gray-alpha.png")
@@ -161,11 +161,11 @@ fn values_that_change_no_pixel() {
             let filled: Vec<u8> = SECRET.iter().copied().cycle().take(content.len()).collect();
             if content.len() >= super::TRACE.len() && &kind != b"tRNS" {
                 let place = format!("{name} {}", String::from_utf8_lossy(&kind));
-                checked += check(at_each_place(&place, &chunks, &(kind, filled), write));
+                checked += check(one(at_each_place(&place, &chunks, &(kind, filled), write), index));
             }
         }
     }
-    assert!(checked > 200, "{checked}");
+    assert!(checked > 30, "{checked}");
 }
 
 /// The file with another stream in place of its own.

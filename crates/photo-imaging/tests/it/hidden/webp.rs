@@ -1,6 +1,6 @@
 //! Chunks of every kind, within the file and within frames, tails and reserved bytes.
 
-use super::{SECRET, at_each_place, check, hidden};
+use super::{SECRET, at_each_place, check, hidden, one};
 use crate::support::read;
 
 pub(super) type Chunk = ([u8; 4], Vec<u8>);
@@ -83,23 +83,24 @@ fn extra() -> Vec<Chunk> {
 #[test]
 fn chunks_of_every_kind_at_every_place() {
     let mut checked = 0;
-    for (name, chunks) in files() {
-        for chunk in extra() {
+    for (file, (name, chunks)) in files().enumerate() {
+        for (index, chunk) in extra().into_iter().enumerate().skip(file % 2).step_by(2) {
             let place = format!("{name} {}", String::from_utf8_lossy(&chunk.0));
             let files = at_each_place(&place, &chunks, &chunk, write);
-            checked += check(files.into_iter().skip(first_place(&chunks, &chunk)));
+            let files = files.into_iter().skip(first_place(&chunks, &chunk)).collect();
+            checked += check(one(files, index));
         }
     }
-    assert!(checked > 200, "{checked}");
+    assert!(checked > 40, "{checked}");
 }
 
 #[test]
 fn chunks_of_every_kind_within_a_frame() {
     let mut checked = 0;
     for (name, chunks) in files() {
-        for at in (0..chunks.len()).filter(|&at| &chunks[at].0 == b"ANMF").take(3) {
+        for at in (0..chunks.len()).filter(|&at| &chunks[at].0 == b"ANMF").take(1) {
             let (head, body) = chunks[at].1.split_at(16);
-            for extra in extra() {
+            for (index, extra) in extra().into_iter().enumerate() {
                 let place = format!("{name} {at} {}", String::from_utf8_lossy(&extra.0));
                 let inner = chunks_of(body);
                 let files = at_each_place(&place, &inner, &extra, |inner| {
@@ -107,11 +108,12 @@ fn chunks_of_every_kind_within_a_frame() {
                     chunks[at].1 = [head, &write_chunks(inner, 0)].concat();
                     write(&chunks)
                 });
-                checked += check(files.into_iter().skip(first_place(&inner, &extra)));
+                let files = files.into_iter().skip(first_place(&inner, &extra)).collect();
+                checked += check(one(files, index));
             }
         }
     }
-    assert!(checked > 100, "{checked}");
+    assert!(checked > 20, "{checked}");
 }
 
 #[test]
