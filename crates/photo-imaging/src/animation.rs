@@ -55,7 +55,7 @@ impl Kept {
             return None;
         }
         let survey = match probed.header.format {
-            Format::Gif => gif::survey(probed.bytes),
+            Format::Gif => gif::survey(probed.bytes, &probed.limits),
             Format::WebP => webp::survey(probed.bytes, &probed.limits),
             Format::Jpeg | Format::Png => None,
         }?;

@@ -7,6 +7,7 @@ use super::cursor::Cursor;
 use crate::animation::Survey;
 use crate::error::ImagingError;
 use crate::format::Format;
+use crate::limits::Limits;
 
 /// Walks all blocks and counts the frames.
 pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
@@ -19,17 +20,20 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header, ImagingError> {
         frames: file.frames.max(1),
         orientation: Orientation::NoTransforms,
         has_icc: false,
-        // The canvas and, by itself, a first frame that is not as wide, both as RGBA.
-        decoder_bytes: (file.pixels() + file.first) * 4,
+        // The canvas and, apart from it, a first frame that is not as wide, both as RGBA; the frame's palette indices.
+        decoder_bytes: (file.pixels() + file.beside) * RGBA + file.first,
         damage: file.damage.or((file.frames == 0).then_some("no frame")),
     })
 }
 
-/// What all frames take, and how often they are shown. `None` if the file is damaged.
-pub(crate) fn survey(bytes: &[u8]) -> Option<Survey> {
-    let file = walk(bytes).filter(|file| file.damage.is_none())?;
-    // What the next frame is put on, what is shown, and the frame itself.
-    Some(Survey { loops: file.loops, decoder_bytes: (file.pixels() * 2 + file.largest) * 4 })
+/// What all frames take, and how often they are shown. `None` if the file is damaged, or if its frames, which may be larger than the
+/// canvas, have more pixels than the limits allow.
+pub(crate) fn survey(bytes: &[u8], limits: &Limits) -> Option<Survey> {
+    let file =
+        walk(bytes).filter(|file| file.damage.is_none() && file.frame_pixels <= limits.max_frame_pixels)?;
+    // What the next frame is put on, what is shown, and the frame itself: as RGBA and as palette indices.
+    let decoder_bytes = (file.pixels() * 2 + file.largest) * RGBA + file.largest;
+    Some(Survey { loops: file.loops, decoder_bytes })
 }
 
 /// The file as every decoder reads it: a screen that the first frame does not fit is as large as that asks for, and what comes
@@ -64,14 +68,20 @@ impl<'a> Repair<'a> {
 /// Bytes of `GIF89a`.
 const SIGNATURE: usize = 6;
 const TRAILER: u8 = 0x3b;
+/// Bytes of a pixel.
+const RGBA: u64 = 4;
 
 /// What a walk over all blocks finds.
 struct Walk {
     /// Large enough for the first frame. Later ones that do not fit are cropped.
     canvas: (u32, u32),
     frames: u32,
-    /// Pixels of the first frame, 0 if it is as wide as the canvas and so decoded in place.
+    /// Pixels of the first frame.
     first: u64,
+    /// The same, but 0 if the frame is as wide as the canvas and so decoded in place.
+    beside: u64,
+    /// Pixels of all frames.
+    frame_pixels: u64,
     /// Pixels of the largest.
     largest: u64,
     loops: u16,
@@ -89,9 +99,11 @@ impl Walk {
         if self.frames == 0 {
             let (width, height) = self.canvas;
             self.canvas = (width.max(frame.right), height.max(frame.bottom));
-            self.first = if frame.width == self.canvas.0 { 0 } else { frame.pixels };
+            self.first = frame.pixels;
+            self.beside = if frame.width == self.canvas.0 { 0 } else { frame.pixels };
         }
         self.frames += 1;
+        self.frame_pixels = self.frame_pixels.saturating_add(frame.pixels);
         self.largest = self.largest.max(frame.pixels);
     }
 }
@@ -101,7 +113,17 @@ fn walk(bytes: &[u8]) -> Option<Walk> {
     let canvas = screen(&mut cursor)?;
     // Without the extension that says how often, it is shown once.
     let loops = 1;
-    let mut file = Walk { canvas, frames: 0, first: 0, largest: 0, loops, junk_at: None, damage: None };
+    let mut file = Walk {
+        canvas,
+        frames: 0,
+        first: 0,
+        beside: 0,
+        frame_pixels: 0,
+        largest: 0,
+        loops,
+        junk_at: None,
+        damage: None,
+    };
     loop {
         let at = bytes.len() - cursor.rest().len();
         let whole = match cursor.u8() {

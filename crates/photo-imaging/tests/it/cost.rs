@@ -74,7 +74,8 @@ pub(crate) struct Cost {
 
 /// Probes and renders `photo` in a child process.
 pub(crate) fn measure(photo: &[u8], job: &Job) -> Cost {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    // Of Linux: the program that runs, also where a build has replaced its file.
+    let mut child = Command::new("/proc/self/exe")
         .args(["--exact", "cost::child", "--nocapture", "--test-threads=1"])
         .env(JOB, job.to_text())
         .stdin(Stdio::piped())

@@ -225,17 +225,27 @@ fn png_by_rows_and_whole_keeps_to_its_estimate() {
 fn gif_keeps_to_its_estimate() {
     let (width, height) = (4400, 4000);
     let whole = (0, 0, width, height);
-    let table: [(&str, Vec<u8>, bool); 6] = [
+    let table: [(&str, Vec<u8>, bool); 7] = [
         ("whole", gif((width, height), &[whole]), false),
         ("a part", gif((width, height), &[(1, 1, width - 2, height - 2)]), false),
         ("grown", gif((1, 1), &[whole]), false),
         ("grown by its place", gif((1, 1), &[(width - 1, height - 1, 1, 1)]), false),
         ("kept", gif((width, height), &[whole, whole]), true),
         ("kept in parts", gif((width, height), &[whole, (1, 1, width - 2, height - 2)]), true),
+        ("kept, a frame beyond the screen", gif((99, 99), &[(0, 0, 99, 99), (0, 0, 9000, 9000)]), true),
     ];
     for (name, photo, animation) in table {
         assert_covered(name, &photo, &Job { animation, ..Job::default() });
     }
+}
+
+/// Decoded one by one these would be 2.5 gigapixels, on a screen of 99 × 99 px.
+#[test]
+fn frames_beyond_the_screen_count_with_all_their_pixels() {
+    let frames: Vec<_> = [(0, 0, 99, 99)].into_iter().chain([(0, 0, 9000, 9000); 31]).collect();
+    let cost = measure(&gif((99, 99), &frames), &Job { animation: true, ..Job::default() });
+    assert_eq!(cost.outcome, Ok(()));
+    assert!(cost.peak < 16 * MIB, "all were decoded: {cost:?}");
 }
 
 #[test]
