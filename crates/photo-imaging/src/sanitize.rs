@@ -27,7 +27,8 @@ const MARGIN: usize = 128;
 
 impl Probed<'_> {
     /// Writes the same pixels into a file without metadata, orientation and colour profile excepted. An animated PNG becomes its
-    /// default picture. Time is linear in the length of the input and in the number of pixels. The output is at most
+    /// default picture. An animated WebP ends before the first frame that cannot be decoded. Bytes behind the end of a stream go.
+    /// Time is linear in the length of the input and in the number of pixels of all frames. The output is at most
     /// 128 bytes longer than the input, and 512 bytes for a PNG whose data holds more or less than its rows.
     ///
     /// # Errors
@@ -42,7 +43,8 @@ impl Probed<'_> {
             }
             (Format::Png, _) => png::write(bytes, orientation, limits, &mut out)?,
             (Format::WebP, _) => {
-                webp::write(bytes, (self.header.width, self.header.height), orientation, &mut out)?;
+                let size = (self.header.width, self.header.height);
+                webp::write(bytes, size, orientation, limits, &mut out)?;
             }
             (Format::Gif, _) => gif::write(bytes, limits, &mut out)?,
         }

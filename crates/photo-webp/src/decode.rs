@@ -8,6 +8,7 @@ mod header;
 mod levels;
 mod modes;
 mod reader;
+mod trim;
 
 use thiserror::Error;
 use wide::{i16x8, u8x16};
@@ -21,7 +22,10 @@ use crate::picture::{Edges, Neighbours, Pixels};
 use crate::predict::{self, widened};
 use crate::transform::inverse_one;
 use filter::{Filtered, Plane, put};
+use header::Header;
 use levels::{Coefficients, Content};
+use reader::BoolReader;
+pub use trim::trim_frame;
 
 /// A decoded picture: 8-bit YCbCr by BT.601, limited range, as in [`crate::Planes`]. No padding between rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +83,7 @@ pub fn decode(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Pic
     let (columns, rows) = (header.width.div_ceil(16) as usize, header.height.div_ceil(16) as usize);
     let mut planes = [16, 8, 8].map(|side| Plane::new(columns * side, rows * side));
     let mut neighbours = Neighbours::new(columns);
-    let mut above = vec![([0; 4], Filled::default()); columns];
+    let mut above = vec![Context::default(); columns];
     let mut filtered = vec![Filtered::default(); columns];
     let mut coefficients = Coefficients::NONE;
     let mut pixels = Pixels::BLACK;
@@ -89,22 +93,13 @@ pub fn decode(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Pic
             return Err(DecodeError::Stopped);
         }
         let levels = &mut partitions[row & last_partition];
-        let (mut left_modes, mut left_filled) = ([0; 4], Filled::default());
-        for (column, (above_modes, above_filled)) in above.iter_mut().enumerate() {
-            let macroblock = modes::read(&header, &mut mode_reader, above_modes, &mut left_modes);
-            let segment = usize::from(macroblock.segment) & 3;
+        let mut left = Context::default();
+        for (column, above) in above.iter_mut().enumerate() {
+            let (macroblock, any) =
+                read_macroblock(&header, (&mut mode_reader, levels), (above, &mut left), &mut coefficients);
             let whole = matches!(macroblock.luma, LumaMode::Whole(_));
-            let any = if macroblock.empty {
-                above_filled.clear(whole);
-                left_filled.clear(whole);
-                false
-            } else {
-                let steps = &header.steps[segment];
-                let around = (above_filled, &mut left_filled);
-                levels::read(levels, &header.probabilities, steps, whole, around, &mut coefficients)
-            };
-            filtered[column] =
-                Filtered { strength: header.strengths[segment][usize::from(!whole)], inside: any || !whole };
+            let strength = header.strengths[usize::from(macroblock.segment) & 3][usize::from(!whole)];
+            filtered[column] = Filtered { strength, inside: any || !whole };
             let edges = neighbours.around(column, row);
             put_together(&macroblock, &mut coefficients, edges, &mut pixels);
             neighbours.keep(column, &pixels);
@@ -120,6 +115,31 @@ pub fn decode(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Pic
     let half = (width.div_ceil(2), height.div_ceil(2));
     let (y, u, v) = (cropped(y, (width, height)), cropped(u, half), cropped(v, half));
     Ok(Picture { width: header.width, height: header.height, y, u, v })
+}
+
+/// What a macroblock's neighbours are read by: the modes of the blocks at its edge, and which blocks there have levels.
+type Context = ([u8; 4], Filled);
+
+/// Reads the modes and the levels of a macroblock. Says whether any coefficient is not zero.
+#[inline(always)]
+fn read_macroblock(
+    header: &Header,
+    (modes, levels): (&mut BoolReader<'_>, &mut BoolReader<'_>),
+    ((above_modes, above_filled), (left_modes, left_filled)): (&mut Context, &mut Context),
+    coefficients: &mut Coefficients,
+) -> (Macroblock, bool) {
+    let macroblock = modes::read(header, modes, above_modes, left_modes);
+    let whole = matches!(macroblock.luma, LumaMode::Whole(_));
+    let any = if macroblock.empty {
+        above_filled.clear(whole);
+        left_filled.clear(whole);
+        false
+    } else {
+        let steps = &header.steps[usize::from(macroblock.segment) & 3];
+        let around = (above_filled, left_filled);
+        levels::read(levels, &header.probabilities, steps, whole, around, coefficients)
+    };
+    (macroblock, any)
 }
 
 /// The upper left part of a plane.

@@ -9,6 +9,7 @@
 //!
 //! [`decode`] is the way back for the frame, [`decode_alpha`] for its alpha. [`decode_lossless`] decodes lossless pictures. All are strict about
 //! damage, and what they take is known before they run: [`decode_memory_bytes`], [`alpha_memory_bytes`], [`lossless_memory_bytes`].
+//! [`trim_frame`], [`alpha_length`] and [`lossless_length`] tell where each of these streams ends.
 
 #![expect(clippy::inline_always, reason = "measured: vectors live in registers only within one function")]
 
@@ -40,9 +41,11 @@ mod writer;
 #[cfg(test)]
 mod round_trip;
 
-pub use alpha::decode::{alpha_memory_bytes, decode_alpha};
-pub use decode::{DecodeError, Picture, decode, decode_memory_bytes};
-pub use lossless::decode::{DecodeLimits, LosslessPicture, decode_lossless, lossless_memory_bytes};
+pub use alpha::decode::{alpha_length, alpha_memory_bytes, decode_alpha};
+pub use decode::{DecodeError, Picture, decode, decode_memory_bytes, trim_frame};
+pub use lossless::decode::{
+    DecodeLimits, LosslessPicture, decode_lossless, lossless_length, lossless_memory_bytes,
+};
 use segments::Tuning;
 use thiserror::Error;
 

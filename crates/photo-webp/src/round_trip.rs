@@ -3,6 +3,7 @@
 mod alpha;
 mod lossless;
 mod others;
+mod trimmed;
 
 use std::io::Cursor;
 

@@ -83,7 +83,7 @@ fn raster((width, height): (u32, u32), channels: Channels, samples: Vec<u8>) -> 
 }
 
 /// Runs a decoder within the limits of the photo.
-fn within<T>(
+pub(crate) fn within<T>(
     limits: &Limits,
     decode: impl FnOnce(&mut DecodeLimits<'_>) -> Result<T, DecodeError>,
 ) -> Result<T, ImagingError> {

@@ -3,8 +3,10 @@
 use image::metadata::Orientation;
 
 use super::{profile, tiff};
+use crate::decode::webp::within;
 use crate::error::ImagingError;
 use crate::format::Format;
+use crate::limits::Limits;
 use crate::probe::Cursor;
 use crate::probe::webp::{self, chunk, put_chunk};
 
@@ -49,12 +51,18 @@ impl<'a> Picture<'a> {
         }
     }
 
-    fn write(&self, (width, height): (u32, u32), out: &mut Vec<u8>) -> Option<()> {
-        let (kind, data) = self.bitstream?;
+    /// Writes each stream up to the end that its decoder finds.
+    fn write(&self, size: (u32, u32), limits: &Limits, out: &mut Vec<u8>) -> Result<(), ImagingError> {
+        let (kind, data) = self.bitstream.ok_or_else(damaged)?;
         if let Some(alpha) = self.alpha {
-            put_chunk(out, *b"ALPH", &alpha_plane(alpha, width, height)?)?;
+            put(out, *b"ALPH", &alpha_plane(alpha, size, limits)?)?;
         }
-        put_chunk(out, kind, data)
+        if &kind == b"VP8L" {
+            let length = within(limits, |limits| photo_webp::lossless_length(data, limits));
+            put(out, kind, up_to(data, length)?)
+        } else {
+            put(out, kind, &within(limits, |limits| photo_webp::trim_frame(data, limits.should_stop))?)
+        }
     }
 }
 
@@ -62,11 +70,28 @@ pub(super) fn write(
     bytes: &[u8],
     size: (u32, u32),
     orientation: Orientation,
+    limits: &Limits,
     out: &mut Vec<u8>,
 ) -> Result<(), ImagingError> {
-    let damaged = || ImagingError::corrupt(Format::WebP, "the file ends inside a chunk");
     let chunks = read(bytes).ok_or_else(damaged)?;
-    put(&chunks, size, orientation, out).ok_or_else(damaged)
+    put_all(&chunks, size, orientation, limits, out)
+}
+
+fn damaged() -> ImagingError {
+    ImagingError::corrupt(Format::WebP, "the file ends inside a chunk")
+}
+
+fn put(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Result<(), ImagingError> {
+    put_chunk(out, kind, data).ok_or_else(damaged)
+}
+
+/// The part of a stream that its decoder reads. A later frame that takes more memory than the renderer may have is not decoded
+/// there either, and stays whole.
+fn up_to(data: &[u8], length: Result<usize, ImagingError>) -> Result<&[u8], ImagingError> {
+    match length {
+        Err(ImagingError::TooMuchMemory { .. }) => Ok(data),
+        length => data.get(..length?).ok_or_else(damaged),
+    }
 }
 
 fn read(bytes: &[u8]) -> Option<Chunks<'_>> {
@@ -90,7 +115,13 @@ fn read(bytes: &[u8]) -> Option<Chunks<'_>> {
     Some(found)
 }
 
-fn put(chunks: &Chunks<'_>, size: (u32, u32), orientation: Orientation, out: &mut Vec<u8>) -> Option<()> {
+fn put_all(
+    chunks: &Chunks<'_>,
+    size: (u32, u32),
+    orientation: Orientation,
+    limits: &Limits,
+    out: &mut Vec<u8>,
+) -> Result<(), ImagingError> {
     let turned = orientation != Orientation::NoTransforms;
     out.extend_from_slice(b"RIFF\0\0\0\0WEBP");
     // Only behind a header can a file say that it is to be turned.
@@ -101,38 +132,43 @@ fn put(chunks: &Chunks<'_>, size: (u32, u32), orientation: Orientation, out: &mu
             | flag(ANIMATION, !chunks.frames.is_empty())
             | flag(EXIF, turned)
             | flag(ICC, profile.is_some());
-        let [w0, w1, w2, _] = size.0.checked_sub(1)?.to_le_bytes();
-        let [h0, h1, h2, _] = size.1.checked_sub(1)?.to_le_bytes();
-        put_chunk(out, *b"VP8X", &[flags, 0, 0, 0, w0, w1, w2, h0, h1, h2])?;
+        let [w0, w1, w2, _] = size.0.checked_sub(1).ok_or_else(damaged)?.to_le_bytes();
+        let [h0, h1, h2, _] = size.1.checked_sub(1).ok_or_else(damaged)?.to_le_bytes();
+        put(out, *b"VP8X", &[flags, 0, 0, 0, w0, w1, w2, h0, h1, h2])?;
         if let Some(profile) = &profile {
-            put_chunk(out, *b"ICCP", profile)?;
+            put(out, *b"ICCP", profile)?;
         }
         if chunks.frames.is_empty() {
-            chunks.still.write(size, out)?;
+            chunks.still.write(size, limits, out)?;
         } else {
             // Browsers show no background. Frames are shown for ever, if it is not said how often.
             let [_, _, _, _, low, high] = chunks.animation.unwrap_or_default();
-            put_chunk(out, *b"ANIM", &[0, 0, 0, 0, low, high])?;
-            for &data in &chunks.frames {
-                put_chunk(out, *b"ANMF", &frame(data)?)?;
+            put(out, *b"ANIM", &[0, 0, 0, 0, low, high])?;
+            for (index, &data) in chunks.frames.iter().enumerate() {
+                match frame(data, limits) {
+                    // Browsers stop at a frame that cannot be decoded. A first one is an error, as it is in the renderer.
+                    Err(ImagingError::Corrupt { .. }) if index > 0 => break,
+                    frame => put(out, *b"ANMF", &frame?)?,
+                }
             }
         }
         if turned {
-            put_chunk(out, *b"EXIF", &tiff(orientation))?;
+            put(out, *b"EXIF", &tiff(orientation))?;
         }
     } else {
         // Without a header, a file is its first bitstream.
-        chunks.still.write(size, out)?;
+        chunks.still.write(size, limits, out)?;
     }
-    let length = u32::try_from(out.len().checked_sub(8)?).ok()?;
-    out.get_mut(4..8)?.copy_from_slice(&length.to_le_bytes());
-    Some(())
+    let length =
+        out.len().checked_sub(8).and_then(|length| u32::try_from(length).ok()).ok_or_else(damaged)?;
+    out.get_mut(4..8).ok_or_else(damaged)?.copy_from_slice(&length.to_le_bytes());
+    Ok(())
 }
 
 /// A frame of an animation: its place, its time and its picture.
-fn frame(data: &[u8]) -> Option<Vec<u8>> {
+fn frame(data: &[u8], limits: &Limits) -> Result<Vec<u8>, ImagingError> {
     let mut cursor = Cursor::new(data);
-    let mut header: [u8; 16] = cursor.array()?;
+    let mut header: [u8; 16] = cursor.array().ok_or_else(damaged)?;
     let [_, _, _, _, _, _, w0, w1, w2, h0, h1, h2, ..] = header;
     let size = (u32::from_le_bytes([w0, w1, w2, 0]) + 1, u32::from_le_bytes([h0, h1, h2, 0]) + 1);
     header[15] &= FRAME_FLAGS;
@@ -141,23 +177,16 @@ fn frame(data: &[u8]) -> Option<Vec<u8>> {
     while let Some((kind, data)) = chunk(&mut cursor) {
         picture.add(kind, data, true);
     }
-    picture.write(size, &mut out)?;
-    Some(out)
+    picture.write(size, limits, &mut out)?;
+    Ok(out)
 }
 
-/// An alpha plane without reserved bits, and without a tail if it is not compressed. The end of a compressed one is known to a
-/// decoder alone.
-fn alpha_plane(data: &[u8], width: u32, height: u32) -> Option<Vec<u8>> {
+/// An alpha plane without reserved bits and without a tail.
+fn alpha_plane(data: &[u8], size: (u32, u32), limits: &Limits) -> Result<Vec<u8>, ImagingError> {
     /// Preprocessing, filter and compression.
     const METHODS: u8 = 0x3f;
-    const COMPRESSION: u8 = 0x03;
-    let (&info, mut rest) = data.split_first()?;
-    if info & COMPRESSION == 0 {
-        let pixels = usize::try_from(u64::from(width) * u64::from(height)).ok()?;
-        rest = rest.get(..pixels).unwrap_or(rest);
-    }
-    let mut out = Vec::with_capacity(rest.len() + 1);
-    out.push(info & METHODS);
-    out.extend_from_slice(rest);
-    Some(out)
+    let length = within(limits, |limits| photo_webp::alpha_length(data, size, limits));
+    let mut out = up_to(data, length)?.to_vec();
+    *out.first_mut().ok_or_else(damaged)? &= METHODS;
+    Ok(out)
 }

@@ -54,6 +54,25 @@ pub fn alpha_memory_bytes(
     }
 }
 
+/// Returns how many bytes of an `ALPH` chunk a decoder reads, as [`crate::lossless_length`].
+///
+/// # Errors
+/// The same as of [`decode_alpha`].
+pub fn alpha_length(
+    chunk: &[u8],
+    (width, height): (u32, u32),
+    limits: &mut DecodeLimits<'_>,
+) -> Result<usize, DecodeError> {
+    let length = match parse(chunk, (width, height))?.1 {
+        Coding::Raw(data) => {
+            let samples = width as usize * height as usize;
+            data.get(..samples).ok_or(TRUNCATED)?.len()
+        }
+        Coding::Lossless(data) => lossless::length(data, (width, height), limits)?,
+    };
+    Ok(1 + length)
+}
+
 /// What the samples themselves take.
 fn alpha_bytes(width: u32, height: u32) -> u64 {
     u64::from(width) * u64::from(height)

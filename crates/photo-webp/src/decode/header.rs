@@ -8,7 +8,7 @@ use crate::steps;
 use crate::tokens::{BANDS, Probabilities};
 
 /// Bytes before the first partition.
-const TAG: usize = 10;
+pub(super) const TAG: usize = 10;
 const SEGMENTS: usize = 4;
 
 /// Probabilities of coefficients by their place in the block instead of the band of it; one place more than there is.

@@ -48,6 +48,18 @@ impl<'a> BoolReader<'a> {
         self.past_end
     }
 
+    /// How many bytes of the data, which had `length`, were compared with a split, or would be with the next one, which can be
+    /// one byte more. Whatever stands behind these changes no bit that was read.
+    pub(super) fn bytes_read(&self, length: usize) -> usize {
+        // Before the first bit.
+        if self.bits == -8 {
+            return 0;
+        }
+        // What is compared next may be waited for, and does not depend on how many bytes were filled in at once.
+        let loaded = length - self.data.len() + usize::from(self.bits < 0);
+        loaded.saturating_sub(self.bits.max(0).unsigned_abs() as usize / 8).min(length)
+    }
+
     #[inline(always)]
     fn fill(&mut self) {
         if self.bits >= 0 {
@@ -167,6 +179,7 @@ mod tests {
                     }
                 }
                 prop_assert!(!reader.past_end());
+                prop_assert!(reader.bytes_read(data.len()) <= written);
             }
         }
 

@@ -13,6 +13,7 @@ mod transform;
 
 use crate::DecodeError;
 use bits::BitReader;
+use image::{Count, Painting};
 
 /// Red, green, blue, alpha.
 type Pixel = [u8; 4];
@@ -74,6 +75,16 @@ pub fn lossless_memory_bytes(bitstream: &[u8], limits: &mut DecodeLimits<'_>) ->
     memory_bytes(header.data, (header.width, header.height), limits, 0)
 }
 
+/// Returns how many bytes of a `VP8L` chunk a decoder reads. What stands behind them is in no pixel. Prefix codes and pixels are
+/// read, and no pixels are kept: it takes less memory than [`lossless_memory_bytes`] says.
+///
+/// # Errors
+/// The same as of [`decode_lossless`].
+pub fn lossless_length(bitstream: &[u8], limits: &mut DecodeLimits<'_>) -> Result<usize, DecodeError> {
+    let header = Header::parse(bitstream)?;
+    length(header.data, (header.width, header.height), limits).map(|length| HEADER_BYTES + length)
+}
+
 impl DecodeLimits<'_> {
     /// Answers what was asked for, if it is within the limit.
     pub(crate) fn check_memory(&self, bytes: u64) -> Result<u64, DecodeError> {
@@ -119,7 +130,7 @@ pub(crate) fn decode(
     let (transforms, coded_width) = stream.transforms(width, height)?;
     let codes = stream.codes(coded_width, height, true, true)?;
     let mut pixels = Vec::with_capacity(width * height);
-    stream.pixels(&codes, coded_width, height, &mut pixels)?;
+    stream.pixels(&codes, coded_width, height, &mut Painting::new(&mut pixels, &codes))?;
     drop(codes);
     for transform in transforms.iter().rev() {
         transform.invert(&mut pixels, height, &mut stream.budget)?;
@@ -140,6 +151,20 @@ pub(crate) fn memory_bytes(
     let (_, coded_width) = stream.transforms(width, height)?;
     stream.codes(coded_width, height, true, false)?;
     Ok(stream.budget.used)
+}
+
+/// How many bytes of a stream without a header [`decode`] reads.
+pub(crate) fn length(
+    data: &[u8],
+    (width, height): (u32, u32),
+    limits: &mut DecodeLimits<'_>,
+) -> Result<usize, DecodeError> {
+    let (width, height) = (width as usize, height as usize);
+    let mut stream = Stream::new(data, limits, 0);
+    let (_, coded_width) = stream.transforms(width, height)?;
+    let codes = stream.codes(coded_width, height, true, true)?;
+    stream.pixels(&codes, coded_width, height, &mut Count(0))?;
+    Ok(stream.reader.bytes_read(data.len()))
 }
 
 /// A stream on its way to pixels.

@@ -5,7 +5,7 @@ use webpx::EncoderConfig;
 use super::*;
 
 /// Pixels of a kind that libwebp stores in its own way.
-const KINDS: [&str; 10] = [
+pub(super) const KINDS: [&str; 10] = [
     "photo",
     "two colours",
     "four colours",
@@ -19,7 +19,7 @@ const KINDS: [&str; 10] = [
 ];
 
 #[expect(clippy::cast_possible_truncation, reason = "wraps")]
-fn pixels(kind: &str, width: u32, height: u32) -> Vec<u8> {
+pub(super) fn pixels(kind: &str, width: u32, height: u32) -> Vec<u8> {
     let Picture { y, u, v, .. } = scene(width, height);
     let half = width.div_ceil(2);
     let mut grain = noise(9);
@@ -53,7 +53,7 @@ fn pixels(kind: &str, width: u32, height: u32) -> Vec<u8> {
 }
 
 /// What the `VP8L` chunk holds.
-fn bitstream(file: &[u8]) -> &[u8] {
+pub(super) fn bitstream(file: &[u8]) -> &[u8] {
     let at = file.windows(4).position(|kind| kind == b"VP8L").unwrap() + 8;
     let length = u32::from_le_bytes(file[at - 4..at].try_into().unwrap()) as usize;
     &file[at..at + length]

@@ -5,7 +5,7 @@ use webpx::EncoderConfig;
 use super::*;
 
 /// The content of the chunk, which is the only one.
-fn frame_of(file: &[u8]) -> &[u8] {
+pub(super) fn frame_of(file: &[u8]) -> &[u8] {
     let length = u32::from_le_bytes(file[16..20].try_into().unwrap()) as usize;
     &file[20..20 + length]
 }
@@ -23,7 +23,7 @@ fn pixels(width: u32, height: u32, seed: u32) -> Vec<u8> {
         .collect()
 }
 
-fn by_libwebp(width: u32, height: u32, config: &EncoderConfig) -> Vec<u8> {
+pub(super) fn by_libwebp(width: u32, height: u32, config: &EncoderConfig) -> Vec<u8> {
     config.encode_rgb(&pixels(width, height, 5), width, height, webpx::Unstoppable).unwrap()
 }
 

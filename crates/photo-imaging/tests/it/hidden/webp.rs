@@ -120,14 +120,11 @@ fn chunks_of_every_kind_within_a_frame() {
 fn tails_of_chunks_and_of_the_file() {
     let mut checked = 0;
     for (name, chunks) in files() {
-        checked += check((0..chunks.len()).filter_map(|at| {
+        checked += check((0..chunks.len()).map(|at| {
             let mut chunks = chunks.clone();
-            let kind = chunks[at].0;
             chunks[at].1.extend_from_slice(SECRET);
-            // Where a bitstream ends, only its decoder finds out.
-            let is_coded = matches!(&kind, b"VP8 " | b"VP8L" | b"ALPH");
-            (!is_coded)
-                .then(|| hidden(format!("{name} tail of {}", String::from_utf8_lossy(&kind)), write(&chunks)))
+            let kind = String::from_utf8_lossy(&chunks[at].0).into_owned();
+            hidden(format!("{name} tail of {kind}"), write(&chunks))
         }));
         let whole = write(&chunks);
         let within = container(&[write_chunks(&chunks, 0), SECRET.to_vec()].concat());
@@ -136,7 +133,96 @@ fn tails_of_chunks_and_of_the_file() {
             hidden(format!("{name} within the container"), within),
         ]);
     }
-    assert!(checked > 25, "{checked}");
+    assert!(checked >= 35, "{checked}");
+}
+
+/// The chunks, with one of them changed; of an animation those within each frame.
+fn changed(chunks: &[Chunk], change: impl Fn(&mut Chunk) -> bool) -> Vec<Vec<u8>> {
+    let mut files = Vec::new();
+    for at in 0..chunks.len() {
+        let mut chunks = chunks.to_vec();
+        if &chunks[at].0 == b"ANMF" {
+            let (head, body) = chunks[at].1.split_at(16);
+            let (head, inner) = (head.to_vec(), chunks_of(body));
+            for place in 0..inner.len() {
+                let mut inner = inner.clone();
+                if change(&mut inner[place]) {
+                    chunks[at].1 = [head.clone(), write_chunks(&inner, 0)].concat();
+                    files.push(write(&chunks));
+                }
+            }
+        } else if change(&mut chunks[at]) {
+            files.push(write(&chunks));
+        }
+    }
+    files
+}
+
+#[test]
+fn tails_of_streams_in_stills_and_frames() {
+    for kind in [*b"VP8 ", *b"VP8L", *b"ALPH"] {
+        let (mut stills, mut frames) = (0, 0);
+        for (name, chunks) in files() {
+            let with_tails = changed(&chunks, |(found, data)| {
+                data.extend_from_slice(SECRET);
+                *found == kind
+            });
+            let moves = chunks.iter().any(|(kind, _)| kind == b"ANMF");
+            let place = format!("{name} tail of {}", String::from_utf8_lossy(&kind));
+            let checked = check(with_tails.into_iter().map(|bytes| hidden(&place, bytes)));
+            *(if moves { &mut frames } else { &mut stills }) += checked;
+        }
+        assert!(stills > 0 && frames + stills > 1, "{}: {stills}, {frames}", String::from_utf8_lossy(&kind));
+    }
+}
+
+/// Makes the first partition of a lossy frame longer.
+fn lengthen_first_partition((kind, frame): &mut Chunk) -> bool {
+    if kind != b"VP8 " {
+        return false;
+    }
+    let tag = u32::from_le_bytes([frame[0], frame[1], frame[2], 0]);
+    let end = 10 + (tag >> 5) as usize;
+    frame.splice(end..end, SECRET.iter().copied());
+    let tag = tag + (u32::try_from(SECRET.len()).unwrap() << 5);
+    frame[..3].copy_from_slice(&tag.to_le_bytes()[..3]);
+    true
+}
+
+#[test]
+fn the_tail_of_the_first_partition() {
+    let mut checked = 0;
+    for (name, chunks) in files() {
+        let files = changed(&chunks, lengthen_first_partition);
+        checked += check(files.into_iter().map(|bytes| hidden(name, bytes)));
+    }
+    assert!(checked > 3, "{checked}");
+}
+
+#[test]
+fn an_animation_ends_before_a_damaged_frame() {
+    let chunks = chunks(&read("animated.webp"));
+    let first = chunks.iter().position(|(kind, _)| kind == b"ANMF").unwrap();
+    let files = changed(&chunks, |(kind, data)| {
+        let header = if &*kind == b"VP8L" { 5 } else { 10 };
+        data.truncate(header);
+        data.extend_from_slice(SECRET);
+        matches!(&*kind, b"VP8 " | b"VP8L")
+    });
+    for (index, bytes) in files.iter().enumerate() {
+        let probed = photo_imaging::probe(bytes, &photo_imaging::Limits::default());
+        match probed.and_then(|photo| photo.sanitize()) {
+            Err(error) => assert_eq!((index, error.code()), (0, "CORRUPT_IMAGE")),
+            Ok(clean) => {
+                assert!(index > 0 && !super::traces(&clean), "{index}");
+                assert!(
+                    self::chunks(&clean)[..]
+                        == self::chunks(&super::sanitized(&write(&chunks)))[..first + index]
+                );
+            }
+        }
+    }
+    assert!(files.len() > 1);
 }
 
 #[test]

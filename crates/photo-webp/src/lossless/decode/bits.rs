@@ -22,6 +22,13 @@ impl<'a> BitReader<'a> {
         self.missing > u64::from(self.count)
     }
 
+    /// How many bytes of the data, which had `length`, have a bit that was consumed.
+    pub(super) fn bytes_read(&self, length: usize) -> usize {
+        let filled = 8 * (length - self.data.len()) as u64 + self.missing;
+        let read = filled.saturating_sub(self.count.into()).div_ceil(8);
+        usize::try_from(read).map_or(length, |read| read.min(length))
+    }
+
     /// Makes at least 56 bits ready.
     #[inline(always)]
     pub(super) fn fill(&mut self) {
@@ -105,6 +112,7 @@ mod tests {
                 prop_assert_eq!(reader.number(count), (number & ((1 << count) - 1)) as usize);
             }
             prop_assert!(!reader.past_end());
+            prop_assert_eq!(reader.bytes_read(bytes.len()), bytes.len());
             // The last byte is filled up with zeros.
             prop_assert_eq!(reader.number(8), 0);
             prop_assert!(reader.past_end());

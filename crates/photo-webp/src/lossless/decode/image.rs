@@ -63,7 +63,7 @@ impl Stream<'_, '_> {
         self.budget.charge(width * height * size_of::<Pixel>())?;
         let codes = self.codes(width, height, false, true)?;
         let mut pixels = Vec::with_capacity(width * height);
-        self.pixels(&codes, width, height, &mut pixels)?;
+        self.pixels(&codes, width, height, &mut Painting::new(&mut pixels, &codes))?;
         Ok(pixels)
     }
 
@@ -142,16 +142,15 @@ impl Stream<'_, '_> {
         (bits, width.div_ceil(1 << bits), height.div_ceil(1 << bits))
     }
 
-    /// Reads the pixels of an image: RFC 9649, 3.6.2. `pixels` is empty and has room for them.
-    pub(super) fn pixels(
+    /// Reads the pixels of an image: RFC 9649, 3.6.2. `pixels` is empty.
+    pub(super) fn pixels<P: Pixels>(
         &mut self,
         codes: &Codes,
         width: usize,
         height: usize,
-        pixels: &mut Vec<Pixel>,
+        pixels: &mut P,
     ) -> Result<(), DecodeError> {
         let total = width * height;
-        let mut cache = Cache::new(codes.cache_bits);
         let near = near_pixels();
         // Without tiles the group is that of each row's first pixel.
         let mask = codes.tiles.as_ref().map_or(usize::MAX, |tiles| (1 << tiles.bits) - 1);
@@ -177,11 +176,10 @@ impl Stream<'_, '_> {
                 let symbol = group.symbol(DISTANCE, reader);
                 reader.need(18);
                 let distance = distance_of(number_of(reader, symbol), width, &near);
-                copy(pixels, total, distance, length)?;
+                pixels.copy(total, distance, length)?;
                 x += length;
             } else {
-                let color = cache.get(pixels, green - LENGTHS);
-                pixels.push(color);
+                pixels.push_cached(green - LENGTHS);
                 x += 1;
             }
             if x >= width {
@@ -203,6 +201,82 @@ impl Stream<'_, '_> {
     fn look(&mut self) -> Result<(), DecodeError> {
         self.budget.look()?;
         if self.reader.past_end() { Err(TRUNCATED) } else { Ok(()) }
+    }
+}
+
+/// Where the pixels of an image go.
+pub(super) trait Pixels {
+    /// How many there are.
+    fn len(&self) -> usize;
+    fn push(&mut self, pixel: Pixel);
+    /// Appends a pixel from the colour cache.
+    fn push_cached(&mut self, place: usize);
+    /// Appends pixels from so far back, up to `total`.
+    fn copy(&mut self, total: usize, distance: usize, length: usize) -> Result<(), DecodeError>;
+}
+
+/// Pixels in memory.
+pub(super) struct Painting<'a> {
+    pixels: &'a mut Vec<Pixel>,
+    cache: Cache,
+}
+
+impl<'a> Painting<'a> {
+    /// `pixels` is empty and has room for all.
+    pub(super) fn new(pixels: &'a mut Vec<Pixel>, codes: &Codes) -> Self {
+        Self { pixels, cache: Cache::new(codes.cache_bits) }
+    }
+}
+
+impl Pixels for Painting<'_> {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.pixels.len()
+    }
+
+    #[inline(always)]
+    fn push(&mut self, pixel: Pixel) {
+        self.pixels.push(pixel);
+    }
+
+    #[inline(always)]
+    fn push_cached(&mut self, place: usize) {
+        let color = self.cache.get(self.pixels, place);
+        self.pixels.push(color);
+    }
+
+    #[inline(always)]
+    fn copy(&mut self, total: usize, distance: usize, length: usize) -> Result<(), DecodeError> {
+        copy(self.pixels, total, distance, length)
+    }
+}
+
+/// The number of pixels: where an image ends does not depend on its colours.
+pub(super) struct Count(pub(super) usize);
+
+impl Pixels for Count {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.0
+    }
+
+    #[inline(always)]
+    fn push(&mut self, _: Pixel) {
+        self.0 += 1;
+    }
+
+    #[inline(always)]
+    fn push_cached(&mut self, _: usize) {
+        self.0 += 1;
+    }
+
+    #[inline(always)]
+    fn copy(&mut self, total: usize, distance: usize, length: usize) -> Result<(), DecodeError> {
+        if distance > self.0 || length > total - self.0 {
+            return Err(CORRUPT);
+        }
+        self.0 += length;
+        Ok(())
     }
 }
 
