@@ -112,7 +112,7 @@ pub(crate) fn inflate(chunk: &[u8]) -> Option<Vec<u8>> {
     if method != DEFLATE || stream.len() > MAX_BYTES + MAX_BYTES / 1000 {
         return None;
     }
-    // With a byte more, by which the longest profile is told from a longer one.
+    // One byte more than the limit, so that a longer profile shows.
     let mut profile = vec![0; MAX_BYTES + 1];
     let mut inflater = Decompress::new(true);
     loop {

@@ -83,7 +83,7 @@ impl Target {
             ));
         };
         if given.is_some() && !description.is_named {
-            // Whoever can leave a file in a folder above would get the token.
+            // Otherwise a file that anybody leaves in a parent folder would get the token.
             return Err(CliError::Usage(format!(
                 "which API is the token for? It is sent to no API that a folder's {} names: give --api URL (or \
                  PHOTODROP_API), or unset PHOTODROP_TOKEN to be the local stack's demo user",

@@ -49,7 +49,7 @@ pub(crate) fn frame_bytes(frame: &Frame<'_>, limits: &Limits) -> Result<u64, Ima
     })
 }
 
-/// Decodes a frame by itself.
+/// Decodes one frame, without the canvas.
 fn source(frame: &Frame<'_>, limits: &Limits) -> Result<Source, ImagingError> {
     match frame.bitstream {
         Bitstream::Lossless(data) => {

@@ -85,7 +85,7 @@ fn a_given_token_is_not_sent_to_the_api_that_a_folder_names() {
     }
     assert_eq!(server.asked().len(), 0, "{:?}", server.asked());
 
-    // Whoever names the API, or the description of the stack, gets it.
+    // A user who names the API, or the description of the stack, sends the token there.
     for command in [
         cli.command(&["list", "--api", &server.url]).env("PHOTODROP_TOKEN", "mine"),
         cli.command(&["list"]).env("PHOTODROP_TOKEN", "mine").env("PHOTODROP_API", &server.url),

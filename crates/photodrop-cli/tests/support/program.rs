@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The program in a folder, with nobody's token, API or stack, and a folder for what it remembers.
+/// The program in a folder, without a token, an API or a stack, and with a state folder.
 pub(crate) fn program(folder: &Path, state: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_photodrop"));
     for name in ["PHOTODROP_API", "PHOTODROP_TOKEN", "PHOTODROP_STACK_NAME"] {
