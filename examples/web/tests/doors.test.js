@@ -1,4 +1,4 @@
-// What a page of another origin, and whoever has read the refresh token of a session that was ended, can do: nothing.
+// Another origin's page, and a stolen refresh token of a session that has ended, get nothing.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";

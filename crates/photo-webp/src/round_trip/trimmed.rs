@@ -51,7 +51,7 @@ fn frames_without_tails_show_the_same() {
                 let [before, _] = decoded(&whole);
                 let trimmed = trim_frame(frame, &mut || false).unwrap();
                 assert!(trimmed.len() <= frame.len());
-                // From the third method on, libwebp writes one partition whatever it is told.
+                // From method 3 on, libwebp ignores the setting and writes one partition.
                 let long = with_tails(frame, if method < 3 { 1 << log } else { 1 });
                 assert!(decoded(&file(*b"VP8 ", &long))[0].same(&before), "tails show");
                 let cut = trim_frame(&long, &mut || false).unwrap();

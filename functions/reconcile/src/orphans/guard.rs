@@ -1,7 +1,7 @@
 //! Whether objects without a record are litter, or a sign of a mistake.
 //!
 //! A mistake of an operator (a wiped table, a table restored from an old backup, a wrong one) shows in many owners at
-//! once: nothing of the listing is touched then. Too many in one owner are left alone, and stop nobody else's.
+//! once: nothing of the listing is touched then. Too many of one owner are skipped; the sweep of the others continues.
 
 use std::collections::HashMap;
 
