@@ -12,6 +12,7 @@ use image::codecs::gif::GifDecoder;
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError};
 
+use crate::damage::Loss;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::probe::{Header, Probed};
@@ -26,6 +27,8 @@ pub(crate) struct Decoded<'a> {
     /// `None` if the pixels are in sRGB, or taken for it.
     pub(crate) profile: Option<&'a Profile>,
     pub(crate) orientation: Orientation,
+    /// What is missing of it; `None` if every pixel has arrived.
+    pub(crate) loss: Option<Loss>,
 }
 
 /// What a decoder gives.
@@ -66,7 +69,7 @@ impl Probed<'_> {
                 Source::Pixels(decoded.map_err(|e| self.limits.late_or(e))?)
             }
         };
-        Ok(Decoded { source, profile, orientation: header.orientation })
+        Ok(Decoded { source, profile, orientation: header.orientation, loss: None })
     }
 }
 

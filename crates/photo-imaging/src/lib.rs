@@ -17,6 +17,7 @@
 
 mod animation;
 mod color;
+mod damage;
 mod decode;
 mod encode;
 mod error;
@@ -42,6 +43,7 @@ mod strips;
 mod timing;
 mod transpose;
 
+pub use damage::{Damage, DamagedPhotos};
 pub use error::ImagingError;
 pub use format::{Format, OutputFormat};
 pub use limits::Limits;

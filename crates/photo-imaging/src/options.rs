@@ -1,5 +1,6 @@
 //! What is wanted of a photo.
 
+use crate::damage::DamagedPhotos;
 use crate::format::OutputFormat;
 
 /// How a variant's size follows from the photo's. A photo is never enlarged.
@@ -146,6 +147,8 @@ pub struct RenderOptions {
     pub avif_speed: u8,
     /// What becomes of an animation.
     pub animation: Animation,
+    /// What becomes of a photo of which pixels are missing.
+    pub damaged_photos: DamagedPhotos,
     /// Threads that encode at the same time, this one included; 0 is taken as 1. Output does not depend on it.
     pub threads: usize,
 }
@@ -167,6 +170,7 @@ impl RenderOptions {
             webp_method: Self::DEFAULT_WEBP_METHOD,
             avif_speed: Self::DEFAULT_AVIF_SPEED,
             animation: Animation::FirstFrame,
+            damaged_photos: DamagedPhotos::Show,
             threads: 1,
         }
     }

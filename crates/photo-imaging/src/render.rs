@@ -8,6 +8,7 @@ use image::metadata::Orientation;
 
 use crate::animation::Kept;
 use crate::color;
+use crate::damage::{self, Damage, Loss};
 use crate::decode::{self, Decoded, Source};
 use crate::encode;
 use crate::error::ImagingError;
@@ -15,7 +16,7 @@ use crate::format::{Format, OutputFormat};
 use crate::ladder::{Ladder, Picture};
 use crate::limits::Limits;
 use crate::memory::Work;
-use crate::options::{RenderOptions, VariantSpec};
+use crate::options::{Animation, RenderOptions, VariantSpec};
 use crate::orient;
 use crate::placeholder;
 use crate::plan::{PLACEHOLDER_SIDE, Placement, inside, place};
@@ -38,6 +39,8 @@ pub struct Rendered {
     pub dominant_color: [u8; 3],
     /// In the order of the options.
     pub variants: Vec<Variant>,
+    /// What is missing of the photo; `None` if every pixel has arrived.
+    pub damage: Option<Damage>,
 }
 
 /// The photo that came in.
@@ -110,6 +113,22 @@ impl Probed<'_> {
     /// # Errors
     /// Those of [`Probed::render`].
     pub fn render_timed(self, options: &RenderOptions) -> Result<(Rendered, StageTimes), ImagingError> {
+        let first_frame = || RenderOptions { animation: Animation::FirstFrame, ..options.clone() };
+        match self.render_once(options) {
+            // The first frame of an animation is shown when a later one is damaged.
+            Err(ImagingError::Corrupt { .. })
+                if options.animation == Animation::Keep && self.header.frames > 1 =>
+            {
+                self.render_once(&first_frame())
+            }
+            result => result,
+        }
+    }
+
+    pub(crate) fn render_once(
+        &self,
+        options: &RenderOptions,
+    ) -> Result<(Rendered, StageTimes), ImagingError> {
         let mut laps = Laps::start();
         let mut times = StageTimes::default();
         let original = Original { format: self.format(), width: self.width(), height: self.height() };
@@ -126,12 +145,14 @@ impl Probed<'_> {
         })?;
         let threads = self.affordable_threads(options, &placements, (width, height), planar)?;
         let options = &RenderOptions { threads, ..options.clone() };
-        let kept = Kept::of(&self, &self.work(options, &placements, (width, height)));
-        let upright = self.upright(target, planar, profile.as_ref(), &mut times)?;
+        let kept = Kept::of(self, &self.work(options, &placements, (width, height)));
+        let (upright, loss) = self.upright(target, planar, profile.as_ref(), &mut times)?;
+        let damage = damage::judge(self.format(), loss, options.damaged_photos)?;
         laps.lap();
+        let kept = kept.filter(|_| damage.is_none());
         let Some(kept) = kept else {
             let rendered = upright.variants(original, &placements, options, &limits, &mut times)?;
-            return Ok((rendered, times));
+            return Ok((Rendered { damage, ..rendered }, times));
         };
 
         let stands = |i: &usize| !kept.variants.contains(i);
@@ -144,7 +165,7 @@ impl Probed<'_> {
         let mut rendered =
             upright.variants(original, &still_placements, &still_options, &limits, &mut times)?;
         laps.lap();
-        let moving = kept.render(&self, profile.as_ref(), original, (width, height), &placements, options)?;
+        let moving = kept.render(self, profile.as_ref(), original, (width, height), &placements, options)?;
         times.animation = laps.lap();
         let mut all: Vec<_> = still.into_iter().zip(rendered.variants).collect();
         all.extend(kept.variants.into_iter().zip(moving));
@@ -231,17 +252,18 @@ impl Probed<'_> {
         planar: bool,
         profile: Option<&Profile>,
         times: &mut StageTimes,
-    ) -> Result<Upright, ImagingError> {
+    ) -> Result<(Upright, Option<Loss>), ImagingError> {
         let mut laps = Laps::start();
         self.limits.check_deadline("decode")?;
-        let decoded = guarded("decoding", || self.decode(target, planar, profile))?;
+        let mut decoded = guarded("decoding", || self.decode(target, planar, profile))?;
         times.decode = laps.lap();
         self.limits.check_deadline("resize")?;
+        let loss = decoded.loss.take();
         let reduced = decoded.reduce(target, planar)?;
         times.reduce = laps.lap();
         let upright = guarded("converting colours", || Ok(reduced.into_srgb()))?.into_upright();
         times.color = laps.lap();
-        Ok(upright)
+        Ok((upright, loss))
     }
 }
 
@@ -257,7 +279,7 @@ fn largest(original: Original, placements: &[Placement]) -> (u32, u32) {
 impl<'a> Decoded<'a> {
     /// To a stored width and height in px.
     fn reduce(self, (width, height): (u32, u32), planar: bool) -> Result<Reduced<'a>, ImagingError> {
-        let Self { source, profile, orientation } = self;
+        let Self { source, profile, orientation, .. } = self;
         let form = match source {
             Source::Planes(planes) if planar => {
                 let phase = Phase::before(orientation, width, height);
@@ -355,7 +377,7 @@ fn variants<P: Picture>(
     })?;
     let (variants, encode) = encoded.into_iter().unzip();
     times.encode = encode;
-    Ok(Rendered { original, thumbhash, dominant_color, variants })
+    Ok(Rendered { original, thumbhash, dominant_color, variants, damage: None })
 }
 
 /// A picture ready for an encoder, shared by every variant that wants the same.

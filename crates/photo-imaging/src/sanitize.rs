@@ -19,13 +19,57 @@ mod webp;
 use image::metadata::Orientation;
 
 use crate::error::ImagingError;
-use crate::format::Format;
+use crate::format::{Format, OutputFormat};
+use crate::options::{Animation, Fit, RenderOptions, VariantSpec};
 use crate::probe::Probed;
+use crate::render::Variant;
 
 /// Bytes that the output may be longer than the input: a structure for the orientation, and the padding of a profile.
 const MARGIN: usize = 128;
 
+/// Quality of a picture that stands for its original. From 90 on, JPEG keeps chroma at full resolution.
+const REENCODED_QUALITY: u8 = 92;
+
 impl Probed<'_> {
+    /// Encodes the photo anew as it is shown, in its own size: for a photo that is damaged, or whose format browsers do
+    /// not show. JPEG stays JPEG, and formats with alpha become WebP if its sides allow. Of an animation the first frame
+    /// is written. The picture is smaller if its own size takes more memory than [`crate::Limits::max_decoder_bytes`].
+    ///
+    /// Of `options`, the variants and the threads are not used.
+    ///
+    /// # Errors
+    /// Those of [`Probed::render`].
+    pub fn reencode(&self, options: &RenderOptions) -> Result<Variant, ImagingError> {
+        let mut longest_side = self.width().max(self.height());
+        let format = match self.header.format {
+            Format::Png | Format::WebP | Format::Gif if longest_side <= OutputFormat::WebP.max_side() => {
+                OutputFormat::WebP
+            }
+            _ => OutputFormat::Jpeg,
+        };
+        loop {
+            let spec = VariantSpec::new("original", Fit::Inside { longest_side }, format, REENCODED_QUALITY)
+                .map_err(|error| ImagingError::Internal(error.to_string()))?;
+            let options = RenderOptions {
+                variants: vec![spec],
+                animation: Animation::FirstFrame,
+                threads: 1,
+                ..options.clone()
+            };
+            match self.render_once(&options) {
+                // Each turn takes a little more than half of the pixels.
+                Err(ImagingError::TooMuchMemory { .. }) if longest_side > 1 => {
+                    longest_side = longest_side * 3 / 4
+                }
+                Err(error) => return Err(error),
+                Ok((rendered, _)) => {
+                    let missing = || ImagingError::Internal("no variant was made".to_owned());
+                    return rendered.variants.into_iter().next().ok_or_else(missing);
+                }
+            }
+        }
+    }
+
     /// Writes the same pixels into a file without metadata, orientation and colour profile excepted. An animated PNG becomes its
     /// default picture. An animated WebP ends before the first frame that cannot be decoded. Bytes behind the end of a stream go.
     /// Time is linear in the length of the input and in the number of pixels of all frames. The output is at most

@@ -47,7 +47,7 @@ pub(super) fn decode<'p>(
     } else {
         (by_rows(&mut reader, size, channels, deep, target, limits)?, profile)
     };
-    Ok(Decoded { source: Source::Pixels(raster), profile, orientation: header.orientation })
+    Ok(Decoded { source: Source::Pixels(raster), profile, orientation: header.orientation, loss: None })
 }
 
 fn by_rows(

@@ -41,7 +41,7 @@ fn given(bytes: &[u8], exif: u8, fit: Fit, planar: bool) -> ((u32, u32), Given) 
     let (width, height) = largest(original, &[placement]);
     let turned = swaps_sides(probed.header.orientation);
     let target = if turned { (height, width) } else { (width, height) };
-    match probed.upright(target, planar, probed.profile().as_ref(), &mut StageTimes::default()).unwrap() {
+    match probed.upright(target, planar, probed.profile().as_ref(), &mut StageTimes::default()).unwrap().0 {
         Upright::Pixels(raster) => {
             assert!(!planar);
             let made = Ladder::new(original, Arc::new(raster)).make(&placement, false, BACKGROUND).unwrap();
