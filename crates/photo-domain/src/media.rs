@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum ContentType {
     /// `image/gif`
     Gif,
+    /// `image/heic`: still pictures coded as HEVC in a HEIF container, as phones write them.
+    Heic,
     /// `image/jpeg`
     Jpeg,
     /// `image/png`
@@ -22,21 +24,22 @@ pub enum ContentType {
 
 impl ContentType {
     /// Every type that the pipeline can decode.
-    pub const ALL: [Self; 4] = [Self::Gif, Self::Jpeg, Self::Png, Self::WebP];
+    pub const ALL: [Self; 5] = [Self::Gif, Self::Heic, Self::Jpeg, Self::Png, Self::WebP];
 
     /// The media type, as it is signed and stored.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Gif => "image/gif",
+            Self::Heic => "image/heic",
             Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",
             Self::WebP => "image/webp",
         }
     }
 
-    /// How many of a file's first bytes [`ContentType::of_bytes`] needs.
-    pub const SIGNATURE_BYTES: usize = 12;
+    /// How many of a file's first bytes [`ContentType::of_bytes`] needs: a `ftyp` box with some ten brands.
+    pub const SIGNATURE_BYTES: usize = 64;
 
     /// What a file is by its first bytes; none if it is nothing that can be decoded. A name and a declared type say
     /// what somebody believed, these say what a decoder will meet
@@ -48,9 +51,31 @@ impl ContentType {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
+            [a, b, c, d, b'f', b't', b'y', b'p', content @ ..] => {
+                let content_bytes = u32::from_be_bytes([*a, *b, *c, *d]).saturating_sub(8) as usize;
+                has_heic_brand(&content[..content_bytes.min(content.len())]).then_some(Self::Heic)
+            }
             _ => None,
         }
     }
+}
+
+/// Returns whether the content of a `ftyp` box announces pictures coded as HEVC (ISO/IEC 23008-12, annex B): the major
+/// brand, a version, the compatible brands. `mif1` and `msf1` say "HEIF" and leave the codec to the other brands.
+fn has_heic_brand(content: &[u8]) -> bool {
+    const HEVC: [&[u8; 4]; 8] = [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"];
+    const ANY_CODEC: [&[u8; 4]; 2] = [b"mif1", b"msf1"];
+    const OTHER_CODECS: [&[u8; 4]; 6] = [b"avif", b"avis", b"avci", b"avcs", b"jpeg", b"jpgs"];
+    let one_of = |list: &[&[u8; 4]], brand: &[u8; 4]| list.contains(&brand);
+    let (brands, _) = content.as_chunks::<4>();
+    let [major, rest @ ..] = brands else { return false };
+    let compatible = rest.get(1..).unwrap_or_default();
+    if one_of(&OTHER_CODECS, major) {
+        return false;
+    }
+    one_of(&HEVC, major)
+        || compatible.iter().any(|brand| one_of(&HEVC, brand))
+        || (one_of(&ANY_CODEC, major) && !compatible.iter().any(|brand| one_of(&OTHER_CODECS, brand)))
 }
 
 impl fmt::Display for ContentType {
@@ -213,7 +238,20 @@ mod tests {
             (b"RIFF\x24\0\0\0WEBP", Some(ContentType::WebP)),
             (b"RIFF\x24\0\0\0WAVE", None),
             (b"RIFF\x24\0\0\0WEB", None),
-            (b"\0\0\0\x18ftypheic", None),
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Some(ContentType::Heic)),
+            (b"\0\0\0\x18ftypheic", Some(ContentType::Heic)),
+            (b"\0\0\0\x18ftypheix\0\0\0\0mif1heix", Some(ContentType::Heic)),
+            (b"\0\0\0\x1cftypmsf1\0\0\0\0mif1msf1hevc", Some(ContentType::Heic)),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1miafheic", Some(ContentType::Heic)),
+            (b"\0\0\0\x14ftypmif1\0\0\0\0mif1", Some(ContentType::Heic)),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1miafavif", None),
+            (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", None),
+            (b"\0\0\0\x18ftypisom\0\0\0\0mp41mp42", None),
+            // The brand behind the box is not one of its brands.
+            (b"\0\0\0\x14ftypisom\0\0\0\0mp41heic", None),
+            (b"\0\0\0\x08ftypheic", None),
+            (b"\0\0\0\x18ftyphei", None),
+            (b"\0\0\0\x18ftyp", None),
             (b"\xff\xd8", None),
             (b"GIF88a", None),
             (b"Dear diary,\n", None),

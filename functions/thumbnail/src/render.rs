@@ -115,11 +115,11 @@ fn render_now(
     })
 }
 
-/// The format of a variant that is the original's own.
+/// The format of the sanitised original: the photo's own where browsers show it.
 const fn same_format(format: ContentType) -> VariantFormat {
     match format {
         ContentType::Gif => VariantFormat::Gif,
-        ContentType::Jpeg => VariantFormat::Jpeg,
+        ContentType::Jpeg | ContentType::Heic => VariantFormat::Jpeg,
         ContentType::Png => VariantFormat::Png,
         ContentType::WebP => VariantFormat::WebP,
     }

@@ -76,7 +76,7 @@ async fn an_object_becomes_a_photo_by_a_record_a_note_and_a_copy_in_this_order()
 
     let [list, read, copy] = calls.buckets.all().try_into().unwrap();
     assert!(list.uri.starts_with("https://foreign.") && list.uri.contains("prefix=2019%2F"), "{}", list.uri);
-    assert_eq!((&*read.headers["range"], &*read.headers["if-match"]), ("bytes=0-11", "\"0123\""));
+    assert_eq!((&*read.headers["range"], &*read.headers["if-match"]), ("bytes=0-63", "\"0123\""));
     assert!(
         copy.uri
             .contains(&format!("originals.s3.eu-central-1.amazonaws.com/photos/auth0%257C7/{id}/original"))
