@@ -1,0 +1,82 @@
+//! Colour information (ISO/IEC 14496-12, 12.1.5) and the matrices of ITU-T H.273.
+
+use crate::Error;
+use crate::boxes::Reader;
+
+/// Code points of ITU-T H.273.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nclx {
+    /// Colour primaries: 1 BT.709, 9 BT.2020, 12 Display P3, 2 unspecified.
+    pub primaries: u16,
+    /// Transfer characteristics: 13 sRGB, 16 PQ, 18 HLG, 2 unspecified.
+    pub transfer: u16,
+    /// Matrix coefficients: 1 BT.709, 5 and 6 BT.601, 9 BT.2020, 0 RGB, 2 unspecified.
+    pub matrix: u16,
+    /// Whether black is 0, and not 16 of 255.
+    pub full_range: bool,
+}
+
+/// What colour properties say.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Colors<'a> {
+    pub(crate) icc: Option<&'a [u8]>,
+    pub(crate) nclx: Option<Nclx>,
+}
+
+impl<'a> Colors<'a> {
+    /// Reads a `colr` property. Of two of a kind the first counts.
+    pub(crate) fn read(&mut self, body: &'a [u8]) -> Result<(), Error> {
+        let mut reader = Reader::new(body);
+        match &reader.array()? {
+            b"nclx" if self.nclx.is_none() => {
+                let [primaries, transfer, matrix] = [reader.u16()?, reader.u16()?, reader.u16()?];
+                let full_range = reader.u8()? & 0x80 != 0;
+                self.nclx = Some(Nclx { primaries, transfer, matrix, full_range });
+            }
+            b"prof" | b"rICC" if self.icc.is_none() => self.icc = Some(reader.rest),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What `self` leaves open, `other` decides.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self { icc: self.icc.or(other.icc), nclx: self.nclx.or(other.nclx) }
+    }
+}
+
+/// How samples become red, green and blue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Matrix {
+    /// The shares of red and blue in luma.
+    Luma { red: f32, blue: f32 },
+    /// The planes are green, blue and red.
+    Identity,
+    /// `YCgCo`.
+    YCgCo,
+}
+
+impl Matrix {
+    /// BT.601 is meant where nothing is said, as in libheif.
+    pub(crate) fn of(nclx: &Nclx) -> Result<Self, Error> {
+        let (red, blue) = match nclx.matrix {
+            0 => return Ok(Self::Identity),
+            8 => return Ok(Self::YCgCo),
+            1 => (0.2126, 0.0722),
+            4 => (0.3, 0.11),
+            7 => (0.212, 0.087),
+            9 | 10 => (0.2627, 0.0593),
+            // Derived from the primaries.
+            12 | 13 => match nclx.primaries {
+                1 => (0.2126, 0.0722),
+                6 | 7 => (0.2124, 0.0866),
+                9 => (0.2627, 0.0593),
+                12 => (0.228_97, 0.079_29),
+                _ => (0.299, 0.114),
+            },
+            11 | 14.. => return Err(Error::Unsupported("this colour matrix")),
+            _ => (0.299, 0.114),
+        };
+        Ok(Self::Luma { red, blue })
+    }
+}

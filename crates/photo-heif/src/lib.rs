@@ -1,0 +1,329 @@
+#![doc = include_str!("../README.md")]
+
+mod boxes;
+mod canvas;
+mod color;
+mod error;
+mod hevc;
+mod image_item;
+mod meta;
+mod picture;
+mod transform;
+
+pub use color::Nclx;
+pub use error::Error;
+pub use picture::{Channels, Picture, Rows};
+
+use boxes::{Boxed, Boxes};
+use canvas::Canvas;
+use color::{Colors, Matrix};
+use hevc::Configuration;
+use image_item::{ImageItem, Properties, check_tiles, unsupported};
+use meta::Meta;
+use transform::{Crop, Transform};
+
+/// Largest number of pixels, horizontally and vertically, that become one.
+pub const MAX_FACTOR: u32 = 16;
+
+/// Items between the primary item and the one that is coded: `iden`, or a tone map and its base.
+const MAX_DERIVATIONS: usize = 4;
+
+/// Bytes of the coded pictures, as a multiple of the file's length: a tile may be used twice.
+const MAX_REUSE: u64 = 2;
+
+/// Brands of HEIF files (ISO/IEC 23008-12, 10, and AVIF's).
+const BRANDS: [&[u8; 4]; 13] = [
+    b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"miaf", b"avif", b"avis", b"MiHE",
+];
+
+/// Types of alpha.
+const ALPHA: [&[u8]; 2] =
+    [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
+
+/// Whether the first box names a brand of HEIF, those of AVIF included.
+#[must_use]
+pub fn is_heif(bytes: &[u8]) -> bool {
+    let Some(Ok(Boxed { kind, body })) = Boxes::of_file(bytes).next() else { return false };
+    // A minor version stands between the major and the compatible brands.
+    let (brands, _) = body.as_chunks::<4>();
+    let is_known = |brand: &[u8; 4]| BRANDS.contains(&brand);
+    &kind == b"ftyp" && (brands.first().is_some_and(is_known) || brands.iter().skip(2).any(is_known))
+}
+
+/// A file whose primary item can be decoded. No picture is decoded yet.
+pub struct Heif<'a> {
+    meta: Meta<'a>,
+    picture: ImageItem,
+    alpha: Option<ImageItem>,
+    is_premultiplied: bool,
+    transform: Transform,
+    colors: Colors<'a>,
+    nclx: Nclx,
+    matrix: Matrix,
+}
+
+impl std::fmt::Debug for Heif<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Heif").field("width", &self.width()).field("height", &self.height()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Heif<'a> {
+    /// Reads the container and the parameter sets of the primary item. Time and memory are linear in the length of the input.
+    ///
+    /// # Errors
+    /// A primary item that is not coded as HEVC, a damaged or contradictory container, too many parts.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        if !is_heif(bytes) {
+            return Err(Error::Unsupported("a file of another type"));
+        }
+        let mut meta = None;
+        for found in Boxes::of_file(bytes) {
+            let Boxed { kind, body } = found?;
+            if &kind == b"meta" {
+                meta = Some(body);
+                break;
+            }
+        }
+        let meta = Meta::parse(bytes, meta.ok_or(Error::Unsupported("HEIF without a still picture"))?)?;
+        let chain = derivations(&meta)?;
+        let id = *chain.last().unwrap_or(&meta.primary);
+        let picture = ImageItem::read(&meta, id)?;
+        check_tiles(&meta, &picture, id)?;
+        let mut transform = Transform::identity(picture.width, picture.height);
+        for &id in chain.iter().rev() {
+            for (_, _, property) in meta.properties(id) {
+                transform.apply(property.kind, property.body)?;
+            }
+        }
+        let mut colors = Colors::default();
+        for id in chain.iter().copied().chain(picture.tiles.first().map(|tile| tile.id)) {
+            colors = colors.or(Properties::read(&meta, id)?.colors);
+        }
+        let nclx = colors.nclx.unwrap_or(picture.format.vui);
+        let matrix = Matrix::of(&nclx)?;
+        let alpha_id = chain.iter().find_map(|&id| alpha(&meta, id));
+        let alpha = alpha_id.map(|alpha| ImageItem::read(&meta, alpha)).transpose()?;
+        let is_premultiplied =
+            alpha_id.is_some_and(|alpha| chain.iter().any(|&id| meta.targets(id, b"prem").contains(&alpha)));
+        let items = [Some(&picture), alpha.as_ref()];
+        let mut coded_bytes = 0_u64;
+        for item in items.into_iter().flatten() {
+            coded_bytes = coded_bytes.saturating_add(item.coded_bytes(&meta)?);
+            if u64::from(item.width) * u64::from(item.height) > u64::from(picture.width) * u64::from(picture.height) {
+                return Err(Error::Unsupported("HEIF with alpha larger than the picture"));
+            }
+        }
+        if coded_bytes > MAX_REUSE * bytes.len() as u64 {
+            return Err(Error::LimitExceeded("bytes of tiles"));
+        }
+        Ok(Self { meta, picture, alpha, is_premultiplied, transform, colors, nclx, matrix })
+    }
+
+    /// Width in px of the stored picture within its clean aperture, before [`Heif::orientation`].
+    #[must_use]
+    pub fn width(&self) -> u32 {
+        self.transform.crop.width
+    }
+
+    /// Height in px, likewise.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        self.transform.crop.height
+    }
+
+    /// Width and height in px that are decoded, before the clean aperture is taken out.
+    #[must_use]
+    pub fn coded_size(&self) -> (u32, u32) {
+        (self.picture.width, self.picture.height)
+    }
+
+    /// Rotation and mirroring as EXIF numbers them, 1 to 8. EXIF of the file itself is ignored, as in browsers and libheif.
+    #[must_use]
+    pub fn orientation(&self) -> u8 {
+        self.transform.orientation()
+    }
+
+    /// The ICC profile of the picture or of its first tile.
+    #[must_use]
+    pub fn icc_profile(&self) -> Option<&'a [u8]> {
+        self.colors.icc
+    }
+
+    /// Code points of the picture's colours, of its first tile's or of the HEVC stream's.
+    #[must_use]
+    pub fn nclx(&self) -> Nclx {
+        self.nclx
+    }
+
+    /// Whether there is an alpha picture.
+    #[must_use]
+    pub fn has_alpha(&self) -> bool {
+        self.alpha.is_some()
+    }
+
+    /// Whether samples have more than 8 bits.
+    #[must_use]
+    pub fn is_deep(&self) -> bool {
+        self.picture.format.bits() > 8
+    }
+
+    /// Whether only a part of the coded picture is shown.
+    #[must_use]
+    pub fn is_cropped(&self) -> bool {
+        (self.width(), self.height()) != self.coded_size()
+    }
+
+    /// The largest power of two up to `wanted` and [`MAX_FACTOR`] by which [`Heif::decode`] can reduce: tiles and the clean aperture
+    /// have to begin between the boxes that become one pixel.
+    #[must_use]
+    pub fn factor_at_most(&self, wanted: u32) -> u32 {
+        let is_possible = |factor: &u32| {
+            let divides = |side: u32| side.is_multiple_of(*factor);
+            let tiles = [Some(&self.picture), self.alpha.as_ref()].into_iter().flatten();
+            let mut grids = tiles.filter(|item| item.tiles.len() > 1);
+            let Crop { x, y, .. } = self.transform.crop;
+            *factor <= wanted
+                && divides(x)
+                && divides(y)
+                && grids.all(|grid| divides(grid.tile_size.0) && divides(grid.tile_size.1))
+        };
+        [MAX_FACTOR, 8, 4, 2].into_iter().find(is_possible).unwrap_or(1)
+    }
+
+    /// Memory in bytes that [`Heif::decode`] takes at most, the picture and [`Rows`] included.
+    #[must_use]
+    pub fn memory_bytes(&self, factor: u32) -> u64 {
+        let factor = self.factor_at_most(factor);
+        let items = || [Some(&self.picture), self.alpha.as_ref()].into_iter().flatten();
+        let planes = |item: &ImageItem| canvas::memory_bytes((item.width, item.height), &item.format, factor);
+        let canvases: u64 = items().map(planes).sum();
+        // Data in several extents is put together, and emulation prevention bytes are taken out of a copy.
+        let coded = |item: &ImageItem| item.format.memory_bytes() + 2 * item.longest_tile;
+        let tile = items().map(coded).max().unwrap_or(0);
+        let is_single = self.picture.tiles.len() == 1 && self.alpha.is_none();
+        // The planes of a single picture are made when its decoder holds nothing but the decoded samples.
+        let decoding = if is_single { tile.max(tile / 2 + canvases) } else { tile + canvases };
+        let meta = (self.picture.tiles.len() * size_of::<image_item::Tile>()) as u64;
+        decoding + meta + 5 * 4 * u64::from(self.width())
+    }
+
+    /// Decodes tile by tile, reducing each by [`Heif::factor_at_most`] this factor. A damaged tile is gray, of alpha opaque.
+    ///
+    /// `should_stop` is asked before each tile and for every 256 coding units of it; a true answer ends in [`Error::Stopped`]. The parser
+    /// of a slice cannot be stopped: it runs to the end of the tile.
+    ///
+    /// # Errors
+    /// A picture of which no tile can be decoded, and coding tools that are not supported.
+    pub fn decode(&self, factor: u32, should_stop: &mut dyn FnMut() -> bool) -> Result<Picture, Error> {
+        let factor = self.factor_at_most(factor);
+        let (canvas, lost, damage) = self.decode_item(&self.picture, factor, should_stop)?;
+        let total = self.picture.tiles.len();
+        if let Some(error) = damage.filter(|_| lost == total) {
+            return Err(error);
+        }
+        let mut picture = Picture {
+            canvas,
+            alpha: None,
+            is_premultiplied: self.is_premultiplied,
+            crop: self.reduced_crop(factor),
+            matrix: self.matrix,
+            full_range: self.nclx.full_range,
+            received_tiles: count(total - lost),
+            total_tiles: count(total),
+            damage,
+        };
+        if let Some(alpha) = &self.alpha {
+            let (canvas, lost, damage) = self.decode_item(alpha, factor, should_stop)?;
+            picture.received_tiles += count(alpha.tiles.len() - lost);
+            picture.total_tiles += count(alpha.tiles.len());
+            picture.damage = picture.damage.or(damage);
+            picture.alpha = Some(canvas);
+        }
+        Ok(picture)
+    }
+
+    /// The planes, the number of lost tiles, and what was wrong with the first of them.
+    fn decode_item(
+        &self,
+        item: &ImageItem,
+        factor: u32,
+        should_stop: &mut dyn FnMut() -> bool,
+    ) -> Result<(Canvas, usize, Option<Error>), Error> {
+        let is_alpha = !std::ptr::eq(item, &raw const self.picture);
+        let new_canvas = || {
+            let mut canvas = Canvas::new((item.width, item.height), &item.format, factor);
+            if is_alpha {
+                canvas.fill_white();
+            }
+            canvas
+        };
+        let mut configuration: Option<(usize, Configuration)> = None;
+        let (mut canvas, mut lost, mut damage) = (None, 0, None);
+        for (number, tile) in (0_u32..).zip(&item.tiles) {
+            if should_stop() {
+                return Err(Error::Stopped);
+            }
+            if configuration.as_ref().is_none_or(|(known, _)| *known != tile.configuration) {
+                let body = Properties::read(&self.meta, tile.id)?.configuration_body();
+                configuration = Some((tile.configuration, Configuration::parse(body)?));
+            }
+            let Some((_, decoder)) = &configuration else { continue };
+            let data = self.meta.data(tile.id)?;
+            let decoded = if data.is_cut_off {
+                Err(Error::Corrupt("the file ends inside a tile"))
+            } else {
+                decoder.decode(&data.bytes, should_stop)
+            };
+            match decoded {
+                Ok(frame) => {
+                    let at = (number % item.columns * item.tile_size.0, number / item.columns * item.tile_size.1);
+                    canvas.get_or_insert_with(new_canvas).place(&frame, &decoder.format, at);
+                }
+                Err(error @ (Error::Stopped | Error::Unsupported(_))) => return Err(error),
+                Err(error) => {
+                    lost += 1;
+                    damage = damage.or(Some(error));
+                }
+            }
+        }
+        Ok((canvas.unwrap_or_else(new_canvas), lost, damage))
+    }
+
+    /// The clean aperture on the reduced planes.
+    fn reduced_crop(&self, factor: u32) -> Crop {
+        let Crop { x, y, width, height } = self.transform.crop;
+        Crop { x: x / factor, y: y / factor, width: width.div_ceil(factor), height: height.div_ceil(factor) }
+    }
+}
+
+fn count(tiles: usize) -> u32 {
+    u32::try_from(tiles).unwrap_or(u32::MAX)
+}
+
+/// Items from the primary item to the coded one.
+fn derivations(meta: &Meta<'_>) -> Result<Vec<u32>, Error> {
+    let mut chain = vec![meta.primary];
+    let mut id = meta.primary;
+    for _ in 0..=MAX_DERIVATIONS {
+        id = match &meta.kind(id)? {
+            b"hvc1" | b"grid" => return Ok(chain),
+            // The base picture of a tone map is its first.
+            b"iden" | b"tmap" => {
+                *meta.targets(id, b"dimg").first().ok_or(Error::Corrupt("a derived image without a source"))?
+            }
+            kind => return Err(unsupported(*kind)),
+        };
+        chain.push(id);
+    }
+    Err(Error::LimitExceeded("derived images"))
+}
+
+/// The item that holds the alpha of another one.
+fn alpha(meta: &Meta<'_>, id: u32) -> Option<u32> {
+    let is_alpha = |&item: &u32| {
+        let kind = Properties::read(meta, item).ok().and_then(|properties| properties.auxiliary_type);
+        kind.is_some_and(|kind| ALPHA.contains(&kind))
+    };
+    meta.sources(id, b"auxl").find(is_alpha)
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Writes the HEIC files of testdata, and what libheif shows of them.
+
+usage: fixtures.py        (needs Pillow and pillow-heif, whose wheel has libheif with its encoder x265)
+
+The pictures are made from a photo of photo-imaging's testdata. Each NAME.heic has NAME.png: its pixels as libheif decodes them,
+rotated and cropped, with 8 bits a sample.
+"""
+import ctypes
+from pathlib import Path
+
+import pillow_heif
+from PIL import Image, ImageDraw
+
+HERE = Path(__file__).resolve().parent
+OUT = HERE.parent / "testdata"
+PHOTO = HERE.parent.parent / "photo-imaging" / "testdata" / "photo-6mp.jpg"
+
+heif = ctypes.CDLL(next(str(p) for p in (Path(pillow_heif.__file__).parent.parent / "pillow_heif.libs").glob("libheif-*")))
+
+
+class Error(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_int), ("subcode", ctypes.c_int), ("message", ctypes.c_char_p)]
+
+
+for name in ("heif_context_alloc", "heif_encoding_options_alloc", "heif_image_get_plane"):
+    getattr(heif, name).restype = ctypes.c_void_p
+pointer = ctypes.c_void_p
+
+
+def call(name, *arguments):
+    function = getattr(heif, name)
+    function.restype = Error
+    error = function(*arguments)
+    if error.code:
+        raise SystemExit(f"{name}: {error.message.decode()}")
+
+
+def rgb_image(picture):
+    """A heif_image of a Pillow picture."""
+    image = pointer()
+    call("heif_image_create", picture.width, picture.height, 1, 10, ctypes.byref(image))  # RGB, interleaved
+    call("heif_image_add_plane", image, 10, picture.width, picture.height, 8)
+    stride = ctypes.c_int()
+    plane = heif.heif_image_get_plane(image, 10, ctypes.byref(stride))
+    row = picture.width * 3
+    data = picture.tobytes()
+    for y in range(picture.height):
+        ctypes.memmove(plane + y * stride.value, data[y * row:(y + 1) * row], row)
+    return image
+
+
+def grid(path, picture, tile, quarters):
+    """A grid whose tiles reach beyond its canvas, as phones write them."""
+    context = pointer(heif.heif_context_alloc())
+    encoder = pointer()
+    call("heif_context_get_encoder_for_format", context, 1, ctypes.byref(encoder))
+    call("heif_encoder_set_lossy_quality", encoder, 70)
+    columns, rows = -(-picture.width // tile), -(-picture.height // tile)
+    handle = pointer()
+    call("heif_context_add_grid_image", context, picture.width, picture.height, columns, rows, None, ctypes.byref(handle))
+    wide = Image.new("RGB", (columns * tile, rows * tile))
+    wide.paste(picture, (0, 0))
+    for y in range(rows):
+        for x in range(columns):
+            part = wide.crop((x * tile, y * tile, (x + 1) * tile, (y + 1) * tile))
+            call("heif_context_add_image_tile", context, handle, x, y, rgb_image(part), encoder)
+    item, number = heif.heif_image_handle_get_item_id(handle), ctypes.c_uint32()
+    irot = int.from_bytes(b"irot", "big")
+    call("heif_item_add_raw_property", context, item, irot, None, bytes([quarters]), ctypes.c_size_t(1), 1, ctypes.byref(number))
+    call("heif_context_set_primary_image", context, handle)
+    call("heif_context_write_to_file", context, str(path).encode())
+
+
+def save(name, picture, **options):
+    picture.save(OUT / f"{name}.heic", quality=70, **options)
+
+
+def main():
+    pillow_heif.register_heif_opener()
+    OUT.mkdir(exist_ok=True)
+    photo = Image.open(PHOTO).convert("RGB").resize((120, 80), Image.Resampling.LANCZOS)
+    save("yuv420", photo, chroma=420)
+    save("yuv444", photo, chroma=444)
+    save("odd-size", photo.crop((0, 0, 91, 59)), chroma=420)
+    save("gray", photo.convert("L"))
+    alpha = Image.new("L", photo.size, 0)
+    ImageDraw.Draw(alpha).ellipse((8, 4, 112, 76), fill=255)
+    with_alpha = photo.copy()
+    with_alpha.putalpha(alpha.resize((30, 20)).resize(photo.size))
+    save("alpha", with_alpha, chroma=444)
+    ten = pillow_heif.from_bytes("RGB;16", photo.size, bytes(b for v in photo.tobytes() for b in (0, v)))
+    ten.save(OUT / "ten-bit-422.heic", quality=70, chroma=422, save_nclx_profile=True)
+    save("bt709-limited", photo, chroma=420, matrix_coefficients=1, full_range_flag=0)
+    grid(OUT / "grid-irot.heic", photo, 64, 1)
+    for path in sorted(OUT.glob("*.heic")):
+        shown = pillow_heif.open_heif(path, convert_hdr_to_8bit=True)
+        picture = shown[0].to_pillow()
+        picture.save(OUT / f"{path.stem}.png", optimize=True)
+        print(path.name, path.stat().st_size, picture.mode, picture.size, shown[0].info.get("bit_depth"), shown[0].info.get("chroma"))
+
+
+main()
