@@ -64,6 +64,17 @@ impl<'a> Environment<'a> {
         None
     }
 
+    /// One of some words that must be there; each stands for a value.
+    pub fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(name)?;
+        let found = choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            self.problem(name, &format!("is {text:?}: {} is expected", words.join(" or ")));
+        }
+        found
+    }
+
     /// A comma-separated list that must be there, parse and hold at least one element and none twice.
     pub fn list<T: FromStr<Err: Display> + PartialEq>(&mut self, name: &str) -> Option<Vec<T>> {
         let text = self.text(name)?;
@@ -170,6 +181,7 @@ mod tests {
         let _ = env.text("D");
         let _ = env.list::<u32>("E");
         let _ = env.list::<u32>("F");
+        let _ = env.choice("A", &[("on", true), ("off", false)]);
         assert_eq!(
             env.finish(Some(())).unwrap_err().problems,
             [
@@ -179,6 +191,7 @@ mod tests {
                 "D is not set",
                 "E has \"1\" twice",
                 "F has \"b\": invalid digit found in string",
+                "A is \"x\": on or off is expected",
             ]
         );
     }
@@ -189,6 +202,7 @@ mod tests {
         let mut env = Environment::new(&lookup);
         let number = env.number::<u32>("N", 1..=5);
         let list = env.list::<u32>("L");
+        assert_eq!(env.choice("N", &[("4", 'a'), ("5", 'b')]), Some('b'));
         assert_eq!(env.finish(number.zip(list)), Ok((5, vec![1, 2])));
     }
 

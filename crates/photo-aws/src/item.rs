@@ -156,6 +156,10 @@ struct OutcomeAttributes {
     #[serde(skip_serializing_if = "Option::is_none")]
     renewed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    damaged: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_percent: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failure_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_reason: Option<String>,
@@ -184,6 +188,8 @@ impl OutcomeAttributes {
                 variants: Some(processed.variants.iter().map(VariantItem::of).collect()),
                 recipe: processed.recipe.as_ref().map(Recipe::to_string),
                 renewed: processed.renewed.then_some(true),
+                damaged: processed.received_percent.map(|_| true),
+                received_percent: processed.received_percent.map(u32::from),
                 ..Self::default()
             },
             Outcome::Failed { code, reason } => Self {
@@ -212,6 +218,10 @@ impl OutcomeAttributes {
                     .collect::<Result<_, _>>()?,
                 recipe: self.recipe.map(|text| parsed("recipe", &text)).transpose()?,
                 renewed: self.renewed.unwrap_or(false),
+                received_percent: self
+                    .received_percent
+                    .filter(|_| self.damaged == Some(true))
+                    .map(|percent| u8::try_from(percent).unwrap_or(u8::MAX).min(99)),
             })),
             Status::Failed => Some(Outcome::Failed {
                 code: parsed("failure_code", &required("failure_code", self.failure_code)?)?,
@@ -318,10 +328,7 @@ pub(crate) fn to_tracked(item: Item) -> Result<Tracked, BadItem> {
         photo_id: parsed("photo_id", &item.photo_id)?,
         owner: OwnerId::from_subject(&item.owner).map_err(|error| bad("owner", &error))?,
         request: UploadRequest {
-            file_name: item
-                .file_name
-                .map(|name| FileName::parse(&name).map_err(|error| bad("file_name", &error)))
-                .transpose()?,
+            file_name: item.file_name.and_then(|name| FileName::clean(&name)),
             content_type: parsed("content_type", &item.content_type)?,
             size_bytes: item.size_bytes,
             checksum: item

@@ -8,8 +8,8 @@ fn pending() -> PhotoRecord {
         photo_id: "01935b7c-0000-7000-8000-000000000001".parse().unwrap(),
         owner: OwnerId::from_subject("auth0|7").unwrap(),
         request: UploadRequest {
-            file_name: Some(FileName::parse("Ümläut 1+2.jpg").unwrap()),
-            content_type: ContentType::Jpeg,
+            file_name: FileName::clean("Ümläut 1+2.jpg"),
+            content_type: ContentType::Jpeg.into(),
             size_bytes: 123_456,
             checksum: Some(Checksum::parse("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=").unwrap()),
             metadata: Metadata::new([("album".to_owned(), "summer".to_owned())].into()).unwrap(),
@@ -42,7 +42,13 @@ fn ready() -> Outcome {
         }],
         recipe: Some("0123456789abcdef".parse().unwrap()),
         renewed: true,
+        received_percent: None,
     })
+}
+
+fn damaged() -> Outcome {
+    let Outcome::Ready(processed) = ready() else { panic!("it is ready") };
+    Outcome::Ready(Processed { received_percent: Some(87), ..processed })
 }
 
 fn failed() -> Outcome {
@@ -75,8 +81,10 @@ fn every_record_reads_back_what_it_wrote() {
         pending().state,
         expired,
         State::Settled(ready()),
+        State::Settled(damaged()),
         State::Settled(failed()),
         State::Deleting(Some(ready())),
+        State::Deleting(Some(damaged())),
         State::Deleting(Some(failed())),
         State::Deleting(None),
     ];
@@ -94,6 +102,25 @@ fn a_ready_record_from_before_recipes_reads_back_without_one() {
     let Outcome::Ready(processed) = ready() else { panic!("it is ready") };
     let old = Processed { recipe: None, renewed: false, ..processed };
     assert_eq!(to_record(item).unwrap(), settled(Outcome::Ready(old)));
+}
+
+#[test]
+fn damage_reads_back_with_its_percent() {
+    let whole = from_record(&settled(ready())).unwrap();
+    assert!(!whole.contains_key("damaged") && !whole.contains_key("received_percent"));
+    let percent = |attributes: &[(&str, AttributeValue)]| {
+        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let record = to_record(whole.clone().into_iter().chain(attributes).collect()).unwrap();
+        let State::Settled(Outcome::Ready(processed)) = record.state else { panic!("it is ready") };
+        processed.received_percent
+    };
+    let number = |text: &str| ("received_percent", AttributeValue::N(text.to_owned()));
+    let flag = |is_damaged| ("damaged", AttributeValue::Bool(is_damaged));
+    assert_eq!(percent(&[flag(true), number("87")]), Some(87));
+    assert_eq!(percent(&[flag(true), number("4000")]), Some(99));
+    for whole in [vec![flag(false), number("87")], vec![number("87")], vec![flag(true)]] {
+        assert_eq!(percent(&whole), None, "{whole:?}");
+    }
 }
 
 #[test]
@@ -115,12 +142,13 @@ fn a_pending_item_has_the_documented_attributes() {
 #[test]
 fn settling_writes_the_documented_attributes() {
     insta::assert_json_snapshot!("ready", plain(&from_outcome(&ready()).unwrap()));
+    insta::assert_json_snapshot!("damaged", plain(&from_outcome(&damaged()).unwrap()));
     insta::assert_json_snapshot!("failed", plain(&from_outcome(&failed()).unwrap()));
 }
 
 #[test]
 fn a_settled_item_is_what_a_pending_one_becomes() {
-    for outcome in [ready(), failed()] {
+    for outcome in [ready(), damaged(), failed()] {
         let mut item = from_record(&pending()).unwrap();
         item.remove("expires_at");
         item.insert("status".to_owned(), AttributeValue::S(outcome.status().as_str().to_owned()));

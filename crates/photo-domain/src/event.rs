@@ -100,6 +100,12 @@ pub struct CompletionEvent {
     /// `PhotoReady`: true if the photo was announced as ready before and its variants are now others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renewed: Option<bool>,
+    /// `PhotoReady`: true if pixels of the photo are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<bool>,
+    /// `PhotoReady`: how much of a damaged photo has arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_percent: Option<u8>,
     /// `PhotoFailed`: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<EventFailure>,
@@ -170,6 +176,8 @@ impl CompletionEvent {
             dominant_color: None,
             variants: None,
             renewed: None,
+            damaged: None,
+            received_percent: None,
             failure: None,
         }
     }
@@ -185,6 +193,8 @@ impl CompletionEvent {
             dominant_color: Some(processed.dominant_color.clone()),
             variants: Some(processed.variants.iter().map(EventVariant::of).collect()),
             renewed: processed.renewed.then_some(true),
+            damaged: processed.received_percent.map(|_| true),
+            received_percent: processed.received_percent,
             ..self
         }
     }

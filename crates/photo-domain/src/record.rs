@@ -183,6 +183,8 @@ pub struct Processed {
     pub recipe: Option<Recipe>,
     /// Whether the photo had variants before, which these have replaced.
     pub renewed: bool,
+    /// How much of a damaged photo has arrived, 50 to 99; none if the photo is whole.
+    pub received_percent: Option<u8>,
 }
 
 /// One thumbnail in the thumbnails bucket.

@@ -13,6 +13,7 @@ use photo_domain::record::{Outcome, PhotoRecord, Processed, State, Status, Store
 use photo_domain::{
     Announcement, CompletionEvent, Edition, FailureCode, OriginalKey, UploadMethod, UploadRequest, VariantKey,
 };
+use photo_imaging::Damage;
 use time::OffsetDateTime;
 use tracing::Instrument as _;
 
@@ -179,8 +180,11 @@ impl Pipeline {
             variants = variants.len(),
             "variants written"
         );
+        if let Some(Damage { received_percent, reason }) = &rendering.damage {
+            tracing::warn!(received_percent, reason, "photo is damaged: what has arrived is shown");
+        }
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let measured = Document::new()
+        let mut measured = Document::new()
             .value(metrics::ORIGINAL_BYTES, size_bytes as f64)
             .time(metrics::DECODE_TIME, timings.decoding())
             .time(metrics::ENCODE_TIME, timings.encoding())
@@ -189,6 +193,10 @@ impl Pipeline {
             .property("height", rendering.height)
             .property("read_ms", read_ms)
             .property("write_ms", write_ms);
+        let received_percent = rendering.damage.map(|damage| damage.received_percent);
+        if let Some(percent) = received_percent {
+            measured = measured.property("received_percent", percent);
+        }
         let processed = Processed {
             format: rendering.format,
             width: rendering.width,
@@ -199,6 +207,7 @@ impl Pipeline {
             variants,
             recipe: Some(self.config.recipe.clone()),
             renewed: false,
+            received_percent,
         };
         Ok((processed, measured))
     }

@@ -142,6 +142,10 @@ pub struct Photo<'a> {
     thumbhash: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dominant_color: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_percent: Option<u8>,
     variants: Vec<Variant<'a>>,
 }
 
@@ -179,6 +183,7 @@ impl<'a> Photo<'a> {
             State::Settled(Outcome::Ready(processed)) => Some(processed),
             _ => None,
         };
+        let received_percent = processed.and_then(|processed| processed.received_percent);
         let failure = match state {
             State::Settled(Outcome::Failed { code, .. }) => Some(Failure { code: code.as_str() }),
             _ => None,
@@ -199,6 +204,8 @@ impl<'a> Photo<'a> {
             }),
             thumbhash: processed.map(|processed| processed.thumbhash.as_str()),
             dominant_color: processed.map(|processed| processed.dominant_color.as_str()),
+            damaged: received_percent.map(|_| true),
+            received_percent,
             variants: variants(record)
                 .iter()
                 .zip(urls)

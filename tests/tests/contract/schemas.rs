@@ -11,8 +11,8 @@ fn record(state: State) -> PhotoRecord {
         photo_id: "01935b7c-0000-7000-8000-000000000001".parse().unwrap(),
         owner: OwnerId::from_subject("auth0|7").unwrap(),
         request: UploadRequest {
-            file_name: Some(photo_domain::FileName::parse("holiday in Rome.jpg").unwrap()),
-            content_type: ContentType::Jpeg,
+            file_name: photo_domain::FileName::clean("holiday in Rome.jpg"),
+            content_type: ContentType::Jpeg.into(),
             size_bytes: 5,
             checksum: None,
             metadata: Metadata::new([("album".to_owned(), "Rome".to_owned())].into()).unwrap(),
@@ -42,7 +42,13 @@ fn ready() -> Outcome {
         variants: variants.into(),
         recipe: None,
         renewed: true,
+        received_percent: None,
     })
+}
+
+fn damaged() -> Outcome {
+    let Outcome::Ready(processed) = ready() else { panic!("it is ready") };
+    Outcome::Ready(Processed { received_percent: Some(87), ..processed })
 }
 
 fn detail(what: Announcement, state: State) -> serde_json::Value {
@@ -54,6 +60,7 @@ fn detail(what: Announcement, state: State) -> serde_json::Value {
 fn every_event_follows_its_schema_before_and_after_its_photo_is_deleted() {
     let mut events = vec![
         (Announcement::Ready, State::Settled(ready())),
+        (Announcement::Ready, State::Settled(damaged())),
         (Announcement::Ready, State::Deleting(Some(ready()))),
         (Announcement::Deleted, State::Deleting(None)),
         (Announcement::Deleted, State::Deleting(Some(ready()))),
@@ -73,9 +80,20 @@ fn every_event_follows_its_schema_before_and_after_its_photo_is_deleted() {
 }
 
 #[test]
+fn only_a_damaged_photo_says_how_much_came() {
+    let of = |outcome| detail(Announcement::Ready, State::Settled(outcome));
+    let event = of(damaged());
+    assert_eq!((&event["damaged"], &event["received_percent"]), (&true.into(), &87.into()));
+    let whole = of(ready());
+    assert!(whole.get("damaged").is_none() && whole.get("received_percent").is_none(), "{whole}");
+}
+
+#[test]
 fn a_schema_finds_what_is_wrong() {
-    let good = detail(Announcement::Ready, State::Settled(ready()));
+    let good = detail(Announcement::Ready, State::Settled(damaged()));
     for (field, value) in [
+        ("damaged", false.into()),
+        ("received_percent", 100.into()),
         ("schema_version", 2.into()),
         ("event_id", "x".into()),
         ("occurred_at", "yesterday".into()),

@@ -55,7 +55,12 @@ impl PhotoStore {
             let recipe = [(":recipe", text(recipe.as_str()))];
             change = change.only_if("(attribute_not_exists(recipe) OR recipe <> :recipe)", &recipe);
         }
-        match self.change(key, change.remove(&["failure_code", "failure_reason"])).await? {
+        change = change.remove(&["failure_code", "failure_reason"]);
+        if processed.received_percent.is_none() {
+            // The variants of before may have been of a photo that an earlier version took for damaged.
+            change = change.remove(&["damaged", "received_percent"]);
+        }
+        match self.change(key, change).await? {
             Changed::Applied => Ok(Settled::Now),
             Changed::Refused(None) => Ok(Settled::NoRecord),
             Changed::Refused(Some(status)) => Ok(Settled::Before(status)),

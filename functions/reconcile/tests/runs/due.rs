@@ -185,6 +185,8 @@ async fn a_recovered_photo_stays_due_after_its_announcement() {
 #[tokio::test]
 async fn an_event_that_was_not_sent_is_sent_and_noted_with_the_same_id() {
     let mut unsent = ready();
+    unsent["damaged"] = json!({ "BOOL": true });
+    unsent["received_percent"] = json!({ "N": "87" });
     unsent["unsent_event"] = json!({ "S": "PhotoReady" });
     unsent["unsent_event_at"] = json!({ "S": "2026-11-24T12:00:05Z" });
     for _ in 0..2 {
@@ -194,6 +196,7 @@ async fn an_event_that_was_not_sent_is_sent_and_noted_with_the_same_id() {
         let [(name, detail)] = announced(&calls.bus).try_into().unwrap();
         assert_eq!(name, "PhotoReady");
         assert_eq!(detail["event_id"], format!("{ID}.PhotoReady.1795521605000"));
+        assert_eq!((&detail["damaged"], &detail["received_percent"]), (&json!(true), &json!(87)));
         let clear = body(&calls.table.all()[SHARDS + 1]);
         assert!(clear["ConditionExpression"].as_str().unwrap().contains("AND unsent_event_at = :sent"));
         assert_eq!(clear["UpdateExpression"], "REMOVE unsent_event, unsent_event_at, due_at");

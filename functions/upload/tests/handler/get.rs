@@ -36,6 +36,17 @@ async fn a_ready_photo_has_its_variants_with_urls() {
 }
 
 #[tokio::test]
+async fn a_damaged_photo_says_how_much_of_it_came() {
+    let mut damaged = ready();
+    damaged["damaged"] = json!({ "BOOL": true });
+    damaged["received_percent"] = json!({ "N": "87" });
+    let (app, ..) = app(vec![found(&damaged)], vec![]);
+    let reply = get(ID).to(&app).await;
+    assert_eq!((&reply.body["status"], &reply.body["damaged"]), (&json!("ready"), &json!(true)));
+    assert_eq!(reply.body["received_percent"], 87);
+}
+
+#[tokio::test]
 async fn a_failed_photo_has_its_code_and_not_its_cause() {
     let failed = json!({
         "status": { "S": "failed" }, "failure_code": { "S": "CORRUPT_IMAGE" }, "failure_reason": { "S": "internal cause" },
