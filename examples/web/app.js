@@ -42,6 +42,8 @@ let cursor;
 /** The cards by their elements. */
 const cards = new WeakMap();
 
+/** What the file dialog offers. Not every browser knows HEIC by its name, and iPhones convert to JPEG where it is not named. */
+const accepted = (types) => [...types, ...(types.includes("image/heic") ? [".heic", ".heif"] : [])].join(",");
 const explain = (problem) => MESSAGES[problem.code] ?? problem.message ?? "Something went wrong.";
 const say = (text) => ($("status").textContent = text);
 
@@ -152,7 +154,8 @@ class Card {
     const largest = pick(photo.variants, Infinity);
     if (largest) this.$open.href = largest.url;
     this.$open.hidden = !largest;
-    this.state(`${photo.original.width} × ${photo.original.height} · ${size(photo.size_bytes)}`);
+    const facts = `${photo.original.width} × ${photo.original.height} · ${size(photo.size_bytes)}`;
+    this.state(photo.damaged ? `${facts} · Part of this photo is missing: ${photo.received_percent} % of it came.` : facts);
   }
 
   /** Waits for a photo that was pending when the page was opened. */
@@ -360,6 +363,7 @@ addEventListener("beforeunload", (event) => (active || queue.length) && event.pr
 
 try {
   config = await configuration();
+  if (config.content_types) $("files").accept = accepted(config.content_types);
   const kept = JSON.parse(sessionStorage.getItem("photodrop") ?? "null");
   if (kept?.token) await enter(kept);
   else welcome();

@@ -85,13 +85,22 @@ impl Photo {
         self.0.pointer("/failure/code").and_then(Value::as_str)
     }
 
+    /// How much of a damaged photo came, in percent.
+    pub(crate) fn received_percent(&self) -> Option<u64> {
+        self.0.get("received_percent").and_then(Value::as_u64)
+    }
+
     pub(crate) fn variants(&self) -> &[Value] {
         self.0.get("variants").and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     /// One line of a list.
     pub(crate) fn line(&self) -> String {
-        let status = self.failure().map_or_else(|| self.status().to_owned(), |code| format!("failed {code}"));
+        let status = match (self.failure(), self.received_percent()) {
+            (Some(code), _) => format!("failed {code}"),
+            (None, Some(percent)) => format!("{} damaged {percent} %", self.status()),
+            (None, None) => self.status().to_owned(),
+        };
         let bytes = self.0.get("size_bytes").and_then(Value::as_u64).unwrap_or_default();
         let created = self.text("created_at").get(..19).unwrap_or_default().replace('T', " ");
         format!(
@@ -112,6 +121,9 @@ impl Photo {
             }
         };
         add("failure", self.failure().unwrap_or_default().to_owned());
+        if let Some(percent) = self.received_percent() {
+            add("damaged", format!("{percent} % of it came"));
+        }
         add("file", self.text("file_name").to_owned());
         add("type", self.text("content_type").to_owned());
         add("size", size(self.0.get("size_bytes").and_then(Value::as_u64).unwrap_or_default()));
@@ -171,6 +183,15 @@ mod tests {
     #[test]
     fn a_photo_is_shown_in_a_line_and_on_a_page() {
         insta::assert_snapshot!(format!("{}\n\n{}", ready().line(), ready().page().join("\n")));
+    }
+
+    #[test]
+    fn a_damaged_photo_says_how_much_of_it_came() {
+        let mut photo = ready();
+        photo.0["damaged"] = json!(true);
+        photo.0["received_percent"] = json!(87);
+        assert!(photo.line().contains("  ready damaged 87 %         "), "{}", photo.line());
+        assert_eq!(photo.page()[1], "  damaged      87 % of it came");
     }
 
     #[test]

@@ -29,7 +29,9 @@ for (const file of process.argv.slice(2)) {
     const request = { file_name: basename(file), content_type, size_bytes: bytes.length, checksum_sha256 };
     const photo = await client.settled(await client.upload(request, bytes, crypto.randomUUID()));
     if (photo.status !== "ready") throw new PhotodropError(photo.failure?.code ?? photo.status, "has become no photo");
-    console.log(JSON.stringify({ file, photo_id: photo.photo_id, variants: photo.variants.length }));
+    const { photo_id, received_percent } = photo;
+    // Absent unless the photo is damaged.
+    console.log(JSON.stringify({ file, photo_id, variants: photo.variants.length, received_percent }));
   } catch (error) {
     process.exitCode = 1;
     console.error(`${file}: ${error instanceof PhotodropError ? `${error.code}: ${error.message}` : error}`);

@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { createRequire } from "node:module";
 import { thumbHashToRGBA } from "thumbhash";
 import { decode } from "../thumbhash.js";
-import { card, choose, launch, made, open, padded, photo, ready, shot, signedIn, stack } from "./support.js";
+import { card, choose, cut, launch, made, open, padded, photo, ready, shot, signedIn, stack } from "./support.js";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 let browser;
@@ -53,8 +53,8 @@ test("several real photos are uploaded, seen at once as placeholders and then as
 
 test("what is no photo, too large or of no known type says so and nothing is retried in vain", async () => {
   const page = await signedIn(browser, { colorScheme: "dark" });
-  await choose(page, made("notes.jpg", "Dear diary, this is no photo."), padded("photo-6mp.jpg", 33 * 1024 * 1024), photo("truncated.jpg"));
-  for (const [name, message] of [["notes.jpg", /not a photo/], ["padded-photo-6mp.jpg", /too large/], ["truncated.jpg", /damaged/]]) {
+  await choose(page, made("notes.jpg", "Dear diary, this is no photo."), padded("photo-6mp.jpg", 33 * 1024 * 1024), cut("photo-6mp.jpg", 20));
+  for (const [name, message] of [["notes.jpg", /not a photo/], ["padded-photo-6mp.jpg", /too large/], ["20-percent-photo-6mp.jpg", /damaged/]]) {
     const state = card(page, name).locator(".state");
     await page.waitForFunction((element) => element.closest(".card").classList.contains("bad"), await state.elementHandle());
     assert.match(await state.textContent(), message);
@@ -64,6 +64,15 @@ test("what is no photo, too large or of no known type says so and nothing is ret
   await card(page, "notes.jpg").getByRole("button", { name: "Remove notes.jpg" }).waitFor();
   await shot(page, "errors-dark");
   assert.deepEqual(await violations(page), []);
+  await page.context().close();
+});
+
+test("a damaged photo is shown and says how much of it came", async () => {
+  const page = await signedIn(browser);
+  await choose(page, cut("photo-6mp.jpg", 90));
+  await ready(page, "90-percent-photo-6mp.jpg");
+  const state = await card(page, "90-percent-photo-6mp.jpg").locator(".state").textContent();
+  assert.match(state, /^3000 × 2000 · .* · Part of this photo is missing: (8\d|9[0-5]) % of it came\.$/);
   await page.context().close();
 });
 

@@ -24,6 +24,12 @@ export function padded(name, bytes) {
   return made(`padded-${name}`, Buffer.concat([readFileSync(photo(name)), Buffer.alloc(bytes)]));
 }
 
+/** The first part of a real photo. */
+export function cut(name, percent) {
+  const bytes = readFileSync(photo(name));
+  return made(`${percent}-percent-${name}`, bytes.subarray(0, (bytes.length * percent) / 100));
+}
+
 export const launch = () =>
   chromium.launch({
     executablePath: process.env.PHOTODROP_CHROMIUM ?? "/usr/bin/chromium",

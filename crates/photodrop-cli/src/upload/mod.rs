@@ -70,6 +70,8 @@ struct How {
 struct Done {
     photo_id: String,
     status: String,
+    /// How much of a damaged photo came, in percent; none if it is whole or was not waited for.
+    received_percent: Option<u64>,
     size_bytes: u64,
     /// It had been uploaded before this run.
     already: bool,
@@ -116,11 +118,17 @@ pub(crate) async fn run(global: &Global, arguments: Arguments, output: &Output) 
 }
 
 fn report(output: Output, path: &Path, done: &Done) {
-    let Done { photo_id, status, size_bytes, already, resumed_parts } = done;
+    let Done { photo_id, status, received_percent, size_bytes, already, resumed_parts } = done;
     let file = path.display().to_string();
-    let line = json!({ "file": file, "photo_id": photo_id, "status": status, "size_bytes": size_bytes,
+    let mut line = json!({ "file": file, "photo_id": photo_id, "status": status, "size_bytes": size_bytes,
         "already": already, "resumed_parts": resumed_parts });
-    output.result(&line, &Text::columns(&[photo_id, status, &file]));
+    let mut shown = status.clone();
+    if let Some(percent) = received_percent {
+        line["damaged"] = json!(true);
+        line["received_percent"] = json!(percent);
+        shown = format!("{status} damaged {percent} %");
+    }
+    output.result(&line, &Text::columns(&[photo_id, &shown, &file]));
 }
 
 fn report_failure(output: Output, path: &Path, error: &CliError) {
@@ -291,7 +299,7 @@ impl Uploader {
         already: bool,
         resumed_parts: u32,
     ) -> Result<Done, CliError> {
-        let mut status = status.to_owned();
+        let (mut status, mut received_percent) = (status.to_owned(), None);
         if self.arguments.wait {
             bar.say("thumbnails");
             let photo = Photo::settled(&self.api, &photo_id, self.patience()).await?;
@@ -299,8 +307,10 @@ impl Uploader {
                 return Err(CliError::PhotoFailed { photo_id, code: code.to_owned() });
             }
             photo.status().clone_into(&mut status);
+            received_percent = photo.received_percent();
         }
-        Ok(Done { photo_id, status, size_bytes: source.size_bytes, already, resumed_parts })
+        let size_bytes = source.size_bytes;
+        Ok(Done { photo_id, status, received_percent, size_bytes, already, resumed_parts })
     }
 }
 
