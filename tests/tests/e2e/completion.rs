@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::{World, function_is_mine};
 
 /// The events of some photos, as many as are waited for.
-async fn heard(world: &World, queue: &str, photo_ids: &[&str], count: usize) -> Vec<Value> {
+pub(crate) async fn heard(world: &World, queue: &str, photo_ids: &[&str], count: usize) -> Vec<Value> {
     let mut wait = Wait::begin(format_args!("{count} events"));
     let mut heard = Vec::new();
     while heard.len() < count {
@@ -23,7 +23,7 @@ async fn heard(world: &World, queue: &str, photo_ids: &[&str], count: usize) -> 
     heard
 }
 
-fn assert_follows_its_schema(event: &Value) {
+pub(crate) fn assert_follows_its_schema(event: &Value) {
     assert_eq!(event["source"], "photodrop");
     let name = event["detail-type"].as_str().unwrap();
     let mistakes = schemas::mistakes(name, &event["detail"]).unwrap();

@@ -15,6 +15,8 @@ mod bad_photos;
 #[cfg(test)]
 mod completion;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod delete;
 #[cfg(test)]
 mod doors;

@@ -15,7 +15,7 @@ struct Sample {
 }
 
 const GOOD: Sample = Sample { name: "orientation-1.jpg", expected: Expected::Ready };
-const BAD: Sample = Sample { name: "truncated.jpg", expected: Expected::Failed("CORRUPT_IMAGE") };
+const BAD: Sample = Sample { name: "not-an-image.jpg", expected: Expected::Failed("NOT_AN_IMAGE") };
 
 async fn rig() -> Rig {
     Rig::new(|stack| &stack.thumbnail_function, &["AWS_ENDPOINT_URL"]).await.unwrap()
