@@ -25,7 +25,7 @@ pub(crate) fn pixels(
 ) -> Result<Vec<u8>, ImagingError> {
     match spec.format() {
         OutputFormat::Jpeg => jpeg(raster, spec.quality()),
-        OutputFormat::WebP => webp(raster, spec.quality(), options.webp_method),
+        OutputFormat::WebP => webp::still(raster, spec.quality(), options.webp_method),
         OutputFormat::Avif => avif(raster, spec.quality(), options.avif_speed),
     }
 }

@@ -34,6 +34,19 @@ pub(crate) fn file(
     Ok(file)
 }
 
+/// A file of a lossless picture.
+pub(crate) fn lossless_file(stream: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    let padded = stream.len().next_multiple_of(2);
+    let mut file = Vec::with_capacity(padded + 20);
+    file.extend_from_slice(b"RIFF");
+    file.extend_from_slice(&length(padded + 12)?);
+    file.extend_from_slice(b"WEBPVP8L");
+    file.extend_from_slice(&length(stream.len())?);
+    file.extend_from_slice(stream);
+    file.resize(padded + 20, 0);
+    Ok(file)
+}
+
 fn length(bytes: usize) -> Result<[u8; 4], EncodeError> {
     u32::try_from(bytes).map(u32::to_le_bytes).map_err(|_| EncodeError::TooLarge)
 }

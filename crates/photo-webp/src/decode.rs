@@ -40,6 +40,17 @@ pub struct Picture {
     pub u: Vec<u8>,
     /// Cr.
     pub v: Vec<u8>,
+    /// What is missing of it; those rows are gray.
+    pub loss: Option<Loss>,
+}
+
+/// What a damaged file lacks of its picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Rows of pixels from the top that were decoded from the file's own bytes, at least one.
+    pub received_rows: u32,
+    /// What ended them.
+    pub reason: DecodeError,
 }
 
 /// Why a frame is not decoded.
@@ -62,6 +73,9 @@ pub enum DecodeError {
     },
 }
 
+/// Luma and chroma of the gray that stands for missing rows: 128 of 255 in limited range.
+const GRAY: [u8; 3] = [126, 128, 128];
+
 const TRUNCATED: DecodeError = DecodeError::Corrupt("the frame ends too early");
 
 /// Memory in bytes that [`decode`] takes at most of a picture of this size: the planes, of whole macroblocks, and what is kept
@@ -72,12 +86,15 @@ pub fn decode_memory_bytes(width: u32, height: u32) -> u64 {
     columns * rows * 384 + columns * 128 + 16_384
 }
 
-/// The content of a `VP8 ` chunk as planes.
+/// Decodes the content of a `VP8 ` chunk to planes.
 ///
 /// `should_stop` is asked before each row of macroblocks; a true answer ends in [`DecodeError::Stopped`].
 ///
+/// A frame that ends too early gives the rows of macroblocks in front of its end, as libwebp's incremental decoder does, and
+/// [`Picture::loss`].
+///
 /// # Errors
-/// Every damage that shows: never part of a picture.
+/// Damage in front of the first row, and a frame that ends within it.
 pub fn decode(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Picture, DecodeError> {
     let (header, mut mode_reader, mut partitions) = header::parse(frame)?;
     let (columns, rows) = (header.width.div_ceil(16) as usize, header.height.div_ceil(16) as usize);
@@ -88,6 +105,7 @@ pub fn decode(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Pic
     let mut coefficients = Coefficients::NONE;
     let mut pixels = Pixels::BLACK;
     let last_partition = partitions.len() - 1;
+    let mut loss = None;
     for row in 0..rows {
         if should_stop() {
             return Err(DecodeError::Stopped);
@@ -106,7 +124,13 @@ pub fn decode(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Pic
             store(&mut planes, (column, row), &pixels);
         }
         if mode_reader.past_end() || levels.past_end() {
-            return Err(TRUNCATED);
+            // Less than the picture's height, which has 14 bits.
+            let received_rows = u32::try_from(16 * row).ok().filter(|&rows| rows > 0).ok_or(TRUNCATED)?;
+            loss = Some(Loss { received_rows, reason: TRUNCATED });
+            for ((plane, side), gray) in planes.iter_mut().zip([16, 8, 8]).zip(GRAY) {
+                plane.samples.iter_mut().skip(side * row * plane.stride).for_each(|sample| *sample = gray);
+            }
+            break;
         }
         filter::row(&mut planes, row, header.simple_filter, &filtered);
     }
@@ -114,7 +138,7 @@ pub fn decode(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Pic
     let [y, u, v] = planes;
     let half = (width.div_ceil(2), height.div_ceil(2));
     let (y, u, v) = (cropped(y, (width, height)), cropped(u, half), cropped(v, half));
-    Ok(Picture { width: header.width, height: header.height, y, u, v })
+    Ok(Picture { width: header.width, height: header.height, y, u, v, loss })
 }
 
 /// What a macroblock's neighbours are read by: the modes of the blocks at its edge, and which blocks there have levels.

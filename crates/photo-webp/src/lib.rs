@@ -1,4 +1,4 @@
-//! WebP files, in safe Rust: an encoder of lossy ones, and decoders of all.
+//! WebP files, in safe Rust: encoders of lossy ones and of lossless ones of few colours, and decoders of all.
 //!
 //! A lossy WebP file of this kind is one key frame of VP8: RFC 6386 says what is in it. Alpha is beside it, without loss (RFC
 //! 9649). How good the file is depends on the encoder's choices alone. They follow those of libwebp (copyright 2010 Google Inc.,
@@ -7,8 +7,9 @@
 //! to them: each macroblock is coded once, its levels are kept until the probabilities that suit them are known, eight
 //! blocks are transformed at once, and only the best three modes of a block of 4 x 4 are tried to their end.
 //!
-//! [`decode`] is the way back for the frame, [`decode_alpha`] for its alpha. [`decode_lossless`] decodes lossless pictures. All are strict about
-//! damage, and what they take is known before they run: [`decode_memory_bytes`], [`alpha_memory_bytes`], [`lossless_memory_bytes`].
+//! [`decode`] is the way back for the frame, [`decode_alpha`] for its alpha. [`decode_lossless`] decodes lossless pictures. Of a
+//! damaged file they give the rows in front of the damage and say so by a [`Loss`]. What they take is known before they run:
+//! [`decode_memory_bytes`], [`alpha_memory_bytes`], [`lossless_memory_bytes`].
 //! [`trim_frame`], [`alpha_length`] and [`lossless_length`] tell where each of these streams ends.
 
 #![expect(clippy::inline_always, reason = "measured: vectors live in registers only within one function")]
@@ -41,8 +42,8 @@ mod writer;
 #[cfg(test)]
 mod round_trip;
 
-pub use alpha::decode::{alpha_length, alpha_memory_bytes, decode_alpha};
-pub use decode::{DecodeError, Picture, decode, decode_memory_bytes, trim_frame};
+pub use alpha::decode::{Alpha, alpha_length, alpha_memory_bytes, decode_alpha};
+pub use decode::{DecodeError, Loss, Picture, decode, decode_memory_bytes, trim_frame};
 pub use lossless::decode::{
     DecodeLimits, LosslessPicture, decode_lossless, lossless_length, lossless_memory_bytes,
 };
@@ -132,6 +133,33 @@ pub fn encode_with_alpha(
     let planes = cleaned.as_ref().map_or(*planes, |cleaned| cleaned.planes(width, height));
     let frame = encode::encode(&planes, options, TUNING, &mut |_, _, _| {})?;
     container::file(&frame, Some(&alpha::encode(alpha, width as usize)), (width, height))
+}
+
+/// Encodes a picture of few colours without loss: RGB or RGBA by `channels`, 3 or 4, not premultiplied, no padding between rows.
+/// `None` if the picture has more than 256 colours, or if few of its pixels are like their neighbours, as in photos: files of
+/// those are smaller with loss. Of wholly transparent pixels the colour is not kept.
+///
+/// # Errors
+/// Samples that are not those of this size.
+pub fn encode_palette(
+    samples: &[u8],
+    channels: usize,
+    (width, height): (u32, u32),
+) -> Result<Option<Vec<u8>>, EncodeError> {
+    if !(1..=MAX_SIDE).contains(&width) || !(1..=MAX_SIDE).contains(&height) {
+        return Err(EncodeError::Size { width, height });
+    }
+    let expected = width as usize * height as usize * channels;
+    if samples.len() != expected || !(3..=4).contains(&channels) {
+        return Err(EncodeError::Samples { found: samples.len(), expected });
+    }
+    let indexed = if channels == 3 {
+        let pixels = samples.as_chunks::<3>().0.iter().map(|&[r, g, b]| [r, g, b, 255]);
+        lossless::palette::Indexed::of(pixels, width as usize)
+    } else {
+        lossless::palette::Indexed::of(samples.as_chunks::<4>().0.iter().copied(), width as usize)
+    };
+    indexed.map(|indexed| container::lossless_file(&indexed.encode())).transpose()
 }
 
 impl Planes<'_> {

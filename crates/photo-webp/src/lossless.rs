@@ -1,16 +1,18 @@
-//! A VP8L image stream (RFC 9649, 3) of one channel: what the alpha of a lossy file is stored as. [`decode`] reads any stream.
+//! VP8L image streams (RFC 9649, 3) of pictures by a palette: the alpha of a lossy file, which is one channel, and pictures of
+//! few colours ([`palette`]). [`decode`] reads any stream.
 //!
 //! The channel is green, by a palette of the values that occur: up to 16 of them share bytes, and decoders that know that
-//! green is all there is keep one byte a pixel. Runs are copied from the last 16 rows, and there is one set of prefix codes.
+//! green is all there is keep one byte a pixel. Runs are copied from the last rows, and there is one set of prefix codes.
 
 mod bits;
 pub(crate) mod decode;
+pub(crate) mod palette;
 mod prefix;
 mod runs;
 
 use bits::BitWriter;
 use prefix::{PrefixCode, write_single};
-use runs::{LITERALS, Run, runs};
+use runs::{Effort, LITERALS, Run, runs};
 
 /// Literals, then prefixes of lengths.
 const GREEN: usize = LITERALS + 24;
@@ -29,17 +31,17 @@ pub(crate) fn encode(plane: &[u8], width: usize) -> Vec<u8> {
     let differences = palette.differences();
     // No colour cache.
     writer.put(0, 1);
-    write_image(&mut writer, &differences, differences.len());
+    write_image(&mut writer, &differences, differences.len(), Effort::LEAST);
     // No other transform, no colour cache, one set of codes.
     writer.put(0, 3);
     let (packed, packed_width) = palette.pack(plane, width);
-    write_image(&mut writer, &packed, packed_width);
+    write_image(&mut writer, &packed, packed_width, Effort::LEAST);
     writer.finish()
 }
 
 /// How many bits [`encode`] would take, nearly: entropy instead of codes, and without the palette.
 pub(crate) fn estimate(plane: &[u8], width: usize) -> f64 {
-    let counts = count(&runs(plane, width));
+    let counts = count(&runs(plane, width, Effort::LEAST));
     let entropy = |counts: &[u32]| {
         let total: u32 = counts.iter().sum();
         let bits = |&n: &u32| f64::from(n) * (f64::from(total) / f64::from(n)).log2();
@@ -72,8 +74,8 @@ fn count(runs: &[Run]) -> Counts {
 }
 
 /// Codes and data of an image whose red, blue and alpha are all the same.
-fn write_image(writer: &mut BitWriter, symbols: &[u8], width: usize) {
-    let runs = runs(symbols, width);
+fn write_image(writer: &mut BitWriter, symbols: &[u8], width: usize, effort: Effort) {
+    let runs = runs(symbols, width, effort);
     let counts = count(&runs);
     let green = PrefixCode::write(writer, &counts.green);
     for _ in ["red", "blue", "alpha"] {
@@ -141,28 +143,30 @@ impl Palette {
         self.values.iter().zip(before).map(|(value, before)| value.wrapping_sub(before)).collect()
     }
 
-    /// The plane by names, several to a byte if they are few, and the bytes of a row: RFC 9649, 3.5.4.
     fn pack(&self, plane: &[u8], width: usize) -> (Vec<u8>, usize) {
-        let each = match self.values.len() {
-            ..=2 => 8,
-            3..=4 => 4,
-            5..=16 => 2,
-            _ => 1,
-        };
-        let name = |value: &u8| self.names[usize::from(*value)];
-        if each == 1 {
-            return (plane.iter().map(name).collect(), width);
-        }
-        let byte = |pixels: &[u8]| {
-            pixels
-                .iter()
-                .rev()
-                .fold(0_u8, |byte, value| byte.checked_shl(8 / each).unwrap_or(0) | name(value))
-        };
-        let rows = plane.chunks(width.max(1));
-        let packed = rows.flat_map(|row| row.chunks(each as usize).map(byte)).collect();
-        (packed, width.div_ceil(each as usize))
+        pack(plane, width, self.values.len(), &self.names)
     }
+}
+
+/// Returns the plane by the names of its `count` values, several to a byte if they are few, and the bytes of a row: RFC 9649,
+/// 3.5.4.
+fn pack(plane: &[u8], width: usize, count: usize, names: &[u8; 256]) -> (Vec<u8>, usize) {
+    let each = match count {
+        ..=2 => 8,
+        3..=4 => 4,
+        5..=16 => 2,
+        _ => 1,
+    };
+    let name = |value: &u8| names[usize::from(*value)];
+    if each == 1 {
+        return (plane.iter().map(name).collect(), width);
+    }
+    let byte = |pixels: &[u8]| {
+        pixels.iter().rev().fold(0_u8, |byte, value| byte.checked_shl(8 / each).unwrap_or(0) | name(value))
+    };
+    let rows = plane.chunks(width.max(1));
+    let packed = rows.flat_map(|row| row.chunks(each as usize).map(byte)).collect();
+    (packed, width.div_ceil(each as usize))
 }
 
 #[cfg(test)]

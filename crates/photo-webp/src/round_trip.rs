@@ -1,8 +1,10 @@
 //! What is encoded, decoded by two decoders that are not ours and by ours.
 
 mod alpha;
+mod damaged;
 mod lossless;
 mod others;
+mod palette;
 mod trimmed;
 
 use std::io::Cursor;
@@ -21,7 +23,7 @@ impl Picture {
         let y = plane(0, width, height);
         let u = plane(1, half_width, half_height);
         let v = plane(2, half_width, half_height);
-        Self { width, height, y, u, v }
+        Self { width, height, y, u, v, loss: None }
     }
 
     fn planes(&self) -> Planes<'_> {
@@ -102,9 +104,11 @@ fn decoded(file: &[u8]) -> [Picture; 2] {
         y: crop(&planes.y, planes.y_stride, width, height),
         u: crop(&planes.u, planes.u_stride, half_width, half_height),
         v: crop(&planes.v, planes.v_stride, half_width, half_height),
+        loss: None,
     };
     let length = u32::from_le_bytes(file[16..20].try_into().unwrap()) as usize;
     let own = decode(&file[20..20 + length], &mut || false).unwrap();
+    assert_eq!(own.loss, None);
     assert!(own.same(&libwebp), "our decoder differs: {:?}", own.first_difference(&libwebp));
     let frame = image_webp::vp8::Vp8Decoder::decode_frame(Cursor::new(&file[20..20 + length])).unwrap();
     // Its planes are whole macroblocks.
@@ -115,6 +119,7 @@ fn decoded(file: &[u8]) -> [Picture; 2] {
         y: crop(&frame.ybuf, stride, width, height),
         u: crop(&frame.ubuf, stride / 2, half_width, half_height),
         v: crop(&frame.vbuf, stride / 2, half_width, half_height),
+        loss: None,
     };
     [libwebp, image]
 }

@@ -6,6 +6,7 @@ use photo_jpeg::{Color, Picture, Plane};
 use photo_webp::{DecodeError, DecodeLimits};
 
 use super::{Planes, Source};
+use crate::damage::Loss;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
@@ -14,12 +15,18 @@ use crate::raster::{Channels, Raster};
 pub(crate) use canvas::Canvas;
 
 /// Decodes a still, or the first frame of an animation on its canvas, in the size that it has: the format cannot be scaled on
-/// the way.
-pub(super) fn decode(frame: &Frame<'_>, canvas: (u32, u32), limits: &Limits) -> Result<Source, ImagingError> {
+/// the way. What is missing is transparent if the picture has alpha, as browsers show it, and gray otherwise: variants without
+/// alpha cannot show the page.
+pub(super) fn decode(
+    frame: &Frame<'_>,
+    canvas: (u32, u32),
+    limits: &Limits,
+) -> Result<(Source, Option<Loss>), ImagingError> {
     if frame.covers(canvas) {
         return source(frame, limits);
     }
-    Canvas::new(canvas).show(frame, limits).map(Source::Pixels)
+    let (raster, loss) = Canvas::new(canvas).show(frame, limits)?;
+    Ok((Source::Pixels(raster), loss))
 }
 
 /// Memory in bytes that [`decode`] takes at most. Prefix codes and transforms of lossless bitstreams are read for it.
@@ -38,32 +45,79 @@ pub(crate) fn frame_bytes(frame: &Frame<'_>, limits: &Limits) -> Result<u64, Ima
     let size = (frame.width, frame.height);
     let pixels = u64::from(frame.width) * u64::from(frame.height);
     within(limits, |limits| match frame.bitstream {
-        Bitstream::Lossless(data) => photo_webp::lossless_memory_bytes(data, limits),
+        Bitstream::Lossless { data, .. } => photo_webp::lossless_memory_bytes(data, limits),
         Bitstream::Lossy { alpha, .. } => {
             let planes = photo_webp::decode_memory_bytes(frame.width, frame.height);
             let Some(alpha) = alpha else { return Ok(planes) };
             // Alpha first. Then there are alpha, planes and RGB, and then alpha and RGBA, which may be moved once.
             let together = (pixels + planes + 3 * pixels).max((1 + 4 + 3) * pixels);
-            photo_webp::alpha_memory_bytes(alpha, size, limits).map(|bytes| bytes.max(together))
+            match photo_webp::alpha_memory_bytes(alpha, size, limits) {
+                // It is not decoded, see `alpha_of`.
+                Err(DecodeError::Corrupt(_)) => Ok(together),
+                bytes => bytes.map(|bytes| bytes.max(together)),
+            }
         }
     })
 }
 
 /// Decodes one frame, without the canvas.
-fn source(frame: &Frame<'_>, limits: &Limits) -> Result<Source, ImagingError> {
+fn source(frame: &Frame<'_>, limits: &Limits) -> Result<(Source, Option<Loss>), ImagingError> {
+    let rows = frame.height;
     match frame.bitstream {
-        Bitstream::Lossless(data) => {
-            let picture = within(limits, |limits| photo_webp::decode_lossless(data, limits))?;
+        Bitstream::Lossless { data, has_alpha } => {
+            let picture = within(limits, |limits| photo_webp::decode_lossless(data, has_alpha, limits))?;
             let channels = if picture.has_alpha { Channels::Rgba } else { Channels::Rgb };
-            raster((picture.width, picture.height), channels, picture.samples).map(Source::Pixels)
+            let raster = raster((picture.width, picture.height), channels, picture.samples)?;
+            Ok((Source::Pixels(raster), picture.loss.map(|loss| loss_of(loss, rows))))
         }
-        Bitstream::Lossy { frame: data, alpha: None } => planes(data, limits).map(Source::Planes),
+        Bitstream::Lossy { frame: data, alpha: None } => {
+            let (planes, loss) = planes(data, limits)?;
+            Ok((Source::Planes(planes), loss.map(|loss| loss_of(loss, rows))))
+        }
         Bitstream::Lossy { frame: data, alpha: Some(alpha) } => {
             let size = (frame.width, frame.height);
-            let alpha = within(limits, |limits| photo_webp::decode_alpha(alpha, size, limits))?;
-            let opaque = planes(data, limits)?.into_raster(size.0, size.1)?;
-            raster(size, Channels::Rgba, with_alpha(opaque.into_data(), &alpha)).map(Source::Pixels)
+            let (mut alpha, alpha_loss) = alpha_of(alpha, size, limits)?;
+            let (planes, loss) = planes(data, limits)?;
+            let loss = match (loss, alpha_loss) {
+                (Some(loss), _) => {
+                    // Browsers show the page where no colour is.
+                    let received = loss.received_rows as usize * size.0 as usize;
+                    alpha.iter_mut().skip(received).for_each(|alpha| *alpha = 0);
+                    Some(loss_of(loss, rows))
+                }
+                // All colours are there: alpha is half of the picture.
+                (None, Some(Loss { received, total, reason })) => {
+                    Some(Loss { received: total + received, total: 2 * total, reason })
+                }
+                (None, None) => None,
+            };
+            let opaque = planes.into_raster(size.0, size.1)?;
+            let raster = raster(size, Channels::Rgba, with_alpha(opaque.into_data(), &alpha))?;
+            Ok((Source::Pixels(raster), loss))
         }
+    }
+}
+
+fn loss_of(loss: photo_webp::Loss, rows: u32) -> Loss {
+    Loss { received: loss.received_rows.into(), total: rows.into(), reason: loss.reason.to_string() }
+}
+
+/// Decodes the alpha of a lossy frame. Rows of it that are damaged are opaque: their colours are there, and are shown.
+fn alpha_of(
+    chunk: &[u8],
+    size: (u32, u32),
+    limits: &Limits,
+) -> Result<(Vec<u8>, Option<Loss>), ImagingError> {
+    // What is damaged in front of its samples was not counted as memory, so it is looked for before anything is kept.
+    let decoded = within(limits, |limits| photo_webp::alpha_memory_bytes(chunk, size, limits))
+        .and_then(|_| within(limits, |limits| photo_webp::decode_alpha(chunk, size, limits)));
+    match decoded {
+        Ok(alpha) => Ok((alpha.samples, alpha.loss.map(|loss| loss_of(loss, size.1)))),
+        Err(ImagingError::Corrupt { reason, .. }) => {
+            let opaque = vec![255; size.0 as usize * size.1 as usize];
+            Ok((opaque, Some(Loss { received: 0, total: size.1.into(), reason })))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -102,10 +156,10 @@ fn refusal(error: DecodeError) -> ImagingError {
 }
 
 /// Decodes a lossy frame.
-fn planes(frame: &[u8], limits: &Limits) -> Result<Planes, ImagingError> {
+fn planes(frame: &[u8], limits: &Limits) -> Result<(Planes, Option<photo_webp::Loss>), ImagingError> {
     let mut should_stop = || limits.deadline_has_passed();
     let decoded = photo_webp::decode(frame, &mut should_stop).map_err(refusal)?;
-    let (width, height) = (decoded.width, decoded.height);
+    let (width, height, loss) = (decoded.width, decoded.height, decoded.loss);
     let (exact_width, exact_height) = (f64::from(width), f64::from(height));
     let luma = Plane {
         width: width as usize,
@@ -124,7 +178,7 @@ fn planes(frame: &[u8], limits: &Limits) -> Result<Planes, ImagingError> {
     };
     let planes = vec![luma, chroma(decoded.u), chroma(decoded.v)];
     let picture = Picture { color: Color::YCbCr, width, height, exact_width, exact_height, planes };
-    Ok(Planes { picture, limited: true })
+    Ok((Planes { picture, limited: true }, loss))
 }
 
 #[cfg(test)]
@@ -145,7 +199,7 @@ mod tests {
 
     fn pixels(file: &'static [u8]) -> Raster {
         let frame = first(file);
-        match decode(&frame, (frame.width, frame.height), &Limits::default()).unwrap() {
+        match decode(&frame, (frame.width, frame.height), &Limits::default()).unwrap().0 {
             Source::Pixels(raster) => raster,
             Source::Planes(planes) => planes.into_raster(frame.width, frame.height).unwrap(),
         }
@@ -154,7 +208,8 @@ mod tests {
     #[test]
     fn pixels_are_those_of_another_decoder_but_where_luma_overshoots() {
         let expected = image::load_from_memory(PHOTO).unwrap().to_rgb8();
-        let Source::Planes(planes) = decode(&first(PHOTO), (320, 213), &Limits::default()).unwrap() else {
+        let (Source::Planes(planes), None) = decode(&first(PHOTO), (320, 213), &Limits::default()).unwrap()
+        else {
             panic!("no planes")
         };
         // What is brighter than white or darker than black is cut off here before colours are made of it, there after.

@@ -18,6 +18,17 @@ const LARGE_PIXELS: u64 = 500_000;
 /// Steps of quality that small, middle and large pictures get more than is asked for: see docs/adr/033-quality-by-size.md.
 const LIFTS: [f32; 3] = [3.5, 0.75, -0.1];
 
+/// WebP of a still picture: lossy, or without loss if the picture has few colours and its file is smaller so. See
+/// docs/adr/048-lossless-variants.md.
+pub(super) fn still(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
+    let size = (raster.width(), raster.height());
+    check_side(OutputFormat::WebP, size)?;
+    let lossless = photo_webp::encode_palette(raster.data(), raster.channels().count(), size)
+        .map_err(|e| refused(OutputFormat::WebP)(e.to_string()))?;
+    let lossy = webp(raster, quality, method)?;
+    Ok(lossless.filter(|lossless| lossless.len() <= lossy.len()).unwrap_or(lossy))
+}
+
 /// Lossy WebP. `method` is the effort, 0 (fast) to 6 (small).
 pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
     let format = OutputFormat::WebP;

@@ -1,5 +1,7 @@
 //! WebP: RIFF chunks, and the sizes that the bitstreams inside them claim for themselves.
 
+mod chunks;
+
 use image::metadata::Orientation;
 
 use super::cursor::Cursor;
@@ -9,20 +11,31 @@ use crate::decode;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
-
-const TRUNCATED: &str = "the file ends inside a chunk";
+pub(crate) use chunks::Chunks;
 
 /// A bitstream, and the alpha beside it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bitstream<'a> {
-    Lossy { frame: &'a [u8], alpha: Option<&'a [u8]> },
-    Lossless(&'a [u8]),
+    Lossy {
+        frame: &'a [u8],
+        alpha: Option<&'a [u8]>,
+    },
+    /// `has_alpha` is what the header of the file says of it.
+    Lossless {
+        data: &'a [u8],
+        has_alpha: Option<bool>,
+    },
 }
 
 impl<'a> Bitstream<'a> {
-    /// Alpha beside a lossless bitstream is nothing.
-    fn new(kind: [u8; 4], data: &'a [u8], alpha: Option<&'a [u8]>) -> Self {
-        if &kind == b"VP8L" { Self::Lossless(data) } else { Self::Lossy { frame: data, alpha } }
+    /// As browsers have it: alpha is there if a chunk has it and the header does not deny it. Alpha beside a lossless bitstream is
+    /// nothing. A lossless bitstream says itself that it has alpha, and the header counts more.
+    fn new(kind: [u8; 4], data: &'a [u8], alpha: Option<&'a [u8]>, has_alpha: Option<bool>) -> Self {
+        if &kind == b"VP8L" {
+            Self::Lossless { data, has_alpha }
+        } else {
+            Self::Lossy { frame: data, alpha: alpha.filter(|_| has_alpha != Some(false)) }
+        }
     }
 }
 
@@ -41,11 +54,40 @@ pub(crate) struct Frame<'a> {
     pub(crate) bitstream: Bitstream<'a>,
 }
 
-/// In `VP8X`: there is alpha.
-const ALPHA: u8 = 0x10;
+/// Flags of `VP8X`.
+pub(crate) mod flag {
+    pub(crate) const ANIMATION: u8 = 0x02;
+    pub(crate) const EXIF: u8 = 0x08;
+    pub(crate) const ALPHA: u8 = 0x10;
+    pub(crate) const ICC: u8 = 0x20;
+}
+
+/// The `VP8X` chunk. It counts in front of the picture alone, and the first of two.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extended {
+    pub(crate) flags: u8,
+    canvas: (u32, u32),
+}
+
+impl Extended {
+    /// `None` if the chunk is too short.
+    pub(crate) fn parse(data: &[u8]) -> Option<Self> {
+        let mut cursor = Cursor::new(data);
+        let flags = cursor.u8()?;
+        cursor.take(3)?;
+        Some(Self { flags, canvas: (cursor.u24_le()? + 1, cursor.u24_le()? + 1) })
+    }
+
+    pub(crate) fn has(self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+}
 
 /// Walks all chunks. The decoder learns the size of a bitstream only after decoding it, so one that differs from the
-/// header's is refused here. The second answer is what is decoded: the still or the first frame.
+/// header's is refused here, as by browsers. The second answer is what is decoded: the still or the first frame.
+///
+/// EXIF and a colour profile that the header does not announce are ignored, as by browsers. A file that ends too early is decoded
+/// as far as it goes.
 ///
 /// What decoding takes is known when the bitstream's own header is read, which costs more the larger the picture is. So
 /// the limits on its size come first.
@@ -63,24 +105,19 @@ pub(super) fn parse<'a>(
         decoder_bytes: 0,
         damage: None,
     };
-    let mut cursor = riff(bytes, &mut header)?;
-    let (mut canvas, mut says_alpha) = (None, false);
-    let (mut still, mut alpha) = (None, None);
+    let chunks = Chunks::of_file(bytes).ok_or_else(|| corrupt("short RIFF header"))?;
+    let mut extended: Option<Extended> = None;
+    let (mut still, mut alpha, mut exif) = (None, None, None);
     let mut first_frame = None;
     let mut frames = 0;
-    while !cursor.rest().is_empty() {
-        let Some((kind, data)) = chunk(&mut cursor) else {
-            header.damage = Some(TRUNCATED);
-            break;
-        };
+    for (kind, data) in chunks {
         match &kind {
-            b"VP8X" if canvas.is_none() => {
-                canvas = Some(extended_size(data).ok_or_else(|| corrupt("short VP8X chunk"))?);
-                says_alpha = data.first().is_some_and(|flags| flags & ALPHA != 0);
-            }
+            b"VP8X" if still.is_none() && frames == 0 => extended = extended.or(Extended::parse(data)),
             b"VP8 " | b"VP8L" if still.is_none() => {
-                // As browsers have it: alpha is there if it is, and said to be. A flag alone, or a chunk alone, is nothing.
-                let bitstream = Bitstream::new(kind, data, alpha.filter(|_| says_alpha));
+                let has_alpha = extended.map(|header| header.has(flag::ALPHA));
+                // A chunk alone is nothing, if no header can announce it.
+                let alpha = alpha.filter(|_| extended.is_some());
+                let bitstream = Bitstream::new(kind, data, alpha, has_alpha);
                 still = Some((bitstream_size(kind, data)?, bitstream));
             }
             b"ALPH" => alpha = alpha.or(Some(data)),
@@ -90,83 +127,51 @@ pub(super) fn parse<'a>(
                     first_frame = Some(Frame::parse(data)?);
                 }
             }
-            b"ICCP" => header.has_icc = true,
-            b"EXIF" => header.orientation = orientation_of(data),
+            b"EXIF" => exif = exif.or(Some(data)),
+            b"ICCP" => header.has_icc |= extended.is_some_and(|header| header.has(flag::ICC)),
             _ => {}
         }
     }
+    if let Some(exif) = exif.filter(|_| extended.is_some_and(|header| header.has(flag::EXIF))) {
+        header.orientation = orientation_of(exif);
+    }
+    let canvas = extended.map(|header| header.canvas);
     let (width, height) = canvas.or(still.map(|(size, _)| size)).ok_or_else(|| corrupt("no picture"))?;
     (header.width, header.height, header.frames) = (width, height, frames.max(1));
     let first = match (first_frame, still) {
-        (Some(frame), _) => Some(frame),
+        (Some(frame), _) => Ok(frame),
         (None, Some((size, bitstream))) if size == (width, height) => {
             let (left, top, duration_ms, blends, disposes) = (0, 0, 0, false, false);
-            Some(Frame { left, top, width, height, duration_ms, blends, disposes, bitstream })
+            Ok(Frame { left, top, width, height, duration_ms, blends, disposes, bitstream })
         }
-        (None, Some(_)) => {
-            header.damage = Some("the bitstream has another size than the canvas");
-            None
-        }
-        (None, None) => {
-            header.damage = header.damage.or(Some("no picture"));
-            None
-        }
+        (None, Some(_)) => Err(corrupt("the bitstream has another size than the canvas")),
+        (None, None) => Err(corrupt("no picture")),
     };
     limits.check_size(width, height)?;
-    limits.check_frames(header.frames, width, height)?;
-    if let Some(frame) = &first {
-        if !frame.fits((width, height)) {
-            return Err(corrupt("a frame does not fit its canvas"));
-        }
-        header.decoder_bytes = decode::webp::memory_bytes(frame, (width, height), limits)?;
+    // After the limits, so that a bomb is called one even if it is damaged as well.
+    let first = first?;
+    if !first.fits((width, height)) {
+        return Err(corrupt("a frame does not fit its canvas"));
     }
-    Ok((header, first))
+    header.decoder_bytes = decode::webp::memory_bytes(&first, (width, height), limits)?;
+    Ok((header, Some(first)))
 }
 
-/// The chunks inside the RIFF container; what comes after it is nobody's.
-fn riff<'a>(bytes: &'a [u8], header: &mut Header) -> Result<Cursor<'a>, ImagingError> {
-    let mut cursor = Cursor::new(bytes);
-    let size = cursor.take(4).and_then(|_| cursor.u32_le()).ok_or_else(|| corrupt("short RIFF header"))?;
-    let mut body = cursor.rest();
-    match body.split_at_checked(usize::try_from(size).unwrap_or(usize::MAX)) {
-        Some((inside, _)) => body = inside,
-        None => header.damage = Some(TRUNCATED),
-    }
-    let mut chunks = Cursor::new(body);
-    chunks.take(4).ok_or_else(|| corrupt("short RIFF header"))?;
-    Ok(chunks)
-}
-
-/// The next chunk's kind and content.
-pub(crate) fn chunk<'a>(cursor: &mut Cursor<'a>) -> Option<([u8; 4], &'a [u8])> {
-    let kind = cursor.array()?;
-    let length = usize::try_from(cursor.u32_le()?).ok()?;
-    let data = cursor.take(length)?;
-    // A missing last padding byte harms nobody.
-    if length % 2 == 1 && !cursor.rest().is_empty() {
-        cursor.u8()?;
-    }
-    Some((kind, data))
-}
-
-/// The embedded profile, which only an extended file can have.
+/// The embedded profile, which only a file with a header that announces it has.
 pub(crate) fn icc(bytes: &[u8]) -> Option<&[u8]> {
-    let mut cursor = Cursor::new(bytes);
-    cursor.take(12)?;
-    let (first, _) = chunk(&mut cursor)?;
-    if &first != b"VP8X" {
-        return None;
-    }
-    std::iter::from_fn(|| chunk(&mut cursor)).find_map(|(kind, data)| (&kind == b"ICCP").then_some(data))
+    let mut chunks = Chunks::of_file(bytes)?;
+    let announced = chunks.find_map(|(kind, data)| match &kind {
+        b"VP8X" => Extended::parse(data).map(|header| header.has(flag::ICC)),
+        b"VP8 " | b"VP8L" | b"ANMF" => Some(false),
+        _ => None,
+    });
+    // It may stand in front of the header.
+    let mut chunks = Chunks::of_file(bytes).filter(|_| announced == Some(true))?;
+    chunks.find_map(|(kind, data)| (&kind == b"ICCP").then_some(data))
 }
 
-fn extended_size(data: &[u8]) -> Option<(u32, u32)> {
-    let mut cursor = Cursor::new(data);
-    cursor.take(4)?;
-    Some((cursor.u24_le()? + 1, cursor.u24_le()? + 1))
-}
-
-fn bitstream_size(kind: [u8; 4], data: &[u8]) -> Result<(u32, u32), ImagingError> {
+/// Width and height in px that a bitstream says.
+pub(crate) fn bitstream_size(kind: [u8; 4], data: &[u8]) -> Result<(u32, u32), ImagingError> {
     let size = match (&kind, data) {
         (b"VP8 ", [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..]) => (
             u32::from(u16::from_le_bytes([*w0, *w1]) & 0x3fff),
@@ -182,26 +187,24 @@ fn bitstream_size(kind: [u8; 4], data: &[u8]) -> Result<(u32, u32), ImagingError
 }
 
 impl<'a> Frame<'a> {
-    /// The content of an `ANMF` chunk. The bitstream must have the frame's size.
+    /// The content of an `ANMF` chunk. Its size is the bitstream's, whatever the chunk says, as in libwebp.
     fn parse(data: &'a [u8]) -> Result<Self, ImagingError> {
         let mut cursor = Cursor::new(data);
         let fields = (|| {
             let (left, top) = (cursor.u24_le()? * 2, cursor.u24_le()? * 2);
-            let (width, height) = (cursor.u24_le()? + 1, cursor.u24_le()? + 1);
-            Some((left, top, width, height, cursor.u24_le()?, cursor.u8()?))
+            // Width and height.
+            cursor.take(6)?;
+            Some((left, top, cursor.u24_le()?, cursor.u8()?))
         })();
-        let (left, top, width, height, duration_ms, flags) =
-            fields.ok_or_else(|| corrupt("short ANMF chunk"))?;
+        let (left, top, duration_ms, flags) = fields.ok_or_else(|| corrupt("short ANMF chunk"))?;
         let (blends, disposes) = (flags & 2 == 0, flags & 1 != 0);
         let mut alpha = None;
-        while let Some((kind, data)) = chunk(&mut cursor) {
+        for (kind, data) in Chunks::of_frame(cursor.rest()) {
             match &kind {
                 b"ALPH" => alpha = alpha.or(Some(data)),
                 b"VP8 " | b"VP8L" => {
-                    if bitstream_size(kind, data)? != (width, height) {
-                        return Err(corrupt("the bitstream has another size than its frame"));
-                    }
-                    let bitstream = Bitstream::new(kind, data, alpha);
+                    let (width, height) = bitstream_size(kind, data)?;
+                    let bitstream = Bitstream::new(kind, data, alpha, None);
                     return Ok(Self { left, top, width, height, duration_ms, blends, disposes, bitstream });
                 }
                 _ => {}
@@ -238,15 +241,12 @@ pub(crate) fn put_chunk(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Option
 
 /// Every frame of an animation. `None` if one of them is damaged or does not fit the canvas.
 pub(crate) fn frames(bytes: &[u8]) -> Option<Vec<Frame<'_>>> {
-    walk(bytes).map(|(frames, _)| frames)
+    walk(bytes).map(|(frames, ..)| frames)
 }
 
 /// What all frames take, and how often they are shown. `None` as for [`frames`], and if one of them is over a limit.
 pub(crate) fn survey(bytes: &[u8], limits: &Limits) -> Option<Survey> {
-    let (frames, loops) = walk(bytes)?;
-    let mut cursor = Cursor::new(bytes);
-    cursor.take(12)?;
-    let size = canvas_size(cursor)?;
+    let (frames, loops, size) = walk(bytes)?;
     let canvas = u64::from(size.0) * u64::from(size.1);
     let mut most = 0;
     for frame in &frames {
@@ -256,32 +256,23 @@ pub(crate) fn survey(bytes: &[u8], limits: &Limits) -> Option<Survey> {
     Some(Survey { loops, decoder_bytes: most + canvas * 2 * 4 })
 }
 
-fn walk(bytes: &[u8]) -> Option<(Vec<Frame<'_>>, u16)> {
-    let mut cursor = Cursor::new(bytes);
-    let length = cursor.take(4).and_then(|_| cursor.u32_le())?;
-    // What comes after the container is nobody's.
-    let mut cursor = Cursor::new(cursor.take(usize::try_from(length).ok()?)?);
-    cursor.take(4)?;
-    let size = canvas_size(Cursor::new(cursor.rest()))?;
+/// All frames, how often they are shown, and the size of the canvas.
+fn walk(bytes: &[u8]) -> Option<(Vec<Frame<'_>>, u16, (u32, u32))> {
+    let mut extended: Option<Extended> = None;
     let mut frames = Vec::new();
     let mut loops = 0;
-    while let Some((kind, data)) = chunk(&mut cursor) {
+    for (kind, data) in Chunks::of_file(bytes)? {
         match &kind {
+            b"VP8X" if frames.is_empty() => extended = extended.or(Extended::parse(data)),
             b"ANIM" => loops = data.get(4..6).map_or(0, |n| u16::from_le_bytes([n[0], n[1]])),
             b"ANMF" => {
-                frames.push(Frame::parse(data).ok().filter(|frame| frame.fits(size))?);
+                let fits = |frame: &Frame<'_>| extended.is_some_and(|header| frame.fits(header.canvas));
+                frames.push(Frame::parse(data).ok().filter(fits)?);
             }
             _ => {}
         }
     }
-    Some((frames, loops))
-}
-
-fn canvas_size(mut chunks: Cursor<'_>) -> Option<(u32, u32)> {
-    match chunk(&mut chunks)? {
-        (kind, data) if &kind == b"VP8X" => extended_size(data),
-        _ => None,
-    }
+    Some((frames, loops, extended?.canvas))
 }
 
 fn corrupt(reason: &str) -> ImagingError {

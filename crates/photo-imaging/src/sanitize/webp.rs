@@ -7,14 +7,7 @@ use crate::decode::webp::within;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
-use crate::probe::Cursor;
-use crate::probe::webp::{self, chunk, put_chunk};
-
-/// Flags of `VP8X`.
-const ANIMATION: u8 = 0x02;
-const EXIF: u8 = 0x08;
-const ALPHA: u8 = 0x10;
-const ICC: u8 = 0x20;
+use crate::probe::webp::{self, Extended, flag, put_chunk};
 
 /// Flags of a frame of an animation: disposal and blending.
 const FRAME_FLAGS: u8 = 0x03;
@@ -95,21 +88,18 @@ fn up_to(data: &[u8], length: Result<usize, ImagingError>) -> Result<&[u8], Imag
 }
 
 fn read(bytes: &[u8]) -> Option<Chunks<'_>> {
-    let mut cursor = Cursor::new(bytes);
-    cursor.take(4)?;
-    let size = usize::try_from(cursor.u32_le()?).ok()?;
-    let mut cursor = Cursor::new(cursor.take(size.min(cursor.rest().len()))?);
-    cursor.take(4)?;
     let mut found = Chunks { profile: webp::icc(bytes), ..Chunks::default() };
     // Where the header does not come first, or a frame is damaged, the first frame is shown alone.
     let moves = webp::frames(bytes).is_some();
-    while let Some((kind, data)) = chunk(&mut cursor) {
+    for (kind, data) in webp::Chunks::of_file(bytes)? {
         match &kind {
-            b"VP8X" => found.flags = found.flags.or(data.first().copied()),
+            b"VP8X" if found.still.bitstream.is_none() && found.frames.is_empty() => {
+                found.flags = found.flags.or(Extended::parse(data).map(|header| header.flags));
+            }
             // The last counts, as in the walk over the frames.
             b"ANIM" => found.animation = data.first_chunk().copied(),
             b"ANMF" if moves || found.frames.is_empty() => found.frames.push(data),
-            _ => found.still.add(kind, data, found.flags.is_some_and(|flags| flags & ALPHA != 0)),
+            _ => found.still.add(kind, data, found.flags.is_some_and(|flags| flags & flag::ALPHA != 0)),
         }
     }
     Some(found)
@@ -127,11 +117,11 @@ fn put_all(
     // Only behind a header can a file say that it is to be turned.
     if let Some(flags) = chunks.flags.or(turned.then_some(0)) {
         let profile = chunks.profile.and_then(|profile| profile::clean(profile, profile::COLOR));
-        let flag = |flag: u8, set: bool| if set { flag } else { 0 };
-        let flags = flags & ALPHA
-            | flag(ANIMATION, !chunks.frames.is_empty())
-            | flag(EXIF, turned)
-            | flag(ICC, profile.is_some());
+        let set = |flag: u8, set: bool| if set { flag } else { 0 };
+        let flags = flags & flag::ALPHA
+            | set(flag::ANIMATION, !chunks.frames.is_empty())
+            | set(flag::EXIF, turned)
+            | set(flag::ICC, profile.is_some());
         let [w0, w1, w2, _] = size.0.checked_sub(1).ok_or_else(damaged)?.to_le_bytes();
         let [h0, h1, h2, _] = size.1.checked_sub(1).ok_or_else(damaged)?.to_le_bytes();
         put(out, *b"VP8X", &[flags, 0, 0, 0, w0, w1, w2, h0, h1, h2])?;
@@ -167,16 +157,19 @@ fn put_all(
 
 /// A frame of an animation: its place, its time and its picture.
 fn frame(data: &[u8], limits: &Limits) -> Result<Vec<u8>, ImagingError> {
-    let mut cursor = Cursor::new(data);
-    let mut header: [u8; 16] = cursor.array().ok_or_else(damaged)?;
-    let [_, _, _, _, _, _, w0, w1, w2, h0, h1, h2, ..] = header;
-    let size = (u32::from_le_bytes([w0, w1, w2, 0]) + 1, u32::from_le_bytes([h0, h1, h2, 0]) + 1);
-    header[15] &= FRAME_FLAGS;
-    let mut out = header.to_vec();
+    let (header, chunks) = data.split_first_chunk::<16>().ok_or_else(damaged)?;
     let mut picture = Picture::default();
-    while let Some((kind, data)) = chunk(&mut cursor) {
+    for (kind, data) in webp::Chunks::of_frame(chunks) {
         picture.add(kind, data, true);
     }
+    let (kind, bitstream) = picture.bitstream.ok_or_else(damaged)?;
+    let size = webp::bitstream_size(kind, bitstream)?;
+    let side = |side: u32| side.checked_sub(1).map(u32::to_le_bytes).ok_or_else(damaged);
+    let ([w0, w1, w2, _], [h0, h1, h2, _]) = (side(size.0)?, side(size.1)?);
+    let mut header = *header;
+    header[6..12].copy_from_slice(&[w0, w1, w2, h0, h1, h2]);
+    header[15] &= FRAME_FLAGS;
+    let mut out = header.to_vec();
     picture.write(size, limits, &mut out)?;
     Ok(out)
 }

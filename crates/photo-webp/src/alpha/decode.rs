@@ -2,7 +2,7 @@
 
 use super::{Filter, gradient};
 use crate::lossless::decode::{self as lossless, DecodeLimits};
-use crate::{DecodeError, MAX_SIDE};
+use crate::{DecodeError, Loss, MAX_SIDE};
 
 const TRUNCATED: DecodeError = DecodeError::Corrupt("the alpha ends too early");
 
@@ -13,29 +13,49 @@ enum Coding<'a> {
     Lossless(&'a [u8]),
 }
 
-/// The content of an `ALPH` chunk as `width * height` samples. The size is that of the frame beside it.
+/// The alpha of a lossy picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alpha {
+    /// `width * height` samples; 255 is opaque.
+    pub samples: Vec<u8>,
+    /// What is missing of it; those rows are opaque.
+    pub loss: Option<Loss>,
+}
+
+/// Decodes the content of an `ALPH` chunk. The size is that of the frame beside it.
+///
+/// Alpha that ends too early, or is invalid among its samples, gives the whole rows in front of that place, and [`Alpha::loss`].
 ///
 /// # Errors
-/// Every damage that shows: never part of a plane. What is over a limit.
+/// Damage in front of the second row. What is over a limit.
 pub fn decode_alpha(
     chunk: &[u8],
     (width, height): (u32, u32),
     limits: &mut DecodeLimits<'_>,
-) -> Result<Vec<u8>, DecodeError> {
+) -> Result<Alpha, DecodeError> {
     let (filter, coding) = parse(chunk, (width, height))?;
-    let samples = width as usize * height as usize;
-    let mut alpha = match coding {
+    let total = width as usize * height as usize;
+    let (mut samples, loss) = match coding {
         Coding::Raw(data) => {
             limits.check_memory(alpha_bytes(width, height))?;
-            data.get(..samples).ok_or(TRUNCATED)?.to_vec()
+            // Whole rows; fewer than there are in all only if data are missing.
+            let rows = (data.len() / width as usize).min(height as usize);
+            let received_rows = u32::try_from(rows).ok().filter(|&rows| rows > 0).ok_or(TRUNCATED)?;
+            let loss = (received_rows < height).then_some(Loss { received_rows, reason: TRUNCATED });
+            let mut samples = Vec::with_capacity(total);
+            samples.extend_from_slice(data.get(..rows * width as usize).ok_or(TRUNCATED)?);
+            (samples, loss)
         }
         Coding::Lossless(data) => {
-            let pixels = lossless::decode(data, (width, height), limits, alpha_bytes(width, height))?;
-            pixels.iter().map(|&[_, green, _, _]| green).collect()
+            let (pixels, loss) = lossless::decode(data, (width, height), limits, alpha_bytes(width, height))?;
+            let mut samples = Vec::with_capacity(total);
+            samples.extend(pixels.iter().map(|&[_, green, _, _]| green));
+            (samples, loss)
         }
     };
-    filter.undo(&mut alpha, width as usize);
-    Ok(alpha)
+    filter.undo(&mut samples, width as usize);
+    samples.resize(total, 255);
+    Ok(Alpha { samples, loss })
 }
 
 /// Memory in bytes that [`decode_alpha`] takes at most of this chunk, as [`crate::lossless_memory_bytes`].
@@ -57,7 +77,7 @@ pub fn alpha_memory_bytes(
 /// Returns how many bytes of an `ALPH` chunk a decoder reads, as [`crate::lossless_length`].
 ///
 /// # Errors
-/// The same as of [`decode_alpha`].
+/// Every damage, and what is over a limit.
 pub fn alpha_length(
     chunk: &[u8],
     (width, height): (u32, u32),
@@ -156,7 +176,7 @@ mod tests {
     fn headers_that_say_what_cannot_be_are_errors() {
         let decode = |chunk: &[u8], size| {
             let limits = &mut DecodeLimits { max_memory_bytes: 1 << 20, should_stop: &mut || false };
-            decode_alpha(chunk, size, limits).map_err(|error| error.to_string())
+            decode_alpha(chunk, size, limits).map(|alpha| alpha.samples).map_err(|error| error.to_string())
         };
         let error = |reason: &str| Err(reason.to_owned());
         assert_eq!(decode(&[0, 7, 8], (2, 1)), Ok(vec![7, 8]));

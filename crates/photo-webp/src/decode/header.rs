@@ -174,14 +174,14 @@ impl Filter {
     }
 }
 
-/// RFC 6386, 9.5. The last partition goes to the end.
+/// RFC 6386, 9.5. The last partition goes to the end. One that reaches beyond it is cut off there, as in libwebp.
 fn partitions(rest: &[u8], log: u8) -> Result<Vec<BoolReader<'_>>, DecodeError> {
     let count = 1 << log;
     let (sizes, mut rest) = rest.split_at_checked(3 * (count - 1)).ok_or(TRUNCATED)?;
     let mut readers = Vec::with_capacity(count);
     for &[a, b, c] in sizes.as_chunks::<3>().0 {
         let size = u32::from_le_bytes([a, b, c, 0]) as usize;
-        let (partition, after) = rest.split_at_checked(size).ok_or(TRUNCATED)?;
+        let (partition, after) = rest.split_at(size.min(rest.len()));
         readers.push(BoolReader::new(partition));
         rest = after;
     }

@@ -13,7 +13,7 @@ use super::{Context, DecodeError, TRUNCATED, read_macroblock};
 /// answer ends in [`DecodeError::Stopped`].
 ///
 /// # Errors
-/// The same as of [`crate::decode`].
+/// Those of [`crate::decode`], and a frame that ends too early.
 pub fn trim_frame(frame: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Vec<u8>, DecodeError> {
     let (header, mut modes, mut partitions) = header::parse(frame)?;
     let (columns, rows) = (header.width.div_ceil(16) as usize, header.height.div_ceil(16) as usize);
@@ -59,7 +59,7 @@ fn write(frame: &[u8], modes: &BoolReader<'_>, partitions: &[BoolReader<'_>]) ->
     for reader in partitions {
         // The last partition has no size in the file.
         let size = sizes.next().map(|&[a, b, c]| u32::from_le_bytes([a, b, c, 0]) as usize);
-        let (partition, after) = rest.split_at_checked(size.unwrap_or(rest.len()))?;
+        let (partition, after) = rest.split_at(size.unwrap_or(rest.len()).min(rest.len()));
         rest = after;
         let start = out.len();
         match reader.bytes_read(partition.len()) {

@@ -11,7 +11,7 @@ mod predictor;
 mod prefix;
 mod transform;
 
-use crate::DecodeError;
+use crate::{DecodeError, Loss};
 use bits::BitReader;
 use image::{Count, Painting};
 
@@ -20,8 +20,10 @@ type Pixel = [u8; 4];
 
 const CORRUPT: DecodeError = DecodeError::Corrupt("invalid VP8L stream");
 const TRUNCATED: DecodeError = DecodeError::Corrupt("the VP8L stream ends too early");
+/// What stands for missing rows of an opaque picture.
+const GRAY: Pixel = [128, 128, 128, 255];
 const HEADER_BYTES: usize = 5;
-const SIGNATURE: u8 = 0x2f;
+pub(super) const SIGNATURE: u8 = 0x2f;
 
 /// What decoding may cost.
 pub struct DecodeLimits<'a> {
@@ -38,31 +40,43 @@ pub struct LosslessPicture {
     pub width: u32,
     /// In pixels.
     pub height: u32,
-    /// Whether the file says that alpha counts.
+    /// Whether alpha counts.
     pub has_alpha: bool,
     /// RGBA if alpha counts, otherwise RGB.
     pub samples: Vec<u8>,
+    /// What is missing of it; those rows are transparent if alpha counts, otherwise gray.
+    pub loss: Option<Loss>,
 }
 
-/// The content of a `VP8L` chunk as pixels.
+/// Decodes the content of a `VP8L` chunk to pixels.
+///
+/// `has_alpha` says whether alpha counts, which a file with a `VP8X` header says there. `None` asks the bitstream, whose own bit
+/// is a hint: browsers go by it in a file without that header alone.
+///
+/// A bitstream that ends too early, or is invalid among its pixels, gives the whole rows in front of that place, and
+/// [`LosslessPicture::loss`].
 ///
 /// # Errors
-/// Every damage that shows: never part of a picture. What is over a limit.
+/// Damage in front of the second row. What is over a limit.
 pub fn decode_lossless(
     bitstream: &[u8],
+    has_alpha: Option<bool>,
     limits: &mut DecodeLimits<'_>,
 ) -> Result<LosslessPicture, DecodeError> {
     let header = Header::parse(bitstream)?;
-    let pixels = decode(header.data, (header.width, header.height), limits, 0)?;
+    let (width, height) = (header.width, header.height);
+    let has_alpha = has_alpha.unwrap_or(header.has_alpha);
+    let (mut pixels, loss) = decode(header.data, (width, height), limits, 0)?;
+    pixels.resize(width as usize * height as usize, if has_alpha { [0; 4] } else { GRAY });
     let mut samples = pixels.into_flattened();
-    if !header.has_alpha {
+    if !has_alpha {
         let pixels = samples.len() / 4;
         for i in 0..pixels {
             samples.copy_within(4 * i..4 * i + 3, 3 * i);
         }
         samples.truncate(3 * pixels);
     }
-    Ok(LosslessPicture { width: header.width, height: header.height, has_alpha: header.has_alpha, samples })
+    Ok(LosslessPicture { width, height, has_alpha, samples, loss })
 }
 
 /// Memory in bytes that [`decode_lossless`] takes at most of this file, without its pixels being decoded: the pixels
@@ -79,7 +93,7 @@ pub fn lossless_memory_bytes(bitstream: &[u8], limits: &mut DecodeLimits<'_>) ->
 /// read, and no pixels are kept: it takes less memory than [`lossless_memory_bytes`] says.
 ///
 /// # Errors
-/// The same as of [`decode_lossless`].
+/// Every damage, and what is over a limit.
 pub fn lossless_length(bitstream: &[u8], limits: &mut DecodeLimits<'_>) -> Result<usize, DecodeError> {
     let header = Header::parse(bitstream)?;
     length(header.data, (header.width, header.height), limits).map(|length| HEADER_BYTES + length)
@@ -117,25 +131,33 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Decodes a stream without a header. The caller takes as many bytes as it says.
+/// Decodes a stream without a header: all rows, or those in front of the loss. The result has room for all. The caller takes as
+/// many bytes as it says.
 pub(crate) fn decode(
     data: &[u8],
     (width, height): (u32, u32),
     limits: &mut DecodeLimits<'_>,
     callers_bytes: u64,
-) -> Result<Vec<Pixel>, DecodeError> {
+) -> Result<(Vec<Pixel>, Option<Loss>), DecodeError> {
     let (width, height) = (width as usize, height as usize);
     let mut stream = Stream::new(data, limits, callers_bytes);
     stream.budget.charge(width * height * size_of::<Pixel>())?;
     let (transforms, coded_width) = stream.transforms(width, height)?;
     let codes = stream.codes(coded_width, height, true, true)?;
     let mut pixels = Vec::with_capacity(width * height);
-    stream.pixels(&codes, coded_width, height, &mut Painting::new(&mut pixels, &codes))?;
+    let received = stream.pixels(&codes, coded_width, height, &mut Painting::new(&mut pixels, &codes))?;
     drop(codes);
-    for transform in transforms.iter().rev() {
-        transform.invert(&mut pixels, height, &mut stream.budget)?;
+    let (mut rows, mut loss) = (height, None);
+    if let Some(reason) = received.damage {
+        rows = received.pixels / coded_width;
+        let received_rows = u32::try_from(rows).ok().filter(|&rows| rows > 0).ok_or(reason)?;
+        loss = Some(Loss { received_rows, reason });
+        pixels.truncate(rows * coded_width);
     }
-    Ok(pixels)
+    for transform in transforms.iter().rev() {
+        transform.invert(&mut pixels, rows, &mut stream.budget)?;
+    }
+    Ok((pixels, loss))
 }
 
 /// What [`decode`] and its caller take.
@@ -163,7 +185,7 @@ pub(crate) fn length(
     let mut stream = Stream::new(data, limits, 0);
     let (_, coded_width) = stream.transforms(width, height)?;
     let codes = stream.codes(coded_width, height, true, true)?;
-    stream.pixels(&codes, coded_width, height, &mut Count(0))?;
+    stream.pixels(&codes, coded_width, height, &mut Count(0))?.all()?;
     Ok(stream.reader.bytes_read(data.len()))
 }
 

@@ -6,9 +6,22 @@ pub(super) const LITERALS: usize = 256;
 const MAX_LENGTH: usize = 4096;
 /// A shorter one costs more than its literals.
 const MIN_LENGTH: usize = 4;
-/// How many places that begin alike are looked at, and how many rows back. libwebp's numbers at a low effort.
-const TRIES: usize = 10;
-const ROWS_BACK: usize = 16;
+/// How far runs are looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Effort {
+    /// How many places that begin alike are looked at.
+    tries: usize,
+    /// How many rows back they are at most.
+    rows_back: usize,
+}
+
+impl Effort {
+    /// For alpha: libwebp's numbers at a low effort.
+    pub(super) const LEAST: Self = Self { tries: 10, rows_back: 16 };
+    /// For pictures of few colours, which repeat themselves from line to line of text.
+    pub(super) const MORE: Self = Self { tries: 24, rows_back: 64 };
+}
+
 /// A run of this many is good enough.
 const LONG: usize = 256;
 /// Parts of a bit in which costs are counted.
@@ -111,13 +124,14 @@ struct Finder<'a> {
     distances: Distances,
     chains: Chains,
     window: usize,
+    tries: usize,
     /// What all pixels before each place cost one by one, modulo 2^32.
     costs: Vec<u32>,
 }
 
 impl<'a> Finder<'a> {
-    fn new(pixels: &'a [u8], width: usize) -> Self {
-        let window = (width * ROWS_BACK).max(256).min(pixels.len().max(1));
+    fn new(pixels: &'a [u8], width: usize, effort: Effort) -> Self {
+        let window = (width * effort.rows_back).max(256).min(pixels.len().max(1));
         let mut counts = [0_u32; 256];
         for &pixel in pixels {
             counts[usize::from(pixel)] += 1;
@@ -132,7 +146,8 @@ impl<'a> Finder<'a> {
             sum
         });
         let costs = std::iter::once(0).chain(before).collect();
-        Self { pixels, distances: Distances::new(width), chains: Chains::new(window), window, costs }
+        let (distances, chains) = (Distances::new(width), Chains::new(window));
+        Self { pixels, distances, chains, window, tries: effort.tries, costs }
     }
 
     /// What is best from this place on; of no length if literals are.
@@ -146,7 +161,7 @@ impl<'a> Finder<'a> {
         let Some(hash) = Chains::hash(rest) else { return best };
         let mask = self.chains.before.len() - 1;
         let mut next = self.chains.heads[hash];
-        for _ in 0..TRIES {
+        for _ in 0..self.tries {
             if best.length >= LONG {
                 break;
             }
@@ -190,8 +205,8 @@ fn cost(length: usize, code: u32) -> u32 {
 }
 
 /// The whole picture, `width` pixels a row.
-pub(super) fn runs(pixels: &[u8], width: usize) -> Vec<Run> {
-    let mut finder = Finder::new(pixels, width);
+pub(super) fn runs(pixels: &[u8], width: usize, effort: Effort) -> Vec<Run> {
+    let mut finder = Finder::new(pixels, width, effort);
     let mut runs = Vec::with_capacity(pixels.len() / 4);
     let mut place = 0;
     let mut best = finder.best(place);
@@ -275,7 +290,7 @@ mod tests {
         ) {
             let near: Vec<(i32, i32)> = places();
             let mut out: Vec<u8> = Vec::new();
-            for run in runs(&pixels, width) {
+            for run in runs(&pixels, width, Effort::LEAST) {
                 match run {
                     Run::Literal(value) => out.push(value),
                     Run::Copy { length, code } => {

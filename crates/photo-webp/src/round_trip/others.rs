@@ -63,20 +63,6 @@ fn files_of_any_quality_and_size_are_decoded_as_libwebp_does() {
 }
 
 #[test]
-fn what_is_cut_off_is_never_part_of_a_picture() {
-    let file = by_libwebp(90, 70, &EncoderConfig::new().partitions(2));
-    let frame = frame_of(&file);
-    let whole = decode(frame, &mut || false).unwrap();
-    for length in 0..frame.len() {
-        match decode(&frame[..length], &mut || false) {
-            // Of the last byte not every bit need be asked for.
-            Ok(picture) => assert!(length + 2 >= frame.len() && picture == whole, "{length}"),
-            Err(error) => assert!(matches!(error, DecodeError::Corrupt(_)), "{length}: {error:?}"),
-        }
-    }
-}
-
-#[test]
 fn headers_that_say_what_cannot_be_are_errors() {
     let file = by_libwebp(20, 20, &EncoderConfig::new());
     let frame = frame_of(&file);

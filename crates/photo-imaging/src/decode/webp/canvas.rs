@@ -1,6 +1,7 @@
 //! What the frames of an animation are put on.
 
 use super::{Source, raster, source};
+use crate::damage::Loss;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
@@ -20,9 +21,14 @@ impl Canvas {
         Self { width, height, data: vec![[0; 4]; width * height] }
     }
 
-    /// Puts a frame on the canvas. Answers what is seen then.
-    pub(crate) fn show(&mut self, frame: &Frame<'_>, limits: &Limits) -> Result<Raster, ImagingError> {
-        let picture = match source(frame, limits)? {
+    /// Puts a frame on the canvas. Answers what is seen then, and what is missing of the frame.
+    pub(crate) fn show(
+        &mut self,
+        frame: &Frame<'_>,
+        limits: &Limits,
+    ) -> Result<(Raster, Option<Loss>), ImagingError> {
+        let (source, loss) = source(frame, limits)?;
+        let picture = match source {
             Source::Pixels(raster) => raster,
             Source::Planes(planes) => planes.into_raster(frame.width, frame.height)?,
         };
@@ -46,7 +52,7 @@ impl Canvas {
             let clear = vec![(); frame.width as usize * frame.height as usize];
             self.put(frame, &clear, |(), under| *under = [0; 4])?;
         }
-        Ok(shown)
+        Ok((shown, loss))
     }
 
     fn put<T>(

@@ -63,7 +63,7 @@ impl Stream<'_, '_> {
         self.budget.charge(width * height * size_of::<Pixel>())?;
         let codes = self.codes(width, height, false, true)?;
         let mut pixels = Vec::with_capacity(width * height);
-        self.pixels(&codes, width, height, &mut Painting::new(&mut pixels, &codes))?;
+        self.pixels(&codes, width, height, &mut Painting::new(&mut pixels, &codes))?.all()?;
         Ok(pixels)
     }
 
@@ -142,19 +142,21 @@ impl Stream<'_, '_> {
         (bits, width.div_ceil(1 << bits), height.div_ceil(1 << bits))
     }
 
-    /// Reads the pixels of an image: RFC 9649, 3.6.2. `pixels` is empty.
+    /// Reads the pixels of an image: RFC 9649, 3.6.2. `pixels` is empty. Damage ends them; those that were read from the
+    /// stream's own bytes are counted at the end of a row at the latest.
     pub(super) fn pixels<P: Pixels>(
         &mut self,
         codes: &Codes,
         width: usize,
         height: usize,
         pixels: &mut P,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<Received, DecodeError> {
         let total = width * height;
         let near = near_pixels();
         // Without tiles the group is that of each row's first pixel.
         let mask = codes.tiles.as_ref().map_or(usize::MAX, |tiles| (1 << tiles.bits) - 1);
         let (mut x, mut y, mut next_look) = (0, 0, PIXELS_AT_ONCE);
+        let mut received = 0;
         let mut group = codes.group(0, 0);
         while pixels.len() < total {
             if x & mask == 0 {
@@ -176,7 +178,10 @@ impl Stream<'_, '_> {
                 let symbol = group.symbol(DISTANCE, reader);
                 reader.need(18);
                 let distance = distance_of(number_of(reader, symbol), width, &near);
-                pixels.copy(total, distance, length)?;
+                if let Err(damage) = pixels.copy(total, distance, length) {
+                    let damage = if reader.past_end() { TRUNCATED } else { damage };
+                    return Ok(Received { pixels: received, damage: Some(damage) });
+                }
                 x += length;
             } else {
                 pixels.push_cached(green - LENGTHS);
@@ -184,8 +189,12 @@ impl Stream<'_, '_> {
             }
             if x >= width {
                 (x, y) = (x % width, y + x / width);
-                if pixels.len() >= next_look {
-                    self.look()?;
+                if self.reader.past_end() {
+                    return Ok(Received { pixels: received, damage: Some(TRUNCATED) });
+                }
+                received = pixels.len();
+                if received >= next_look {
+                    self.budget.look()?;
                     next_look = pixels.len() + PIXELS_AT_ONCE;
                 }
             }
@@ -194,13 +203,28 @@ impl Stream<'_, '_> {
                 group = codes.group(x, y);
             }
         }
-        self.look()
+        self.budget.look()?;
+        Ok(Received { pixels: received, damage: None })
     }
 
     /// Asks whether to go on, and whether there was as much data as was read.
     fn look(&mut self) -> Result<(), DecodeError> {
         self.budget.look()?;
         if self.reader.past_end() { Err(TRUNCATED) } else { Ok(()) }
+    }
+}
+
+/// How many pixels of an image were read.
+pub(super) struct Received {
+    /// In front of the damage. All of them if there is none.
+    pub(super) pixels: usize,
+    pub(super) damage: Option<DecodeError>,
+}
+
+impl Received {
+    /// Of an image that is of no use in part.
+    pub(super) fn all(self) -> Result<(), DecodeError> {
+        self.damage.map_or(Ok(()), Err)
     }
 }
 
