@@ -71,6 +71,7 @@ def describe(place: Place, access: dict[str, str]) -> dict[str, Any]:
         "api_url": aws.api_url(outputs, parameters, access["endpoint"]),
         "api_host_url": outputs["ApiUrl"],
         "api_id": outputs["ApiId"],
+        "allowed_content_types": parameters["AllowedContentTypes"].split(","),
         "region": REGION,
         "stack_name": place.name,
         "originals_bucket": outputs["OriginalsBucketName"],

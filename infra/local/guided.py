@@ -24,7 +24,7 @@ from infra.local.settings import ROOT
 
 STACK = "photodrop-guided"
 # What is answered; to every other question it is the default that SAM offers.
-ANSWERS = {"Stack Name": STACK, "Confirm changes before deploy": "y", "Deploy this changeset?": "y"}
+ANSWERS = {"Take HEIC photos": "y", "Stack Name": STACK, "Confirm changes before deploy": "y", "Deploy this changeset?": "y"}
 # SAM offers a default in each of its questions, and ends no other line so.
 QUESTION = re.compile(r"\[[^\n]*\]: ?$")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -54,7 +54,9 @@ def check(console: Console, stack: Mapping[str, str], architecture: str) -> None
         console.say(f"  {len(asked)} questions answered")
         # The name that was answered is from now on the stack's.
         saved = rollout.table("dev", folder / "samconfig.toml")
-        if saved.get("stack_name") != STACK or rollout.parameters_in(saved).get("AwsEndpointUrl") != endpoint:
+        given = rollout.parameters_in(saved)
+        remembered = (saved.get("stack_name"), given.get("AwsEndpointUrl"), given.get("AllowedContentTypes"))
+        if remembered != (STACK, endpoint, settings.TYPES_WITH_HEIC):
             raise Failure("sam deploy --guided did not write down what it was answered")
         for looked_at in ("smoke", "doctor", "status"):
             run([sys.executable, "-m", "infra.local", looked_at], f"make {looked_at} STACK={STACK}", cwd=ROOT,

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from infra.local.settings import ROOT
 ENVIRONMENTS = ("dev", "prod")
 CONFIG = ROOT / "samconfig.toml"
 LONGEST_NAME = 25
+# SAM's own questions end in the same way.
+HEIC_QUESTION = ("Take HEIC photos, as iPhones store them (HEVC, their codec, is covered by patents in some countries: "
+                 "you decide for yours)? [y/N]: ")
 
 
 def chosen(environment: Mapping[str, str], tables: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
@@ -71,6 +74,13 @@ def command(environment_name: str, stack: str, template: Path, parameters: Mappi
     return [*words, "--parameter-overrides", *settings.overrides(parameters)]
 
 
+def content_types(parameters: Mapping[str, str], *, asks: bool, ask: Callable[[str], str] = input) -> dict[str, str]:
+    """The parameter that lets HEIC in, if the deployer says so; SAM offers it and writes it down with its own answers."""
+    if not asks or "AllowedContentTypes" in parameters:
+        return {}
+    return {"AllowedContentTypes": settings.TYPES_WITH_HEIC} if ask(HEIC_QUESTION).strip().lower() in {"y", "yes"} else {}
+
+
 def identity(packed: list[Path], parameters: Mapping[str, str]) -> str:
     """The same for the same code, template and parameters, and another for any other: it makes a version of the functions."""
     given = sorted((name, value) for name, value in parameters.items() if name != "DeploymentId")
@@ -118,6 +128,7 @@ def deploy(console: Console) -> None:
     parameters = {**parameters_in(tables[name]), **settings.extra_parameters()}
     if first and parameters.get("GradualDeployment") == "true":
         raise Failure("GradualDeployment=true is for the second deployment on: there is no version to come from yet")
+    parameters.update(content_types(parameters, asks=first and interactive))
     architecture = parameters.get("Architecture", "arm64")
     template = release.template_file(architecture)
     if environment_has("PACKED") and template.exists():

@@ -29,9 +29,13 @@ ACCESS_KEY_ID = "test"
 DEFAULT_PORT = 4566
 DEFAULT_TEST_PORT = 4577
 
+# The template's default, and HEIC, which it leaves to the deployer.
+TYPES_WITH_HEIC = "image/jpeg,image/png,image/webp,image/gif,image/heic"
+LOCAL_PARAMETERS = {"AllowedContentTypes": TYPES_WITH_HEIC}
+
 # Slots for pending photos are not limited by default, and their way through the table is to be tested. The tests run the
 # reconcile function themselves, when they mean to. A bucket of somebody else's is for the backfill's tests, which make it.
-TEST_PARAMETERS = {"OwnerPendingPhotos": "1000", "ReconcileEnabled": "false", "BackfillBucket": "somebody-elses-photos"}
+TEST_PARAMETERS = {**LOCAL_PARAMETERS, "OwnerPendingPhotos": "1000", "ReconcileEnabled": "false", "BackfillBucket": "somebody-elses-photos"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def port_from(variable: str, default: int, environment=os.environ) -> tuple[int,
 def main_place() -> Place:
     """The stack of `make up`."""
     port, given = port_from("PHOTODROP_PORT", DEFAULT_PORT)
-    return Place(LOCAL, port, given, "photodrop")
+    return Place(LOCAL, port, given, "photodrop", LOCAL_PARAMETERS)
 
 
 def test_place() -> Place:

@@ -33,7 +33,7 @@ HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff", "x-
 
 def configuration(stack: dict[str, Any]) -> dict[str, Any]:
     """What the page has to know of a stack. The demo user is in it: the server listens on this machine alone."""
-    found: dict[str, Any] = {"api": stack["api_url"]}
+    found: dict[str, Any] = {"api": stack["api_url"], "content_types": stack["allowed_content_types"]}
     if stack.get("user_pool_client_id"):
         found["cognito"] = {"endpoint": f"{stack['endpoint']}/", "client_id": stack["user_pool_client_id"]}
     if stack.get("demo_user"):

@@ -17,7 +17,7 @@ from samcli.commands.local.lib.swagger.integration_uri import LambdaUri
 from samcli.lib.config.samconfig import SamConfig
 from samcli.yamlhelper import yaml_parse
 
-from infra.local import build, relay, release, rollout, samlocal, settings
+from infra.local import build, guided, relay, release, rollout, samlocal, settings
 from infra.local.console import Failure
 from infra.local.settings import FUNCTIONS, ROOT, TEMPLATE
 from infra.tests.support import Recorder
@@ -154,6 +154,29 @@ class Deployments(unittest.TestCase):
         given = words(False, False, PHOTODROP_PARAMETERS="LogLevel=warn")
         self.assertEqual(as_sam_reads(given), {"Architecture": "arm64", "LogLevel": "warn", "DeploymentId": "abc"})
         self.assertEqual(given[given.index("--region") + 1], "eu-central-1")
+
+    def test_heic_is_asked_for_once_and_off_unless_it_is_wanted(self) -> None:
+        def given(answer, parameters=None, asks=True):
+            asked = []
+            found = rollout.content_types(parameters or {}, asks=asks, ask=lambda question: asked.append(question) or answer)
+            return found.get("AllowedContentTypes"), len(asked)
+
+        default = yaml_parse(TEMPLATE.read_text())["Parameters"]["AllowedContentTypes"]["Default"]
+        self.assertNotIn("heic", default)
+        for yes in ("y", " Yes "):
+            self.assertEqual(given(yes), (f"{default},image/heic", 1))
+        for no in ("", "n", "no", "heic?"):
+            self.assertEqual(given(no), (None, 1))
+        # A later deployment, one without a terminal, and one that says it already.
+        self.assertEqual(given("y", asks=False), (None, 0))
+        self.assertEqual(given("y", {"AllowedContentTypes": "image/jpeg"}), (None, 0))
+        # The check of the first deployment takes a line for a question by its end.
+        self.assertRegex(rollout.HEIC_QUESTION, guided.QUESTION)
+
+    def test_the_local_stacks_take_what_the_template_does_and_heic(self) -> None:
+        default = yaml_parse(TEMPLATE.read_text())["Parameters"]["AllowedContentTypes"]["Default"]
+        for place in (settings.main_place(), settings.test_place()):
+            self.assertEqual(place.parameters["AllowedContentTypes"], f"{default},image/heic")
 
     def test_what_was_answered_the_first_time_is_given_the_next_time(self) -> None:
         answers = {"Architecture": "arm64", "JwtIssuer": "", "ReconcileSchedule": "rate(5 minutes)",

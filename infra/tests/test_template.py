@@ -394,6 +394,17 @@ class Reconcile(unittest.TestCase):
         # Everything else that the function that makes them is told does not change how they look.
         self.assertEqual(set(makes) - set(names), {"PHOTODROP_EVENT_BUS_NAME", "PHOTODROP_MAX_PIXELS", "PHOTODROP_MAX_SIDE"})
 
+    def test_every_function_knows_the_types_that_are_taken_and_heic_is_not_one_by_default(self) -> None:
+        """The API refuses others, the thumbnail function decodes no others, a backfill takes over no others."""
+        shared = DOCUMENT["Globals"]["Function"]["Environment"]["Variables"]
+        self.assertEqual(shared["PHOTODROP_ALLOWED_CONTENT_TYPES"], {"Ref": "AllowedContentTypes"})
+        parameter = DOCUMENT["Parameters"]["AllowedContentTypes"]
+        self.assertNotIn("image/heic", parameter["Default"].split(","))
+        for good in (parameter["Default"], f'{parameter["Default"]},image/heic', "image/heic"):
+            self.assertRegex(good, parameter["AllowedPattern"])
+        for bad in ("", "image/avif", "image/heif", "application/octet-stream", "image/jpeg,", "image/jpeg, image/png"):
+            self.assertNotRegex(bad, parameter["AllowedPattern"])
+
     def test_its_timer_alone_starts_it_and_may_start_nothing_else(self) -> None:
         ((_, timer),) = resources("AWS::Scheduler::Schedule").items()
         self.assertEqual(timer["Target"]["Arn"], {"Fn::GetAtt": ["ReconcileFunction", "Arn"]})

@@ -18,6 +18,7 @@ from infra.local.console import Failure
 from infra.local.settings import Place
 
 STACK = {"endpoint": "http://localhost:1", "api_url": "http://localhost:1/api", "region": "us-east-1",
+         "allowed_content_types": ["image/jpeg", "image/heic"],
          "user_pool_client_id": "client", "demo_user": "demo", "demo_password": "secret", "token": "of the demo user"}
 
 
@@ -61,7 +62,7 @@ class Served(unittest.TestCase):
         (self.folder / "stack.json").write_text(json.dumps(STACK))
         self.assertEqual(self.status("/config.json"), 200)
         self.assertEqual(json.loads(self.body), {
-            "api": "http://localhost:1/api", "cognito": {"endpoint": "http://localhost:1/", "client_id": "client"},
+            "api": "http://localhost:1/api", "content_types": ["image/jpeg", "image/heic"], "cognito": {"endpoint": "http://localhost:1/", "client_id": "client"},
             "demo": {"user": "demo", "password": "secret"}})
 
     def test_no_page_of_another_origin_gets_the_demo_users_password(self):

@@ -6,6 +6,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`cursor`] | where the next page of an owner's photos begins |
+//! | [`declared`] | the type that a client declares for a photo |
 //! | [`id`] | [`PhotoId`] and [`OwnerId`] |
 //! | [`key`] | the only place where object keys are formatted or parsed |
 //! | [`method`] | how bytes come: by PUT, by a form's POST, in parts |
@@ -20,6 +21,7 @@
 //! | [`request`] | what a client may ask for: sizes, checksums, metadata, idempotency keys |
 
 pub mod cursor;
+pub mod declared;
 pub mod event;
 pub mod failure;
 pub mod id;
@@ -34,6 +36,7 @@ pub mod step;
 pub mod upkeep;
 
 pub use cursor::Cursor;
+pub use declared::DeclaredType;
 pub use event::{Announcement, CompletionEvent};
 pub use failure::FailureCode;
 pub use id::{MAX_OWNER_CHARS, OwnerId, PhotoId};

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::{ContentType, UploadMethod};
+use crate::{DeclaredType, UploadMethod};
 
 /// A request for an upload, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct UploadRequest {
     /// The name that the user's file had; shown, never used in a key.
     pub file_name: Option<FileName>,
     /// What the client says the bytes are; signed, and checked against the bytes later.
-    pub content_type: ContentType,
+    pub content_type: DeclaredType,
     /// How many bytes the client will put; signed.
     pub size_bytes: u64,
     /// The SHA-256 of the bytes, if the client knows it; signed, and checked by S3.
@@ -66,23 +66,32 @@ impl UploadRequest {
     }
 }
 
-/// The longest file name, in bytes: the limit of the usual file systems.
-pub const MAX_FILE_NAME_BYTES: usize = 255;
+/// The longest file name, in characters: the limit of the usual file systems.
+pub const MAX_FILE_NAME_CHARS: usize = 255;
 
-/// A file's name as the user has it.
+/// The longest extension that a shortened file name keeps, in characters with its dot.
+const MAX_EXTENSION_CHARS: usize = 16;
+
+/// A file's name as the user has it, without what no view of it can show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName(String);
 
-/// The text cannot be a file name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a file name has 1 to {MAX_FILE_NAME_BYTES} bytes and no control characters")]
-pub struct InvalidFileName;
-
 impl FileName {
-    /// Takes a name from a request or a record.
-    pub fn parse(text: &str) -> Result<Self, InvalidFileName> {
-        let legal = (1..=MAX_FILE_NAME_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
-        if legal { Ok(Self(text.to_owned())) } else { Err(InvalidFileName) }
+    /// Takes a name from a request or a record: drops control characters, and shortens a name over [`MAX_FILE_NAME_CHARS`]
+    /// at the end of its stem. Returns none if nothing that can be seen is left.
+    #[must_use]
+    pub fn clean(text: &str) -> Option<Self> {
+        let name: String = text.chars().filter(|c| !c.is_control()).collect();
+        if name.trim().is_empty() {
+            return None;
+        }
+        let length = name.chars().count();
+        if length <= MAX_FILE_NAME_CHARS {
+            return Some(Self(name));
+        }
+        let extension = extension(&name);
+        let stem = name.chars().take(MAX_FILE_NAME_CHARS - extension.len());
+        Some(Self(stem.chain(extension.chars()).collect()))
     }
 
     /// The name.
@@ -90,6 +99,15 @@ impl FileName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Returns a name's extension with its dot; empty if it has none of ASCII letters and digits.
+fn extension(name: &str) -> &str {
+    let dot = name.rfind('.').unwrap_or(name.len());
+    let extension = &name[dot..];
+    let legal = (2..=MAX_EXTENSION_CHARS).contains(&extension.len())
+        && extension.bytes().skip(1).all(|b| b.is_ascii_alphanumeric());
+    if legal { extension } else { "" }
 }
 
 /// A SHA-256 digest, written in base64 as S3's `x-amz-checksum-sha256` has it.
@@ -231,11 +249,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ContentType;
 
     fn request() -> UploadRequest {
         UploadRequest {
-            file_name: Some(FileName::parse("cat.jpg").unwrap()),
-            content_type: ContentType::Jpeg,
+            file_name: FileName::clean("cat.jpg"),
+            content_type: ContentType::Jpeg.into(),
             size_bytes: 1000,
             checksum: None,
             metadata: Metadata::default(),
@@ -258,7 +277,8 @@ mod tests {
         let digest = Checksum::parse("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=").unwrap();
         let others = [
             UploadRequest { file_name: None, ..request() },
-            UploadRequest { content_type: ContentType::Png, ..request() },
+            UploadRequest { content_type: ContentType::Png.into(), ..request() },
+            UploadRequest { content_type: DeclaredType::OctetStream, ..request() },
             UploadRequest { size_bytes: 1001, ..request() },
             UploadRequest { checksum: Some(digest), ..request() },
             UploadRequest { metadata: metadata(&[("a", "bc")]).unwrap(), ..request() },
@@ -307,12 +327,49 @@ mod tests {
     }
 
     #[test]
-    fn file_names_may_be_any_text_without_control_characters() {
-        for good in ["a", "Ümläut 1+2.jpg", "../../etc/passwd", &"x".repeat(255)] {
-            assert!(FileName::parse(good).is_ok(), "{good}");
+    fn a_file_name_keeps_what_can_be_shown() {
+        let long = |stem: &str, extension: &str| format!("{}{extension}", stem.repeat(255 - extension.len()));
+        for (sent, kept) in [
+            ("a", "a"),
+            ("Ümläut 1+2.jpg", "Ümläut 1+2.jpg"),
+            ("../../etc/passwd", "../../etc/passwd"),
+            (r"C:\fakepath\cat.jpg", r"C:\fakepath\cat.jpg"),
+            (" a ", " a "),
+            ("a\nb\0\t.\u{7f}jpg\u{85}\u{9f}", "ab.jpg"),
+            ("\u{1b}[31mred.jpg", "[31mred.jpg"),
+            (&"x".repeat(255), &"x".repeat(255)),
+            (&"é".repeat(255), &"é".repeat(255)),
+            (&"🌞".repeat(255), &"🌞".repeat(255)),
+            (&"🌞".repeat(256), &"🌞".repeat(255)),
+            (&format!("{}.jpeg", "é".repeat(300)), &long("é", ".jpeg")),
+            (&format!("{}.jpeg", "x".repeat(100_000)), &long("x", ".jpeg")),
+            (&format!("{}.jp g", "x".repeat(255)), &"x".repeat(255)),
+            (
+                &format!("{}.{}", "x".repeat(200), "y".repeat(100)),
+                &format!("{}.{}", "x".repeat(200), "y".repeat(54)),
+            ),
+            (&format!("{}.", "x".repeat(255)), &"x".repeat(255)),
+            (&format!("{}.jpg", "\0".repeat(300)), ".jpg"),
+        ] {
+            let name = FileName::clean(sent).unwrap();
+            assert_eq!(name.as_str(), kept, "{sent:?}");
+            assert_eq!(FileName::clean(kept), Some(name), "the name of a record is the same again");
         }
-        for bad in ["", "a\nb", "a\0", "\u{85}", &"é".repeat(128)] {
-            assert_eq!(FileName::parse(bad), Err(InvalidFileName), "{bad:?}");
+        for nothing in ["", " ", "\0", "\r\n", "\u{85}\u{2003}", &"\u{1}".repeat(1000)] {
+            assert_eq!(FileName::clean(nothing), None, "{nothing:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_file_name_within_limits(text in ".{0,600}") {
+            if let Some(name) = FileName::clean(&text) {
+                let name = name.as_str();
+                proptest::prop_assert!(name.chars().count() <= MAX_FILE_NAME_CHARS);
+                proptest::prop_assert!(!name.chars().any(char::is_control));
+                let again = FileName::clean(name).unwrap();
+                proptest::prop_assert_eq!(again.as_str(), name);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use photo_aws::usage::MIB_PER_VCPU;
 use photo_aws::{ConfigError, Environment, Storage, config, quota};
 use photo_domain::quota::Quotas;
-use photo_domain::{Recipe, VariantFormat, VariantName};
+use photo_domain::{ContentType, Recipe, VariantFormat, VariantName};
 use photo_imaging::{Animation, VariantSpec};
 
 pub use size::{InvalidVariantSize, VariantSize};
@@ -19,6 +19,8 @@ pub struct Config {
     pub storage: Storage,
     /// `PHOTODROP_EVENT_BUS_NAME`: where photos are announced.
     pub event_bus_name: String,
+    /// `PHOTODROP_ALLOWED_CONTENT_TYPES`: the types of bytes that are decoded, comma-separated.
+    pub allowed_content_types: Vec<ContentType>,
     /// `PHOTODROP_MAX_UPLOAD_BYTES`: no more of an original is read.
     pub max_upload_bytes: u64,
     /// `PHOTODROP_MAX_PIXELS`: of the original.
@@ -133,6 +135,7 @@ impl Config {
         let mut env = Environment::new(lookup);
         let storage = Storage::read(&mut env);
         let event_bus_name = env.text("PHOTODROP_EVENT_BUS_NAME");
+        let allowed_content_types = env.list("PHOTODROP_ALLOWED_CONTENT_TYPES");
         let max_upload_bytes = env.number("PHOTODROP_MAX_UPLOAD_BYTES", 1..=u64::from(u32::MAX));
         let max_pixels = env.number("PHOTODROP_MAX_PIXELS", 1..=1_000_000_000);
         let max_side = env.number("PHOTODROP_MAX_SIDE", 1..=65_535);
@@ -182,6 +185,7 @@ impl Config {
             Some(Self {
                 storage: storage?,
                 event_bus_name: event_bus_name?,
+                allowed_content_types: allowed_content_types?,
                 max_upload_bytes: max_upload_bytes?,
                 max_pixels: max_pixels?,
                 max_side: max_side?,
@@ -222,6 +226,7 @@ pub(crate) mod tests {
             "PHOTODROP_ORIGINALS_BUCKET" => "originals",
             "PHOTODROP_THUMBNAILS_BUCKET" => "thumbnails",
             "PHOTODROP_EVENT_BUS_NAME" => "photodrop",
+            "PHOTODROP_ALLOWED_CONTENT_TYPES" => "image/jpeg,image/png,image/webp,image/gif,image/heic",
             "PHOTODROP_MAX_UPLOAD_BYTES" => "33554432",
             "PHOTODROP_MAX_PIXELS" => "50000000",
             "PHOTODROP_MAX_SIDE" => "16384",
@@ -301,7 +306,7 @@ pub(crate) mod tests {
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 21);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 22);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use photo_domain::{ContentType, FailureCode, VariantFormat, VariantName};
+use photo_domain::{ContentType, DeclaredType, FailureCode, VariantFormat, VariantName};
 use photo_imaging::{Limits, RenderOptions, StageTimes, probe};
 
 use crate::config::{Config, ORIGINAL};
@@ -46,7 +46,7 @@ pub struct RenderedVariant {
 /// ends that thread's work alone.
 pub async fn render(
     bytes: Vec<u8>,
-    declared: ContentType,
+    declared: DeclaredType,
     config: &Config,
     deadline: Instant,
 ) -> Result<Rendering, Failure> {
@@ -60,13 +60,18 @@ pub async fn render(
 
 fn render_now(
     bytes: &[u8],
-    declared: ContentType,
+    declared: DeclaredType,
     config: &Config,
     deadline: Instant,
 ) -> Result<Rendering, Failure> {
+    // By the first bytes alone: a type that is not allowed meets no parser.
+    if let Some(format) = ContentType::of_bytes(bytes) {
+        allow(format, config)?;
+    }
     let probed = probe(bytes, &limits(config, deadline))?;
     let format = content_type(probed.format());
-    if format != declared {
+    allow(format, config)?;
+    if !declared.agrees_with(format) {
         return Err(Failure::permanent(
             FailureCode::TypeMismatch,
             format!("{declared} was declared, the bytes are {format}"),
@@ -113,6 +118,15 @@ fn render_now(
         variants,
         timings,
     })
+}
+
+/// Refuses a type that is not one of `AllowedContentTypes`.
+fn allow(format: ContentType, config: &Config) -> Result<(), Failure> {
+    if config.allowed_content_types.contains(&format) {
+        return Ok(());
+    }
+    let reason = format!("the bytes are {format}, which is not one of AllowedContentTypes");
+    Err(Failure::permanent(FailureCode::UnsupportedType, reason))
 }
 
 /// The format of the sanitised original: the photo's own where browsers show it.

@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use lambda_http::Body;
 use photo_aws::AwsError;
 use photo_domain::quota::Exceeded;
-use photo_domain::{ContentType, MAX_MULTIPART_UPLOADS, MAX_OWNER_CHARS};
+use photo_domain::{ContentType, DeclaredType, MAX_MULTIPART_UPLOADS, MAX_OWNER_CHARS};
 use serde::Serialize;
 
 /// A request that was not served.
@@ -198,7 +198,14 @@ impl ApiError {
             Self::InvalidRequest(errors) => errors.clone(),
             Self::InvalidChecksum { pointer, problem } => vec![FieldError::new(pointer, problem.to_string())],
             Self::UnsupportedType { pointer, allowed } => {
-                vec![FieldError::new(pointer, format!("one of {} is expected", list(allowed)))]
+                vec![FieldError::new(
+                    pointer,
+                    format!(
+                        "one of {} is expected, or {} where the type is not known",
+                        list(allowed),
+                        DeclaredType::OctetStream
+                    ),
+                )]
             }
             Self::TooLarge { pointer, limit_bytes } => {
                 vec![FieldError::new(pointer, format!("is over {limit_bytes}"))]

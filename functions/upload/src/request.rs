@@ -3,19 +3,18 @@
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _};
 use photo_domain::{Cursor, IdempotencyKey, OwnerId, UploadRequest};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::config::Config;
 use crate::error::{ApiError, FieldError};
 
+mod body;
 mod fields;
 pub mod sign;
 pub mod uppy;
 
+use body::{MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, object};
 use fields::Fields;
-
-/// The largest body that is parsed, in bytes: every field at its limit is below 16 KiB.
-const MAX_BODY_BYTES: usize = 32 * 1024;
 
 /// The most uploads that one request asks for. With the counter and the idempotency key they are one transaction, of
 /// which DynamoDB takes 100 writes and 4 MB.
@@ -72,7 +71,7 @@ pub fn upload_request(body: &Body, config: &Config) -> Result<UploadRequest, Api
 /// them is named at once.
 pub fn upload_requests(body: &Body, config: &Config) -> Result<Vec<UploadRequest>, ApiError> {
     let missing = || ApiError::MissingFile { expected: "uploads, a list of content_type and size_bytes" };
-    let mut fields = object(body, MAX_BODY_BYTES * MAX_BATCH)?.ok_or_else(missing)?;
+    let mut fields = object(body, MAX_BATCH_BODY_BYTES)?.ok_or_else(missing)?;
     let uploads = fields.remove("uploads").ok_or_else(missing)?;
     let Value::Array(uploads) = uploads else {
         return Err(invalid("/uploads", "a list of uploads is expected"));
@@ -131,29 +130,8 @@ pub fn has_already(request: &Request, etag: &str) -> bool {
         .any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag))
 }
 
-/// The body as a JSON object; none if it is empty.
-fn object(body: &Body, limit: usize) -> Result<Option<Map<String, Value>>, ApiError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(None);
-    }
-    if body.len() > limit {
-        return Err(invalid(
-            "",
-            format!("has more than {limit} bytes: announce the photo in JSON, its bytes go to S3"),
-        ));
-    }
-    serde_json::from_slice(body)
-        .map(Some)
-        .map_err(|error| invalid("", format!("a JSON object is expected ({})", position(&error))))
-}
-
 fn invalid(pointer: &str, detail: impl Into<String>) -> ApiError {
     ApiError::InvalidRequest(vec![FieldError::new(pointer, detail)])
-}
-
-/// Where the JSON stops being JSON; the message of the parser itself may quote what was sent.
-fn position(error: &serde_json::Error) -> String {
-    format!("line {}, column {}", error.line(), error.column())
 }
 
 #[cfg(test)]
@@ -174,11 +152,41 @@ mod tests {
                 "checksum_sha256":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=","something_new":true}"#,
         )
         .unwrap();
-        assert_eq!(request.content_type, ContentType::Jpeg);
+        assert_eq!(request.content_type, ContentType::Jpeg.into());
         assert_eq!(request.size_bytes, 1_000_000);
         assert_eq!(request.file_name.unwrap().as_str(), "cat.jpg");
         assert!(request.checksum.is_some());
         assert_eq!(request.metadata.entries()["album"], "x");
+    }
+
+    #[test]
+    fn a_declared_type_is_normalised() {
+        for (sent, expected) in [
+            (" Image/JPEG; charset=binary", "image/jpeg"),
+            ("image/jpg", "image/jpeg"),
+            ("image/x-png", "image/png"),
+            ("application/octet-stream", "application/octet-stream"),
+            ("Application/Octet-Stream; x=y", "application/octet-stream"),
+        ] {
+            let body = serde_json::json!({ "content_type": sent, "size_bytes": 1 }).to_string();
+            assert_eq!(parse(&body).unwrap().content_type.as_str(), expected, "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_file_name_never_refuses_a_photo() {
+        let windows_path = r"C:\\é\\".repeat(6000);
+        for (sent, kept) in [
+            (String::new(), None),
+            (r"\r\n\u0000".to_owned(), None),
+            (r"cat\u0000\n.jpg".to_owned(), Some("cat.jpg".to_owned())),
+            (format!("{}.jpg", "é".repeat(300)), Some(format!("{}.jpg", "é".repeat(251)))),
+            (windows_path.clone(), Some(r"C:\é\".repeat(51))),
+        ] {
+            let body = format!(r#"{{"content_type":"image/png","size_bytes":1,"file_name":"{sent}"}}"#);
+            let request = parse(&body).unwrap();
+            assert_eq!(request.file_name.map(|name| name.as_str().to_owned()), kept, "{sent}");
+        }
     }
 
     #[test]
@@ -248,7 +256,7 @@ mod tests {
 
     #[test]
     fn each_bad_body_has_its_code() {
-        let too_long = format!(r#"{{"content_type":"{}"}}"#, "x".repeat(40_000));
+        let too_long = format!(r#"{{"content_type":"{}"}}"#, "x".repeat(300_000));
         let cases = [
             ("", "MISSING_FILE"),
             (" \r\n", "MISSING_FILE"),
@@ -263,13 +271,15 @@ mod tests {
             (r#"{"content_type":"image/jpeg","size_bytes":-1}"#, "INVALID_REQUEST"),
             (r#"{"content_type":"image/jpeg","size_bytes":1.5}"#, "INVALID_REQUEST"),
             (r#"{"content_type":"image/jpeg","size_bytes":"1"}"#, "INVALID_REQUEST"),
-            (r#"{"content_type":"image/jpeg","size_bytes":1,"file_name":""}"#, "INVALID_REQUEST"),
             (r#"{"content_type":"image/jpeg","size_bytes":1,"file_name":7}"#, "INVALID_REQUEST"),
             (r#"{"content_type":"image/jpeg","size_bytes":1,"metadata":{"a":1}}"#, "INVALID_REQUEST"),
             (r#"{"content_type":"image/jpeg","size_bytes":1,"checksum_sha256":"abc"}"#, "INVALID_CHECKSUM"),
             (r#"{"content_type":"image/svg+xml","size_bytes":1}"#, "UNSUPPORTED_TYPE"),
+            (r#"{"content_type":"","size_bytes":1}"#, "UNSUPPORTED_TYPE"),
+            (r#"{"content_type":null,"size_bytes":1}"#, "INVALID_REQUEST"),
             // Known, but not allowed by this configuration.
             (r#"{"content_type":"image/gif","size_bytes":1}"#, "UNSUPPORTED_TYPE"),
+            (r#"{"content_type":"image/heif","size_bytes":1}"#, "UNSUPPORTED_TYPE"),
             (r#"{"content_type":"image/jpeg","size_bytes":1000001}"#, "TOO_LARGE"),
             (r#"{"content_type":"image/jpeg","size_bytes":1000001.0}"#, "TOO_LARGE"),
             (r#"{"content_type":"image/jpeg","size_bytes":99999999999999999999}"#, "TOO_LARGE"),
@@ -292,7 +302,7 @@ mod tests {
     #[test]
     fn every_wrong_field_is_named_at_once() {
         let Err(ApiError::InvalidRequest(errors)) =
-            parse(r#"{"size_bytes":"x","file_name":"","metadata":[]}"#)
+            parse(r#"{"size_bytes":"x","file_name":7,"metadata":[]}"#)
         else {
             panic!("an invalid request is expected")
         };

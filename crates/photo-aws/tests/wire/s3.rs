@@ -25,7 +25,7 @@ async fn presign(checksum: Option<&str>) -> PresignedUpload {
     let (objects, sent) = objects(Vec::new());
     let request = UploadRequest {
         file_name: None,
-        content_type: ContentType::Jpeg,
+        content_type: ContentType::Jpeg.into(),
         size_bytes: 123_456,
         checksum: checksum.map(|text| Checksum::parse(text).unwrap()),
         metadata: Metadata::default(),
@@ -148,7 +148,7 @@ mod uploads {
     fn request() -> UploadRequest {
         UploadRequest {
             file_name: None,
-            content_type: ContentType::Jpeg,
+            content_type: ContentType::Jpeg.into(),
             size_bytes: SIZE,
             checksum: Some(Checksum::parse(CHECKSUM).unwrap()),
             metadata: Metadata::default(),

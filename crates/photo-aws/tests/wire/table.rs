@@ -18,7 +18,7 @@ pub(crate) fn record() -> PhotoRecord {
         owner: OwnerId::from_subject("auth0|7").unwrap(),
         request: UploadRequest {
             file_name: None,
-            content_type: ContentType::Jpeg,
+            content_type: ContentType::Jpeg.into(),
             size_bytes: 1000,
             checksum: None,
             metadata: Metadata::default(),

@@ -105,8 +105,8 @@ impl Backfill<'_> {
             owner: key.owner.clone(),
             request: UploadRequest {
                 method: photo_domain::UploadMethod::Put,
-                file_name: FileName::parse(name).ok(),
-                content_type,
+                file_name: FileName::clean(name),
+                content_type: content_type.into(),
                 size_bytes: object.size_bytes,
                 checksum: None,
                 metadata: Metadata::default(),

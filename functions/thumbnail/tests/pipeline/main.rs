@@ -14,3 +14,5 @@ mod outcomes;
 mod renew;
 #[cfg(test)]
 mod transient;
+#[cfg(test)]
+mod types;

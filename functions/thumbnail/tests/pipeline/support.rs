@@ -66,6 +66,7 @@ fn with_settings(
             "PHOTODROP_ORIGINALS_BUCKET" => "originals",
             "PHOTODROP_THUMBNAILS_BUCKET" => "thumbnails",
             "PHOTODROP_EVENT_BUS_NAME" => "photodrop",
+            "PHOTODROP_ALLOWED_CONTENT_TYPES" => "image/jpeg,image/png,image/webp,image/gif",
             "PHOTODROP_MAX_UPLOAD_BYTES" => "5000000",
             "PHOTODROP_MAX_PIXELS" => "50000000",
             "PHOTODROP_MAX_SIDE" => "16384",

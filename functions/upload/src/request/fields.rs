@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use photo_domain::{Checksum, ContentType, FileName, Metadata, UploadMethod, UploadRequest};
+use photo_domain::{Checksum, DeclaredType, FileName, Metadata, UploadMethod, UploadRequest};
 use serde_json::{Map, Value};
 
 use crate::config::Config;
@@ -38,9 +38,7 @@ impl Fields {
         if size_bytes == Some(0) {
             self.error("size_bytes", "must be at least 1");
         }
-        let file_name = self.text("file_name").and_then(|text| {
-            FileName::parse(&text).map_err(|error| self.error("file_name", error.to_string())).ok()
-        });
+        let file_name = self.text("file_name").and_then(|text| FileName::clean(&text));
         let checksum = self.text("checksum_sha256");
         let metadata = self.metadata();
         let method = self.method(size_bytes.unwrap_or(0), checksum.is_some(), config);
@@ -50,9 +48,12 @@ impl Fields {
             return Err(ApiError::InvalidRequest(self.errors));
         };
 
-        let content_type: Option<ContentType> =
-            content_type.parse().ok().filter(|known| config.allowed_content_types.contains(known));
-        let Some(content_type) = content_type else {
+        let is_allowed = |declared: &DeclaredType| match declared {
+            DeclaredType::Image(image) => config.allowed_content_types.contains(image),
+            // Whether the type that the bytes have is allowed is decided by the thumbnail function.
+            DeclaredType::OctetStream => true,
+        };
+        let Some(content_type) = content_type.parse().ok().filter(is_allowed) else {
             return Err(ApiError::UnsupportedType {
                 allowed: config.allowed_content_types.clone(),
                 pointer: "/content_type".to_owned(),

@@ -148,7 +148,7 @@ mod tests {
         let body = r#"{"operation":"UploadPart","upload_id":"u","part_number":2}"#;
         let request = |size_bytes| UploadRequest {
             file_name: None,
-            content_type: photo_domain::ContentType::Jpeg,
+            content_type: photo_domain::ContentType::Jpeg.into(),
             size_bytes,
             checksum: None,
             metadata: photo_domain::Metadata::default(),

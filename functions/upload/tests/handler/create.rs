@@ -42,6 +42,34 @@ async fn the_answer_tells_how_to_upload() {
 }
 
 #[tokio::test]
+async fn the_signed_type_is_the_normalised_one() {
+    for (sent, expected) in [
+        (" Image/JPG; charset=binary", "image/jpeg"),
+        ("image/x-png", "image/png"),
+        ("application/octet-stream", "application/octet-stream"),
+    ] {
+        let body = json!({ "content_type": sent, "size_bytes": 1 }).to_string();
+        for body in [body.clone(), format!("\u{feff}{body}")] {
+            let (app, table, _) = app(vec![ok()], vec![]);
+            let reply = post(&body).to(&app).await;
+            assert_eq!(reply.body["upload"]["headers"]["content-type"], expected, "{sent}: {}", reply.body);
+            let stored: serde_json::Value = serde_json::from_slice(&table.all()[0].body).unwrap();
+            assert!(stored.to_string().contains(&format!(r#""content_type":{{"S":"{expected}"}}"#)), "{stored}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_type_is_told_what_is_taken() {
+    let (app, ..) = app(vec![], vec![]);
+    let reply = post(r#"{"content_type":"image/heic","size_bytes":1}"#).to(&app).await;
+    let said = &reply.body["errors"][0]["detail"];
+    for known in ["image/jpeg", "image/gif", "application/octet-stream"] {
+        assert!(said.as_str().unwrap().contains(known), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn the_user_s_file_name_is_in_the_record_and_not_in_the_url() {
     let (app, table, _) = app(vec![ok()], vec![]);
     let reply =
@@ -61,6 +89,8 @@ async fn a_refused_request_writes_nothing() {
         (post(r#"{"content_type":"text/html","size_bytes":1}"#), 415, "UNSUPPORTED_TYPE"),
         (post(r#"{"content_type":"image/heic","size_bytes":1}"#), 415, "UNSUPPORTED_TYPE"),
         (post(r#"{"content_type":"image/avif","size_bytes":1}"#), 415, "UNSUPPORTED_TYPE"),
+        (post(r#"{"content_type":"","size_bytes":1}"#), 415, "UNSUPPORTED_TYPE"),
+        (post(r#"{"size_bytes":1}"#), 400, "INVALID_REQUEST"),
         (post(r#"{"content_type":"image/png","size_bytes":1000001}"#), 413, "TOO_LARGE"),
         (post(BODY).anonymous(), 401, "UNAUTHENTICATED"),
         (Call::new("GET", PATH), 405, "METHOD_NOT_ALLOWED"),
