@@ -5,8 +5,8 @@ import type { components, paths } from "./photodrop.js";
 
 // @ts-expect-error: a size is a number
 export const size: UploadRequest = { content_type: "image/jpeg", size_bytes: "1" };
-// @ts-expect-error: not one of the types that are taken
-export const heic: UploadRequest = { content_type: "image/heic", size_bytes: 1 };
+// @ts-expect-error: not one of the types that any stack takes
+export const avif: UploadRequest = { content_type: "image/avif", size_bytes: 1 };
 // @ts-expect-error: misspelt
 export const spelling: UploadRequest = { content_type: "image/png", size_byte: 1 };
 // @ts-expect-error: no such operation
