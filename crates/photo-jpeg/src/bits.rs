@@ -1,6 +1,6 @@
 //! Entropy-coded bits: stuffed zeros taken out, markers respected.
 
-use crate::error::Error;
+use crate::markers::{ends_scan, find_marker};
 
 /// Reads the data of one scan, most significant bit first. Behind the data it gives zeros and counts them.
 ///
@@ -98,38 +98,32 @@ impl<'a> Bits<'a> {
         self.made_up > self.count
     }
 
-    /// Checks that the data was used up, and gives the place of the marker behind it. Padding is let pass: some cameras
-    /// fill up with zeros; anything else means that decoding lost its way.
-    pub(crate) fn finish(mut self) -> Result<usize, Error> {
-        if self.ran_out() {
-            return Err(Error::Corrupt("a scan ends before its last block"));
-        }
-        let mut left = (self.count - self.made_up) / 8;
-        self.skip(self.count % 8);
-        while left > 0 {
-            if !matches!(self.take(8), 0 | 0xff) {
-                return Err(LEFT_OVER);
-            }
-            left -= 1;
-        }
-        loop {
-            match (self.data.get(self.at), self.data.get(self.at + 1)) {
-                (Some(0), _) | (Some(0xff), Some(0xff)) => self.at += 1,
-                (Some(0xff), Some(0)) => self.at += 2,
-                (Some(0xff), Some(_)) => return Ok(self.at),
-                (Some(_), _) => return Err(LEFT_OVER),
-                (None, _) => return Err(Error::Corrupt("the file ends inside a scan")),
-            }
-        }
+    /// The place behind all bytes that were read. No marker is before it that has not been passed.
+    pub(crate) fn at(&self) -> usize {
+        self.at
     }
 
-    /// Goes on behind the restart marker of this number, which must come next.
-    pub(crate) fn restart(self, number: u8) -> Result<Self, Error> {
-        let at = self.finish()?;
-        if self.data.get(at + 1) != Some(&(0xd0 | (number & 7))) {
-            return Err(Error::Corrupt("a restart marker is missing"));
+    /// The place behind the last byte of which a bit was used.
+    pub(crate) fn used_until(&self) -> usize {
+        let mut at = self.at;
+        for _ in 0..self.count.saturating_sub(self.made_up) / 8 {
+            let is_stuffed = at >= 2 && self.data.get(at - 2..at) == Some(&[0xff, 0]);
+            at = at.saturating_sub(if is_stuffed { 2 } else { 1 });
         }
-        Ok(Self::new(self.data, at + 2))
+        at
+    }
+
+    /// Whether nothing but the padding of the last byte is left, and the marker that ends the scan follows.
+    pub(crate) fn is_at_end(self) -> bool {
+        let filled = self.refill();
+        let left = filled.count.saturating_sub(filled.made_up);
+        if left >= 8
+            || !matches!(find_marker(self.data, filled.at), Some((at, code)) if at == filled.at && ends_scan(code))
+        {
+            return false;
+        }
+        let padding = filled.buffer.checked_shr(64 - left).unwrap_or(0);
+        padding == 0 || padding + 1 == 1 << left
     }
 }
 
@@ -159,8 +153,6 @@ fn refill_slowly(data: &[u8], mut at: usize, mut buffer: u64, mut count: u32) ->
     (buffer, at, count, made_up)
 }
 
-const LEFT_OVER: Error = Error::Corrupt("a scan has data behind its last block");
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +173,7 @@ mod tests {
                 assert_eq!(reader.take(8), if i == at { 0xff } else { 0x5a }, "byte {i}, stuffed at {at}");
             }
             assert!(!reader.ran_out());
-            assert_eq!(reader.finish(), Ok(25), "stuffed at {at}");
+            assert_eq!((reader.at(), reader.used_until()), (25, 25), "stuffed at {at}");
         }
     }
 
@@ -194,32 +186,29 @@ mod tests {
         let mut further = reader.refill();
         further.skip(1);
         assert!(further.ran_out());
-        assert!(further.finish().is_err());
-        assert_eq!(reader.finish(), Ok(2));
     }
 
     #[test]
-    fn padding_may_be_left_but_not_data() {
-        let finish = |data: &[u8]| {
+    fn the_last_used_byte_is_known_across_stuffed_zeros() {
+        let data = [0x12, 0xff, 0, 0xff, 0, 0x34, 0x56, 0xff, 0xd9];
+        for (bits_used, expected) in [(1, 1), (8, 1), (9, 3), (16, 3), (17, 5), (25, 6), (33, 7)] {
+            let mut reader = bits(&data).refill();
+            reader.skip(bits_used);
+            assert_eq!(reader.used_until(), expected, "{bits_used} bits");
+        }
+    }
+
+    #[test]
+    fn data_end_with_padding_and_a_marker() {
+        let at_end = |data: &[u8]| {
             let mut reader = bits(data).refill();
             reader.skip(3);
-            reader.finish().ok()
+            reader.is_at_end()
         };
-        assert_eq!(finish(&[0x1f, 0xff, 0xd9]), Some(1));
-        assert_eq!(finish(&[0x1f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0, 0xff, 0xff, 0xd9]), Some(13));
-        assert_eq!(finish(&[0x1f, 0x21, 0xff, 0xd9]), None);
-        assert_eq!(finish(&[0x1f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x21, 0xff, 0xd9]), None);
-        assert_eq!(finish(&[0x1f, 0, 0, 0, 0, 0, 0, 0, 0, 0]), None);
-    }
-
-    #[test]
-    fn restarts_come_in_their_order() {
-        let data = [0x80, 0xff, 0xff, 0xd3, 0x40, 0xff, 0xd9];
-        let mut reader = bits(&data).refill();
-        reader.skip(1);
-        assert!(reader.restart(4).is_err());
-        let mut reader = reader.restart(11).unwrap().refill();
-        assert_eq!(reader.take(2), 1);
+        assert!(at_end(&[0x1f, 0xff, 0xd9]) && at_end(&[0x00, 0xff, 0xd9]));
+        for data in [&[0x1f][..], &[0x15, 0xff, 0xd9], &[0x1f, 0x21, 0xff, 0xd9], &[0x1f, 0xff, 0xd0]] {
+            assert!(!at_end(data), "{data:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
-//! What a progressive file has told of a component so far.
+//! The coefficients of a component that the scans of a progressive file have brought so far.
 
-use crate::error::Error;
 use crate::frame::Layout;
 use crate::tables::{Quantisation, ZIGZAG};
 
@@ -25,11 +24,7 @@ pub(crate) struct Coefficients {
     pub(crate) wanted: u64,
     /// As it was at the component's first scan.
     pub(crate) quantisation: Option<Quantisation>,
-    /// Bits that are missing of each coefficient, [`UNSEEN`] if it had no scan.
-    missing_bits: [u8; 64],
 }
-
-const UNSEEN: u8 = 255;
 
 impl Coefficients {
     pub(crate) fn new((across, down): (u32, u32), layout: &Layout) -> Self {
@@ -56,7 +51,6 @@ impl Coefficients {
             places,
             wanted,
             quantisation: None,
-            missing_bits: [UNSEEN; 64],
         }
     }
 
@@ -64,27 +58,5 @@ impl Coefficients {
     pub(crate) fn bytes((across, down): (u32, u32), layout: &Layout) -> u64 {
         let each = 2 * layout.block_width * layout.block_height + 8;
         u64::from(across) * u64::from(down) * each as u64
-    }
-
-    /// Notes that a scan brings the coefficients of a band from `before` missing bits to `after`; an error if they are
-    /// not there. This bounds the number of scans that a file can have.
-    pub(crate) fn advance(
-        &mut self,
-        (first, last): (u8, u8),
-        (before, after): (u8, u8),
-    ) -> Result<(), Error> {
-        let expected = if before == 0 { UNSEEN } else { before };
-        for missing in &mut self.missing_bits[usize::from(first)..=usize::from(last)] {
-            if *missing != expected {
-                return Err(Error::Corrupt("the scans do not follow each other"));
-            }
-            *missing = after;
-        }
-        Ok(())
-    }
-
-    /// Whether no scan is missing. High frequencies may be left out altogether, but not half told.
-    pub(crate) fn are_complete(&self) -> bool {
-        self.missing_bits[0] == 0 && self.missing_bits.iter().all(|&missing| matches!(missing, 0 | UNSEEN))
     }
 }

@@ -1,147 +1,177 @@
 //! From the first segment to the last.
 
 use crate::coefficients::Coefficients;
-use crate::error::{Error, TRUNCATED};
+use crate::entropy::Sink;
+use crate::error::Error;
 use crate::frame::{Color, Frame, Layout};
 use crate::idct::WRITTEN;
-use crate::markers::Markers;
+use crate::loss::Received;
+use crate::markers::{Markers, marker};
 use crate::picture::{Picture, Plane};
 use crate::scale::Scales;
 use crate::tables::Tables;
-use crate::{progressive, sequential};
-
-/// One component in a scan's header.
-#[derive(Clone, Copy)]
-pub(crate) struct Selected {
-    pub(crate) index: usize,
-    pub(crate) dc: usize,
-    pub(crate) ac: usize,
-}
-
-/// A scan's header.
-pub(crate) struct Scan {
-    pub(crate) components: Vec<Selected>,
-    /// First and last coefficient, along the zigzag.
-    pub(crate) band: (u8, u8),
-    /// Bits that are still missing, before this scan and after it.
-    pub(crate) missing_bits: (u8, u8),
-}
+use crate::walk::{Part, Walk};
+use crate::{CodedPart, Decoded, progressive, sequential};
 
 /// All that the scans of a file share.
-pub(crate) struct Decoder<'a> {
+pub(crate) struct Decoder<'a, 'f, 's> {
     pub(crate) bytes: &'a [u8],
-    pub(crate) frame: &'a Frame,
+    pub(crate) frame: &'f Frame,
     pub(crate) layouts: Vec<Layout>,
     pub(crate) planes: Vec<Plane>,
     pub(crate) tables: Tables<'a>,
     /// Of progressive files alone: one for each component.
     pub(crate) coefficients: Vec<Coefficients>,
-    /// Of sequential files: which components are decoded.
-    pub(crate) decoded: Vec<bool>,
+    pub(crate) sink: Option<Sink<'a, 's>>,
+    received: Received,
+    /// Which components have had a scan.
+    has_scan: Vec<bool>,
 }
 
-/// The whole file. Its structure was walked before.
+/// The whole file. Its segments up to the first scan were read before.
 pub(crate) fn decode(
     bytes: &[u8],
     frame: &Frame,
     color: Color,
     scales: Scales,
     should_stop: &mut dyn FnMut() -> bool,
-) -> Result<Picture, Error> {
-    let layouts: Vec<Layout> =
-        (0..frame.components.len()).map(|index| frame.layout(index, color, scales)).collect();
-    let mut decoder = Decoder {
-        bytes,
-        frame,
-        planes: Vec::new(),
-        tables: Tables::default(),
-        coefficients: Vec::new(),
-        decoded: vec![false; layouts.len()],
-        layouts,
-    };
-    decoder.allocate();
+) -> Result<Decoded, Error> {
+    let mut decoder = Decoder::new(bytes, frame, color, scales, None);
     decoder.run(should_stop)?;
-    Ok(Picture {
+    decoder.finish(should_stop)?;
+    let loss = decoder.received.loss(frame, color);
+    let picture = Picture {
         color,
         width: scales.luma.of(frame.width),
         height: scales.luma.of(frame.height),
         exact_width: f64::from(frame.width * scales.luma.eighths()) / 8.0,
         exact_height: f64::from(frame.height * scales.luma.eighths()) / 8.0,
         planes: decoder.planes,
-    })
+    };
+    Ok(Decoded { picture, loss })
+}
+
+/// Gives the parts of the picture to `sink`.
+///
+/// # Errors
+/// All damage that costs a code.
+pub(crate) fn coded_parts<'a>(
+    bytes: &'a [u8],
+    frame: &Frame,
+    color: Color,
+    sink: Sink<'a, '_>,
+    should_stop: &mut dyn FnMut() -> bool,
+) -> Result<(), Error> {
+    let mut decoder = Decoder::new(bytes, frame, color, Scales::same(crate::Scale::LEAST), Some(sink));
+    decoder.run(should_stop)?;
+    let received = &decoder.received;
+    let loss = received.loss(frame, color).map(|loss| loss.reason);
+    match loss.or(received.fault) {
+        Some(reason) => Err(Error::Corrupt(reason)),
+        None => Ok(()),
+    }
 }
 
 /// Segments between two looks at the deadline. A segment costs a microsecond per 65 kB at most, a look some 30 ns.
 const SEGMENTS_A_CHECK: u32 = 256;
 
-impl Decoder<'_> {
-    fn allocate(&mut self) {
-        if self.frame.progressive {
-            let components = self.frame.components.iter().zip(&self.layouts);
-            self.coefficients = components
-                .map(|(component, layout)| Coefficients::new(self.frame.padded_blocks(component), layout))
+impl<'a, 'f, 's> Decoder<'a, 'f, 's> {
+    fn new(
+        bytes: &'a [u8],
+        frame: &'f Frame,
+        color: Color,
+        scales: Scales,
+        sink: Option<Sink<'a, 's>>,
+    ) -> Self {
+        let count = frame.components.len();
+        let layouts: Vec<Layout> = (0..count).map(|index| frame.layout(index, color, scales)).collect();
+        let (mut coefficients, mut planes) = (Vec::new(), Vec::new());
+        if frame.progressive {
+            let components = frame.components.iter().zip(&layouts);
+            coefficients = components
+                .map(|(component, layout)| Coefficients::new(frame.padded_blocks(component), layout))
                 .collect();
         } else {
-            self.planes = self.layouts.iter().map(Plane::new).collect();
+            planes = layouts.iter().map(Plane::new).collect();
+        }
+        Self {
+            bytes,
+            frame,
+            layouts,
+            planes,
+            tables: Tables::new(frame.progressive),
+            coefficients,
+            sink,
+            received: Received::new(count),
+            has_scan: vec![false; count],
         }
     }
 
+    /// Reads all segments and scans. What is damaged behind the first scan ends the picture there.
     fn run(&mut self, should_stop: &mut dyn FnMut() -> bool) -> Result<(), Error> {
-        let mut markers = Markers::new(self.bytes)?;
-        let mut framed = false;
+        let mut walk = Walk::new(Markers::new(self.bytes)?, self.frame);
         for count in 1_u32.. {
-            let segment = markers.next()?;
             if count.is_multiple_of(SEGMENTS_A_CHECK) && should_stop() {
                 return Err(Error::Stopped);
             }
-            match segment.marker {
-                0xc0..=0xc2 => framed = true,
-                0xc4 => self.tables.define_huffman(segment.body)?,
-                0xdb => self.tables.define_quantisation(segment.body)?,
-                0xdd => self.tables.define_restart(segment.body)?,
-                0xda if !framed => return Err(Error::Corrupt("a scan before the frame header")),
-                0xda => {
-                    let scan = parse_scan(segment.body, self.frame)?;
-                    markers.at = if self.frame.progressive {
-                        progressive::scan(self, &scan, segment.end, should_stop)?
-                    } else {
-                        sequential::scan(self, &scan, segment.end, should_stop)?
-                    };
+            match self.part(&mut walk, should_stop) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(Error::Corrupt(reason)) if self.has_scan.contains(&true) => {
+                    self.received.fault = self.received.fault.or(Some(reason));
+                    break;
                 }
-                0xd9 => break,
-                _ => {}
+                Err(error) => return Err(error),
             }
-        }
-        if self.frame.progressive {
-            return progressive::finish(self, should_stop);
-        }
-        if self.decoded.contains(&false) {
-            return Err(Error::Corrupt("a component has no scan"));
         }
         Ok(())
     }
-}
 
-fn parse_scan(body: &[u8], frame: &Frame) -> Result<Scan, Error> {
-    let (&count, rest) = body.split_first().ok_or(TRUNCATED)?;
-    let (listed, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or(TRUNCATED)?;
-    let &[first, last, bits] = rest else { return Err(Error::Corrupt("a scan header of the wrong length")) };
-    let mut components: Vec<Selected> = Vec::with_capacity(listed.len() / 2);
-    for &[id, tables] in listed.as_chunks::<2>().0 {
-        let index = frame
-            .components
-            .iter()
-            .position(|c| c.id == id)
-            .ok_or(Error::Corrupt("a scan of an unknown component"))?;
-        if components.iter().any(|c| c.index == index) {
-            return Err(Error::Corrupt("a scan that lists a component twice"));
+    /// Reads one segment, and the data of a scan. False at the end of the picture.
+    fn part(
+        &mut self,
+        walk: &mut Walk<'a, '_>,
+        should_stop: &mut dyn FnMut() -> bool,
+    ) -> Result<bool, Error> {
+        let (segment, scan) = match walk.next()? {
+            None => return Ok(false),
+            Some(Part::Segment(segment)) => (segment, None),
+            Some(Part::Scan(scan, segment)) => (segment, Some(scan)),
+        };
+        match segment.marker {
+            marker::DHT => self.tables.define_huffman(segment.body)?,
+            marker::DQT => self.tables.define_quantisation(segment.body)?,
+            marker::DRI => self.tables.define_restart(segment.body)?,
+            marker::SOF0..=marker::SOF2 | marker::SOS => {}
+            _ => return Ok(true),
         }
-        components.push(Selected { index, dc: usize::from(tables >> 4), ac: usize::from(tables & 15) });
+        if let Some(sink) = &mut self.sink {
+            sink(CodedPart::Segment { marker: segment.marker, body: segment.body });
+        }
+        let Some(scan) = scan else { return Ok(true) };
+        let outcome = if self.frame.progressive {
+            progressive::scan(self, &scan, segment.end, should_stop)?
+        } else {
+            sequential::scan(self, &scan, segment.end, should_stop)?
+        };
+        for selected in &scan.components {
+            self.has_scan[selected.index] = true;
+        }
+        self.received.note_scan(self.frame, &scan, &outcome);
+        walk.skip_data(outcome.at);
+        Ok(true)
     }
-    if components.is_empty() {
-        return Err(Error::Corrupt("a scan of nothing"));
+
+    /// Makes planes of what the scans brought. Components without a scan are gray, as from libjpeg.
+    fn finish(&mut self, should_stop: &mut dyn FnMut() -> bool) -> Result<(), Error> {
+        if self.frame.progressive {
+            return progressive::finish(self, should_stop);
+        }
+        for (plane, _) in self.planes.iter_mut().zip(&self.has_scan).filter(|(_, has_scan)| !**has_scan) {
+            plane.fill_gray(0);
+        }
+        Ok(())
     }
-    Ok(Scan { components, band: (first, last), missing_bits: (bits >> 4, bits & 15) })
 }
 
 /// What [`decode`] allocates: planes; rows of blocks; of progressive files, coefficients and which of them are not zero.

@@ -1,6 +1,7 @@
 //! What a frame header says, and what follows from it.
 
 use crate::error::Error;
+use crate::markers::marker::SOF2;
 use crate::scale::Scales;
 
 /// What the components of a pixel are.
@@ -16,6 +17,13 @@ pub enum Color {
     Cmyk,
     /// Cyan, magenta and yellow as if they were light, as luma and chroma; black as it is.
     Ycck,
+}
+
+impl Color {
+    /// Whether the component of this index is Cb or Cr.
+    pub(crate) fn is_chroma(self, index: usize) -> bool {
+        matches!(self, Self::YCbCr | Self::Ycck) && matches!(index, 1 | 2)
+    }
 }
 
 /// One component of a frame.
@@ -75,9 +83,6 @@ impl Frame {
             if quantisation > 3 {
                 return Err(Error::Corrupt("a quantisation table that cannot be"));
             }
-            if components.iter().any(|c| c.id == id) {
-                return Err(Error::Corrupt("two components of one name"));
-            }
             components.push(Component { id, h, v, quantisation });
         }
         let h_max = components.iter().map(|c| c.h).max().unwrap_or(1);
@@ -85,7 +90,7 @@ impl Frame {
         Ok(Self {
             width,
             height,
-            progressive: marker == 0xc2,
+            progressive: marker == SOF2,
             components,
             h_max,
             v_max,
@@ -124,8 +129,8 @@ impl Frame {
     /// How a component is decoded when the picture is decoded at these scales.
     pub(crate) fn layout(&self, index: usize, color: Color, scales: Scales) -> Layout {
         let component = &self.components[index];
-        let is_chroma = matches!(color, Color::YCbCr | Color::Ycck) && matches!(index, 1 | 2);
-        let wanted = if is_chroma { scales.chroma.min(scales.luma) } else { scales.luma }.eighths();
+        let wanted =
+            if color.is_chroma(index) { scales.chroma.min(scales.luma) } else { scales.luma }.eighths();
         // What is stored with half the columns may be decoded at twice the scale: then it needs no enlarging.
         let side = |factor: u32, max: u32| (wanted * max / factor).clamp(1, 8);
         let (block_width, block_height) = (side(component.h, self.h_max), side(component.v, self.v_max));

@@ -165,5 +165,5 @@ fn parts(entry: u32) -> (u32, u32, u32) {
     }
 }
 
-const BAD_TABLE: Error = Error::Corrupt("a Huffman table that is none");
+const BAD_TABLE: Error = Error::Corrupt("invalid Huffman table");
 pub(crate) const BAD_CODE: Error = Error::Corrupt("a code that is not in its Huffman table");

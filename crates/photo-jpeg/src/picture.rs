@@ -47,6 +47,11 @@ impl Plane {
         }
     }
 
+    /// Gray from this row on, as libjpeg has it where nothing came.
+    pub(crate) fn fill_gray(&mut self, top: usize) {
+        self.samples.get_mut(top * self.width..).unwrap_or_default().fill(128);
+    }
+
     /// One row.
     #[must_use]
     pub fn row(&self, y: usize) -> &[u8] {
@@ -134,6 +139,13 @@ impl Strip {
     #[inline(always)]
     pub(crate) fn at(&mut self, x: usize, y: usize) -> (&mut [u8], usize) {
         (&mut self.samples[y * self.stride + x..], self.stride)
+    }
+
+    /// Gray for a part of the rows from `y` on.
+    pub(crate) fn fill_gray(&mut self, x: usize, y: usize, (width, height): (usize, usize)) {
+        for row in self.samples[y * self.stride..].chunks_exact_mut(self.stride).take(height) {
+            row[x..x + width].fill(128);
+        }
     }
 
     /// Copies what is of the picture to the rows of the plane from `top` on.

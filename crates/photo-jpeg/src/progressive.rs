@@ -2,143 +2,116 @@
 
 use crate::bits::Bits;
 use crate::coefficients::{Coefficients, NOWHERE};
-use crate::decode::{Decoder, Scan, Selected};
+use crate::decode::Decoder;
+use crate::entropy::{EntropyReader, Mcu};
 use crate::error::Error;
 use crate::huffman::{HAS_VALUE, LOOK, Table};
 use crate::idct::transform;
+use crate::loss::Outcome;
 use crate::picture::{Plane, Strip};
-use crate::tables::{NO_TABLE, factors};
+use crate::tables::{NO_TABLE, Quantisation, factors};
+use crate::walk::{Scan, Selected};
 
-/// Decodes a scan whose data starts at `at` and gives the place of the marker behind it.
+/// Decodes a scan whose data begin at `at`, as far as they have come.
 pub(crate) fn scan(
-    decoder: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_, '_, '_>,
     scan: &Scan,
     at: usize,
     should_stop: &mut dyn FnMut() -> bool,
-) -> Result<usize, Error> {
-    let ((first, last), (before, after)) = (scan.band, scan.missing_bits);
-    let alone = scan.components.len() == 1;
-    let right_band = if first == 0 { last == 0 } else { last >= first && last < 64 && alone };
-    if !right_band || after > 13 || (before > 0 && before != after + 1) {
-        return Err(Error::Corrupt("a scan that cannot be"));
-    }
+) -> Result<Outcome, Error> {
+    let ((first, last), (high, low)) = (scan.spectral_selection, scan.successive_approximation);
     for selected in &scan.components {
         let coefficients = &mut decoder.coefficients[selected.index];
-        coefficients.advance(scan.band, scan.missing_bits)?;
         if coefficients.quantisation.is_none() {
             let number = decoder.frame.components[selected.index].quantisation;
             let table = decoder.tables.quantisation[usize::from(number)];
             coefficients.quantisation = Some(table.ok_or(NO_TABLE)?);
         }
     }
-    let walk = Walk {
-        bits: Bits::new(decoder.bytes, at),
-        interval: decoder.tables.restart_interval,
-        until_restart: decoder.tables.restart_interval,
-        restarts: 0,
-    };
+    let (is_refinement, shift) = (high > 0, low.into());
     match scan.components[..] {
-        [only] if first > 0 => {
-            let frame = decoder.frame;
-            let blocks = frame.blocks(&frame.components[only.index]);
-            decoder.tables.build_ac(only.ac, false)?;
-            let table = decoder.tables.ac(only.ac)?;
-            let coefficients = &mut decoder.coefficients[only.index];
-            let band = Band { table, first: first.into(), last: last.into(), shift: after.into() };
-            if before == 0 {
-                band.begin(walk, coefficients, blocks, should_stop)
-            } else {
-                band.refine(walk, coefficients, blocks, should_stop)
-            }
-        }
-        _ => dc(decoder, &scan.components, walk, before > 0, after.into(), should_stop),
+        [only] if first > 0 => decoder.tables.build_ac(only.ac, false)?,
+        _ if is_refinement => {}
+        _ => scan.components.iter().try_for_each(|selected| decoder.tables.build_dc(selected.dc))?,
     }
-}
-
-/// The bits and the restart markers among them.
-struct Walk<'a> {
-    bits: Bits<'a>,
-    interval: u32,
-    until_restart: u32,
-    restarts: u8,
-}
-
-impl Walk<'_> {
-    /// Before each unit; true if a restart marker was there.
-    #[inline(always)]
-    fn unit(&mut self) -> Result<bool, Error> {
-        if self.interval == 0 {
-            return Ok(false);
-        }
-        let restart = self.until_restart == 0;
-        if restart {
-            self.bits = self.bits.restart(self.restarts)?;
-            self.restarts = self.restarts.wrapping_add(1);
-            self.until_restart = self.interval;
-        }
-        self.until_restart -= 1;
-        Ok(restart)
-    }
-
-    /// At the beginning of each row of units.
-    fn check(&self, should_stop: &mut dyn FnMut() -> bool) -> Result<(), Error> {
-        if should_stop() {
-            return Err(Error::Stopped);
-        }
-        if self.bits.ran_out() { Err(Error::Corrupt("a scan ends before its last block")) } else { Ok(()) }
-    }
-}
-
-/// The first coefficients of all blocks, or one more bit of each.
-fn dc(
-    decoder: &mut Decoder<'_>,
-    selected: &[Selected],
-    mut walk: Walk<'_>,
-    refine: bool,
-    shift: u32,
-    should_stop: &mut dyn FnMut() -> bool,
-) -> Result<usize, Error> {
     let frame = decoder.frame;
-    let (across, down) = match selected {
+    let mcus = match scan.components[..] {
         [only] => frame.blocks(&frame.components[only.index]),
         _ => (frame.mcus_across, frame.mcus_down),
     };
-    if !refine {
-        for selected in selected {
-            decoder.tables.build_dc(selected.dc)?;
-        }
-    }
-    let mut previous = [0_i32; 4];
-    for unit_y in 0..down as usize {
-        walk.check(should_stop)?;
-        for unit_x in 0..across as usize {
-            if walk.unit()? {
-                previous = [0; 4];
+    let interval = decoder.tables.restart_interval;
+    let mut reader = EntropyReader::new(decoder.bytes, at, interval, mcus, decoder.sink.take());
+    match scan.components[..] {
+        [only] if first > 0 => {
+            let coefficients = &mut decoder.coefficients[only.index];
+            let table = decoder.tables.ac(only.ac)?;
+            let band = Band { table, first: first.into(), last: last.into(), shift };
+            if is_refinement {
+                band.refine(&mut reader, coefficients, mcus, should_stop)?;
+            } else {
+                band.begin(&mut reader, coefficients, mcus, should_stop)?;
             }
-            for &Selected { index, dc, .. } in selected {
+        }
+        _ => dc(decoder, &scan.components, &mut reader, (is_refinement, shift), mcus, should_stop)?,
+    }
+    let (outcome, sink) = reader.finish();
+    decoder.sink = sink;
+    Ok(outcome)
+}
+
+/// The first DC coefficients of all blocks, or one more bit of each.
+fn dc(
+    decoder: &mut Decoder<'_, '_, '_>,
+    selected: &[Selected],
+    reader: &mut EntropyReader<'_, '_>,
+    (is_refinement, shift): (bool, u32),
+    (across, down): (u32, u32),
+    should_stop: &mut dyn FnMut() -> bool,
+) -> Result<(), Error> {
+    let frame = decoder.frame;
+    let is_alone = selected.len() == 1;
+    let mut dc_predictors = [0_i32; 4];
+    for mcu_y in 0..down {
+        if !reader.begin_row(u64::from(down - mcu_y) * u64::from(across), should_stop)? {
+            break;
+        }
+        for mcu_x in 0..across as usize {
+            match reader.next_mcu() {
+                Mcu::Next => {}
+                Mcu::First => dc_predictors = [0; 4],
+                Mcu::Missing => continue,
+            }
+            'mcu: for &Selected { index, dc, .. } in selected {
                 let component = &frame.components[index];
-                let (h, v) =
-                    if selected.len() == 1 { (1, 1) } else { (component.h as usize, component.v as usize) };
+                let (h, v) = if is_alone { (1, 1) } else { (component.h as usize, component.v as usize) };
                 let coefficients = &mut decoder.coefficients[index];
                 for (y, x) in (0..v).flat_map(|y| (0..h).map(move |x| (y, x))) {
-                    let block = (unit_y * v + y) * coefficients.across + unit_x * h + x;
+                    let block = (mcu_y as usize * v + y) * coefficients.across + mcu_x * h + x;
                     let value = &mut coefficients.values[block * coefficients.kept];
-                    walk.bits = walk.bits.refill();
-                    if refine {
-                        *value |= i16::from(walk.bits.take(1) == 1) << shift;
+                    reader.bits = reader.bits.refill();
+                    if is_refinement {
+                        *value |= i16::from(reader.bits.take(1) == 1) << shift;
                         continue;
                     }
-                    let table = decoder.tables.dc(dc)?;
-                    previous[index] = previous[index].wrapping_add(table.difference(&mut walk.bits)?);
+                    match decoder.tables.dc(dc)?.difference(&mut reader.bits) {
+                        Ok(difference) => {
+                            dc_predictors[index] = dc_predictors[index].wrapping_add(difference);
+                        }
+                        Err(error) => {
+                            reader.fail(error);
+                            break 'mcu;
+                        }
+                    }
                     // Wraps for files that no encoder writes.
                     #[expect(clippy::cast_possible_truncation)]
-                    let wrapped = (previous[index] << shift) as i16;
+                    let wrapped = (dc_predictors[index] << shift) as i16;
                     *value = wrapped;
                 }
             }
+            reader.check();
         }
     }
-    walk.bits.finish()
+    Ok(())
 }
 
 /// A band of AC coefficients.
@@ -154,170 +127,226 @@ impl Band<'_> {
     /// The first scan of a band.
     fn begin(
         &self,
-        mut walk: Walk<'_>,
+        reader: &mut EntropyReader<'_, '_>,
         coefficients: &mut Coefficients,
         (across, down): (u32, u32),
         should_stop: &mut dyn FnMut() -> bool,
-    ) -> Result<usize, Error> {
-        let mut empty_blocks = 0_u32;
+    ) -> Result<(), Error> {
+        let mut eob_run = 0_u32;
         let places = coefficients.places;
         let kept = coefficients.kept;
-        for y in 0..down as usize {
-            walk.check(should_stop)?;
-            let row = y * coefficients.across;
+        for y in 0..down {
+            if !reader.begin_row(u64::from(down - y) * u64::from(across), should_stop)? {
+                break;
+            }
+            let row = y as usize * coefficients.across;
             for block in row..row + across as usize {
-                if walk.unit()? {
-                    empty_blocks = 0;
+                match reader.next_mcu() {
+                    Mcu::Next => {}
+                    Mcu::First => eob_run = 0,
+                    Mcu::Missing => continue,
                 }
-                if empty_blocks > 0 {
-                    empty_blocks -= 1;
+                if eob_run > 0 {
+                    eob_run -= 1;
                     continue;
                 }
                 let values = &mut coefficients.values[block * kept..(block + 1) * kept];
-                let mut nonzero = 0_u64;
-                let mut bits = walk.bits;
-                let mut k = self.first;
-                while k <= self.last {
-                    bits = bits.refill();
-                    let entry = self.table.codes[bits.peek::<LOOK>()];
-                    let value = if entry & HAS_VALUE != 0 {
-                        bits.skip(entry & 63);
-                        k += (entry >> 8 & 15) as usize;
-                        entry.cast_signed() >> 16
-                    } else {
-                        let (length, symbol) = self.table.code(entry, &bits)?;
-                        bits.skip(length);
-                        let (run, size) = (symbol >> 4, symbol & 15);
-                        if size == 0 {
-                            if run < 15 {
-                                empty_blocks = run_of_blocks(&mut bits, run) - 1;
-                                break;
-                            }
-                            k += 16;
-                            continue;
-                        }
-                        k += usize::from(run);
-                        bits.take_signed(size.into())
-                    };
-                    if k > self.last {
-                        return Err(TOO_MANY);
-                    }
-                    nonzero |= 1 << (k & 63);
-                    let place = places[k & 63];
-                    if place != NOWHERE {
-                        // Wraps for files that no encoder writes.
-                        #[expect(clippy::cast_possible_truncation)]
-                        let wrapped = (value << self.shift) as i16;
-                        values[usize::from(place)] = wrapped;
-                    }
-                    k += 1;
+                let nonzero = &mut coefficients.nonzero[block];
+                match self.first_block(&mut reader.bits, values, nonzero, &places) {
+                    Ok(run) => eob_run = run,
+                    Err(error) => reader.fail(error),
                 }
-                if k > self.last + 1 {
-                    return Err(TOO_MANY);
-                }
-                walk.bits = bits;
-                coefficients.nonzero[block] |= nonzero;
+                reader.check();
             }
         }
-        end(&walk, empty_blocks)
+        Ok(())
+    }
+
+    /// A block, and how many blocks behind it have nothing in the band.
+    #[inline(always)]
+    fn first_block(
+        &self,
+        reader: &mut Bits<'_>,
+        values: &mut [i16],
+        all_nonzero: &mut u64,
+        places: &[u8; 64],
+    ) -> Result<u32, Error> {
+        let mut nonzero = 0_u64;
+        let mut bits = *reader;
+        let mut k = self.first;
+        let mut answer = Ok(0);
+        while k <= self.last {
+            bits = bits.refill();
+            let entry = self.table.codes[bits.peek::<LOOK>()];
+            let value = if entry & HAS_VALUE != 0 {
+                bits.skip(entry & 63);
+                k += (entry >> 8 & 15) as usize;
+                entry.cast_signed() >> 16
+            } else {
+                let (length, symbol) = match self.table.code(entry, &bits) {
+                    Ok(code) => code,
+                    Err(error) => {
+                        answer = Err(error);
+                        break;
+                    }
+                };
+                bits.skip(length);
+                let (run, size) = (symbol >> 4, symbol & 15);
+                if size == 0 {
+                    if run < 15 {
+                        answer = Ok(eob_run_of(&mut bits, run) - 1);
+                        break;
+                    }
+                    k += 16;
+                    continue;
+                }
+                k += usize::from(run);
+                bits.take_signed(size.into())
+            };
+            if k > self.last {
+                answer = Err(TOO_MANY);
+                break;
+            }
+            nonzero |= 1 << (k & 63);
+            let place = places[k & 63];
+            if place != NOWHERE {
+                // Wraps for files that no encoder writes.
+                #[expect(clippy::cast_possible_truncation)]
+                let wrapped = (value << self.shift) as i16;
+                values[usize::from(place)] = wrapped;
+            }
+            k += 1;
+        }
+        *reader = bits;
+        *all_nonzero |= nonzero;
+        if k > self.last + 1 { Err(TOO_MANY) } else { answer }
     }
 
     /// One more bit of every coefficient of the band: of those that were zero, where they stop being so, and of the
     /// others a bit each, in between.
     fn refine(
         &self,
-        mut walk: Walk<'_>,
+        reader: &mut EntropyReader<'_, '_>,
         coefficients: &mut Coefficients,
         (across, down): (u32, u32),
         should_stop: &mut dyn FnMut() -> bool,
-    ) -> Result<usize, Error> {
-        let mut empty_blocks = 0_u32;
-        let places = coefficients.places;
-        let wanted = coefficients.wanted;
-        let kept = coefficients.kept;
+    ) -> Result<(), Error> {
+        let mut eob_run = 0_u32;
+        let (places, wanted, kept) = (coefficients.places, coefficients.wanted, coefficients.kept);
         let within = (u64::MAX >> (63 - self.last)) & (u64::MAX << self.first);
-        // 1 to 8192.
-        let step = 1_i16 << self.shift;
-        for y in 0..down as usize {
-            walk.check(should_stop)?;
-            let row = y * coefficients.across;
+        for y in 0..down {
+            if !reader.begin_row(u64::from(down - y) * u64::from(across), should_stop)? {
+                break;
+            }
+            let row = y as usize * coefficients.across;
             for block in row..row + across as usize {
-                if walk.unit()? {
-                    empty_blocks = 0;
+                match reader.next_mcu() {
+                    Mcu::Next => {}
+                    Mcu::First => eob_run = 0,
+                    Mcu::Missing => continue,
                 }
-                let mut nonzero = coefficients.nonzero[block];
-                // The part of the band that is still to be passed.
-                let mut rest = within;
-                if empty_blocks > 0 && nonzero & rest == 0 {
-                    empty_blocks -= 1;
+                let nonzero = &mut coefficients.nonzero[block];
+                if eob_run > 0 && *nonzero & within == 0 {
+                    eob_run -= 1;
                     continue;
                 }
                 let values = &mut coefficients.values[block * kept..(block + 1) * kept];
-                let mut bits = walk.bits;
-                while empty_blocks == 0 && rest != 0 {
-                    bits = bits.refill();
-                    let entry = self.table.codes[bits.peek::<LOOK>()];
-                    let (run, value) = if entry & HAS_VALUE != 0 {
-                        bits.skip(entry & 63);
-                        ((entry >> 8 & 15), entry.cast_signed() >> 16)
-                    } else {
-                        let (length, symbol) = self.table.code(entry, &bits)?;
-                        bits.skip(length);
-                        match (symbol >> 4, symbol & 15) {
-                            (15, 0) => (15, 0),
-                            (run, 0) => {
-                                empty_blocks = run_of_blocks(&mut bits, run);
-                                break;
-                            }
-                            (run, size) => (u32::from(run), bits.take_signed(size.into())),
-                        }
-                    };
-                    if !(-1..=1).contains(&value) {
-                        return Err(Error::Corrupt("a refinement of more than one bit"));
-                    }
-                    // `run` zeros are passed, the next one is the place.
-                    let mut zeros = !nonzero & rest;
-                    for _ in 0..run {
-                        zeros &= zeros.wrapping_sub(1);
-                    }
-                    if zeros == 0 {
-                        return Err(TOO_MANY);
-                    }
-                    let place = zeros & zeros.wrapping_neg();
-                    bits = correct(bits, nonzero & rest & (place - 1), wanted, &places, values, step);
-                    rest &= !(place | (place - 1));
-                    if value != 0 {
-                        nonzero |= place;
-                        let at = places[(place.trailing_zeros() & 63) as usize];
-                        if at != NOWHERE {
-                            values[usize::from(at)] = if value > 0 { step } else { -step };
-                        }
-                    }
+                match self.refine_block(
+                    &mut reader.bits,
+                    (values, nonzero),
+                    (within, wanted),
+                    &places,
+                    eob_run,
+                ) {
+                    Ok(run) => eob_run = run,
+                    Err(error) => reader.fail(error),
                 }
-                if empty_blocks > 0 {
-                    bits = correct(bits, nonzero & rest, wanted, &places, values, step);
-                    empty_blocks -= 1;
-                }
-                walk.bits = bits;
-                coefficients.nonzero[block] = nonzero;
+                reader.check();
             }
         }
-        end(&walk, empty_blocks)
+        Ok(())
+    }
+
+    /// A block, and how many blocks behind it have no new coefficients in the band.
+    #[inline(always)]
+    fn refine_block(
+        &self,
+        reader: &mut Bits<'_>,
+        (values, all_nonzero): (&mut [i16], &mut u64),
+        (within, wanted): (u64, u64),
+        places: &[u8; 64],
+        mut eob_run: u32,
+    ) -> Result<u32, Error> {
+        // 1 to 8192.
+        let step = 1_i16 << self.shift;
+        let mut nonzero = *all_nonzero;
+        // The part of the band that is still to be passed.
+        let mut rest = within;
+        let mut bits = *reader;
+        let mut answer = Ok(());
+        while eob_run == 0 && rest != 0 {
+            bits = bits.refill();
+            let entry = self.table.codes[bits.peek::<LOOK>()];
+            let (run, value) = if entry & HAS_VALUE != 0 {
+                bits.skip(entry & 63);
+                ((entry >> 8 & 15), entry.cast_signed() >> 16)
+            } else {
+                let (length, symbol) = match self.table.code(entry, &bits) {
+                    Ok(code) => code,
+                    Err(error) => {
+                        answer = Err(error);
+                        break;
+                    }
+                };
+                bits.skip(length);
+                match (symbol >> 4, symbol & 15) {
+                    (15, 0) => (15, 0),
+                    (run, 0) => {
+                        eob_run = eob_run_of(&mut bits, run);
+                        break;
+                    }
+                    (run, size) => (u32::from(run), bits.take_signed(size.into())),
+                }
+            };
+            if !(-1..=1).contains(&value) {
+                answer = Err(Error::Corrupt("a refinement of more than one bit"));
+                break;
+            }
+            // `run` zeros are passed, the next one is the place.
+            let mut zeros = !nonzero & rest;
+            for _ in 0..run {
+                zeros &= zeros.wrapping_sub(1);
+            }
+            if zeros == 0 {
+                answer = Err(TOO_MANY);
+                break;
+            }
+            let place = zeros & zeros.wrapping_neg();
+            bits = correct(bits, nonzero & rest & (place - 1), wanted, places, values, step);
+            rest &= !(place | (place - 1));
+            if value != 0 {
+                nonzero |= place;
+                let at = places[(place.trailing_zeros() & 63) as usize];
+                if at != NOWHERE {
+                    values[usize::from(at)] = if value > 0 { step } else { -step };
+                }
+            }
+        }
+        if eob_run > 0 {
+            bits = correct(bits, nonzero & rest, wanted, places, values, step);
+            eob_run -= 1;
+        }
+        *reader = bits;
+        *all_nonzero = nonzero;
+        answer.map(|()| eob_run)
     }
 }
 
 const TOO_MANY: Error = Error::Corrupt("a block has too many coefficients");
 
-fn end(walk: &Walk<'_>, empty_blocks: u32) -> Result<usize, Error> {
-    if empty_blocks > 0 {
-        return Err(Error::Corrupt("a run of empty blocks goes beyond the picture"));
-    }
-    walk.bits.finish()
-}
-
 /// How many blocks, this one included, have nothing more in the band.
 #[inline(always)]
-fn run_of_blocks(bits: &mut Bits<'_>, run: u8) -> u32 {
+fn eob_run_of(bits: &mut Bits<'_>, run: u8) -> u32 {
     let low = if run == 0 { 0 } else { bits.take(run.into()) };
     (1 << run) + low
 }
@@ -358,23 +387,31 @@ fn correct<'a>(
 }
 
 /// Transforms what the scans brought, one component after another, and lets go of it.
-pub(crate) fn finish(decoder: &mut Decoder<'_>, should_stop: &mut dyn FnMut() -> bool) -> Result<(), Error> {
-    if !decoder.coefficients.iter().all(Coefficients::are_complete) {
-        return Err(Error::Corrupt("a scan is missing"));
-    }
+pub(crate) fn finish(
+    decoder: &mut Decoder<'_, '_, '_>,
+    should_stop: &mut dyn FnMut() -> bool,
+) -> Result<(), Error> {
     for (coefficients, layout) in std::mem::take(&mut decoder.coefficients).into_iter().zip(&decoder.layouts)
     {
         let mut plane = Plane::new(layout);
-        coefficients.transform(&mut plane, should_stop)?;
+        match &coefficients.quantisation {
+            Some(quantisation) => coefficients.transform(&mut plane, quantisation, should_stop)?,
+            None => plane.fill_gray(0),
+        }
         decoder.planes.push(plane);
     }
     Ok(())
 }
 
 impl Coefficients {
-    fn transform(&self, plane: &mut Plane, should_stop: &mut dyn FnMut() -> bool) -> Result<(), Error> {
+    fn transform(
+        &self,
+        plane: &mut Plane,
+        quantisation: &Quantisation,
+        should_stop: &mut dyn FnMut() -> bool,
+    ) -> Result<(), Error> {
         let (width, height) = (self.block_width, self.block_height);
-        let factors = factors(self.quantisation.as_ref().ok_or(NO_TABLE)?);
+        let factors = factors(quantisation);
         // In the order that the values are kept in.
         let mut steps = [0.0; 64];
         for (k, &place) in self.places.iter().enumerate() {

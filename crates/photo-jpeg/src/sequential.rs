@@ -1,17 +1,20 @@
-//! Scans of sequential files: each block is decoded, transformed and written at once, one row of units at a time.
+//! Scans of sequential files: each block is decoded, transformed and written at once, one row of MCUs at a time.
 
 use crate::bits::Bits;
-use crate::decode::{Decoder, Scan};
+use crate::decode::Decoder;
+use crate::entropy::{EntropyReader, Mcu};
 use crate::error::Error;
 use crate::huffman::{BAD_CODE, ENDS_BLOCK, HAS_VALUE, LOOK, Table};
 use crate::idct::{Block, Transform, transform};
+use crate::loss::Outcome;
 use crate::picture::Strip;
 use crate::tables::{NO_TABLE, ZIGZAG, factors, reach};
+use crate::walk::Scan;
 
 /// A component of the scan.
 struct Part<'a> {
     index: usize,
-    /// Blocks across and down in a unit.
+    /// Blocks across and down in an MCU.
     h: usize,
     v: usize,
     decoding: Decoding<'a>,
@@ -29,19 +32,20 @@ struct Decoding<'a> {
     /// Steps of the zigzag that matter at this scale.
     reach: usize,
     /// The last DC value, which the next is written as a difference to.
-    previous: i32,
+    dc_predictor: i32,
 }
 
-/// Decodes a scan whose data starts at `at` and gives the place of the marker behind it.
+/// Decodes a scan whose data begin at `at`, as far as they have come. MCUs that did not come are gray, as from libjpeg.
 pub(crate) fn scan(
-    decoder: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_, '_, '_>,
     scan: &Scan,
     at: usize,
     should_stop: &mut dyn FnMut() -> bool,
-) -> Result<usize, Error> {
+) -> Result<Outcome, Error> {
     let frame = decoder.frame;
-    let (units_across, units_down) = match scan.components[..] {
-        // Alone, a component has no units but its own blocks, and none to fill up with.
+    let is_alone = scan.components.len() == 1;
+    let (mcus_across, mcus_down) = match scan.components[..] {
+        // Alone, a component has no MCUs but its own blocks, and none to fill up with.
         [only] => frame.blocks(&frame.components[only.index]),
         _ => (frame.mcus_across, frame.mcus_down),
     };
@@ -53,11 +57,7 @@ pub(crate) fn scan(
     let mut parts = Vec::with_capacity(scan.components.len());
     for selected in &scan.components {
         let component = &frame.components[selected.index];
-        if std::mem::replace(&mut decoder.decoded[selected.index], true) {
-            return Err(Error::Corrupt("a component has two scans"));
-        }
-        let alone = scan.components.len() == 1;
-        let (h, v) = if alone { (1, 1) } else { (component.h as usize, component.v as usize) };
+        let (h, v) = if is_alone { (1, 1) } else { (component.h as usize, component.v as usize) };
         let tables = &decoder.tables;
         let quantisation =
             tables.quantisation[usize::from(component.quantisation)].as_ref().ok_or(NO_TABLE)?;
@@ -72,64 +72,77 @@ pub(crate) fn scan(
                 ac: tables.ac(selected.ac)?,
                 factors: factors(quantisation),
                 reach: reach(width, height),
-                previous: 0,
+                dc_predictor: 0,
             },
             width,
             height,
             transform: transform(width, height),
-            strip: Strip::new(units_across as usize * h * width, v * height),
+            strip: Strip::new(mcus_across as usize * h * width, v * height),
         });
     }
 
+    let mcus = (mcus_across, mcus_down);
     let interval = decoder.tables.restart_interval;
-    let mut bits = Bits::new(decoder.bytes, at);
-    let (mut until_restart, mut restarts) = (interval, 0_u8);
+    let mut reader = EntropyReader::new(decoder.bytes, at, interval, mcus, decoder.sink.take());
     let mut block = [0.0; 64];
-    for unit_y in 0..units_down as usize {
-        if should_stop() {
-            return Err(Error::Stopped);
+    for mcu_y in 0..mcus_down {
+        let undone = u64::from(mcus_down - mcu_y) * u64::from(mcus_across);
+        let has_more = reader.begin_row(undone, should_stop)?;
+        if !has_more {
+            for part in &parts {
+                decoder.planes[part.index].fill_gray(mcu_y as usize * part.v * part.height);
+            }
+            break;
         }
-        for unit_x in 0..units_across as usize {
-            if interval > 0 {
-                if until_restart == 0 {
-                    bits = bits.restart(restarts)?;
-                    restarts = restarts.wrapping_add(1);
-                    until_restart = interval;
-                    for part in &mut parts {
-                        part.decoding.previous = 0;
-                    }
+        for mcu_x in 0..mcus_across as usize {
+            match reader.next_mcu() {
+                Mcu::Next => {}
+                Mcu::First => parts.iter_mut().for_each(|part| part.decoding.dc_predictor = 0),
+                Mcu::Missing => {
+                    parts.iter_mut().for_each(|part| part.fill_gray(mcu_x));
+                    continue;
                 }
-                until_restart -= 1;
             }
             for part in &mut parts {
-                part.unit(&mut bits, unit_x, &mut block)?;
+                if let Err(error) = part.mcu(&mut reader.bits, mcu_x, &mut block) {
+                    reader.fail(error);
+                    block = [0.0; 64];
+                    parts.iter_mut().for_each(|part| part.fill_gray(mcu_x));
+                    break;
+                }
             }
-        }
-        // Not only at the end: a photo that is cut off is not to cost a whole one's time.
-        if bits.ran_out() {
-            return Err(Error::Corrupt("a scan ends before its last block"));
+            reader.check();
         }
         for part in &parts {
-            part.strip.store(&mut decoder.planes[part.index], unit_y * part.v * part.height);
+            part.strip.store(&mut decoder.planes[part.index], mcu_y as usize * part.v * part.height);
         }
     }
-    bits.finish()
+    let (outcome, sink) = reader.finish();
+    decoder.sink = sink;
+    Ok(outcome)
 }
 
 impl Part<'_> {
-    /// The blocks of one unit.
+    /// The blocks of one MCU.
     #[inline(always)]
-    fn unit(&mut self, bits: &mut Bits<'_>, unit_x: usize, block: &mut Block) -> Result<(), Error> {
+    fn mcu(&mut self, bits: &mut Bits<'_>, mcu_x: usize, block: &mut Block) -> Result<(), Error> {
         for y in 0..self.v {
             for x in 0..self.h {
                 let last = self.decoding.block(bits, block)?;
-                let at = (unit_x * self.h + x) * self.width;
+                let at = (mcu_x * self.h + x) * self.width;
                 let (out, stride) = self.strip.at(at, y * self.height);
                 self.transform.write(block, last, out, stride);
                 *block = [0.0; 64];
             }
         }
         Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fill_gray(&mut self, mcu_x: usize) {
+        let width = self.h * self.width;
+        self.strip.fill_gray(mcu_x * width, 0, (width, self.v * self.height));
     }
 }
 
@@ -139,10 +152,14 @@ impl Decoding<'_> {
     #[inline(never)]
     fn block(&mut self, reader: &mut Bits<'_>, block: &mut Block) -> Result<usize, Error> {
         let mut bits = reader.refill();
-        self.previous = self.previous.wrapping_add(self.dc.difference(&mut bits)?);
+        let difference = match self.dc.difference(&mut bits) {
+            Ok(difference) => difference,
+            Err(error) => return lost(reader, bits, error),
+        };
+        self.dc_predictor = self.dc_predictor.wrapping_add(difference);
         // DC values are of 12 bits; floats hold 24.
         #[expect(clippy::cast_precision_loss)]
-        let mean = self.previous as f32 * self.factors[0] + 128.0;
+        let mean = self.dc_predictor as f32 * self.factors[0] + 128.0;
         block[0] = mean;
 
         let (mut k, mut last) = (1, 0);
@@ -158,7 +175,10 @@ impl Decoding<'_> {
                     k += (entry >> 8 & 15) as usize;
                     entry.cast_signed() >> 16
                 } else {
-                    let (length, symbol) = ac.code(entry, &bits)?;
+                    let (length, symbol) = match ac.code(entry, &bits) {
+                        Ok(code) => code,
+                        Err(error) => return lost(reader, bits, error),
+                    };
                     bits.skip(length);
                     let (run, size) = (symbol >> 4, symbol & 15);
                     if size == 0 {
@@ -171,7 +191,7 @@ impl Decoding<'_> {
                                 k += 16;
                                 continue;
                             }
-                            _ => return Err(BAD_CODE),
+                            _ => return lost(reader, bits, BAD_CODE),
                         }
                     }
                     k += usize::from(run);
@@ -188,11 +208,21 @@ impl Decoding<'_> {
             }
         }
         if !ended && k < 64 {
-            k = ac.pass(&mut bits, k)?;
+            k = match ac.pass(&mut bits, k) {
+                Ok(k) => k,
+                Err(error) => return lost(reader, bits, error),
+            };
         }
         *reader = bits;
         if k > 64 { Err(Error::Corrupt("a block has too many coefficients")) } else { Ok(last) }
     }
+}
+
+/// Gives the bits back for a code that means nothing, so that a reader sees whether they had run out.
+#[cold]
+fn lost<'a, T>(reader: &mut Bits<'a>, bits: Bits<'a>, error: Error) -> Result<T, Error> {
+    *reader = bits;
+    Err(error)
 }
 
 impl Table {
@@ -221,11 +251,14 @@ impl Table {
                     k += (entry >> 8 & 15) as usize + 1;
                     continue;
                 }
-                let (length, symbol) = self.code(entry, &bits)?;
+                let (length, symbol) = match self.code(entry, &bits) {
+                    Ok(code) => code,
+                    Err(error) => return lost(reader, bits, error),
+                };
                 match (symbol >> 4, symbol & 15) {
                     (0, 0) => k = 64,
                     (15, 0) => k += 16,
-                    (_, 0) => return Err(BAD_CODE),
+                    (_, 0) => return lost(reader, bits, BAD_CODE),
                     (run, _) => k += usize::from(run) + 1,
                 }
                 bits.skip(length + u32::from(symbol & 15));

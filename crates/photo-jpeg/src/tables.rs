@@ -2,6 +2,7 @@
 
 use crate::error::{Error, TRUNCATED};
 use crate::huffman::Table;
+use crate::standard;
 
 /// Place in a [`crate::idct::Block`] of the coefficient at each step of the zigzag. Twice as long as that, so that runs
 /// beyond the end of a block, which are found afterwards, need no check in the inner loop.
@@ -68,6 +69,17 @@ pub(crate) struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
+    /// Before the first segment. Frames of motion JPEG have no Huffman tables: those of ITU-T T.81, annex K.3, are meant, which
+    /// are for sequential files.
+    pub(crate) fn new(is_progressive: bool) -> Self {
+        let mut tables = Self::default();
+        for table in standard::TABLES.iter().filter(|_| !is_progressive) {
+            // They are valid.
+            let _ = tables.define_huffman(table);
+        }
+        tables
+    }
+
     pub(crate) fn define_quantisation(&mut self, mut body: &[u8]) -> Result<(), Error> {
         while let Some((&head, rest)) = body.split_first() {
             let slot = self.quantisation.get_mut(usize::from(head & 15)).ok_or(BAD_NUMBER)?;

@@ -3,21 +3,27 @@
 use photo_jpeg::{Jpeg, Scale, Scales};
 
 use super::Planes;
+use crate::damage::Loss;
 use crate::error::ImagingError;
 use crate::limits::Limits;
 use crate::probe::jpeg::refused;
 
 /// Decodes to planes of at least the target's size (stored width and height in px), if the photo is as large; chroma at
-/// least half of it, if it will not be more.
+/// least half of it, if it will not be more. What has not arrived is gray.
 pub(super) fn decode(
     photo: &Jpeg<'_>,
     target: (u32, u32),
     half_chroma: bool,
     limits: &Limits,
-) -> Result<Planes, ImagingError> {
+) -> Result<(Planes, Option<Loss>), ImagingError> {
     let scales = affordable(photo, target, half_chroma, limits)?;
-    let picture = photo.decode(scales, &mut || limits.deadline_has_passed()).map_err(refused)?;
-    Ok(Planes { picture, limited: false })
+    let decoded = photo.decode(scales, &mut || limits.deadline_has_passed()).map_err(refused)?;
+    let loss = decoded.loss.map(|loss| Loss {
+        received: loss.received,
+        total: loss.total,
+        reason: loss.reason.to_owned(),
+    });
+    Ok((Planes { picture: decoded.picture, limited: false }, loss))
 }
 
 /// Memory in bytes that [`decode`] takes at most.

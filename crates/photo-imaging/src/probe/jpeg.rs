@@ -1,4 +1,4 @@
-//! JPEG, by the decoder's own walk over its markers, from the start of the image to its end.
+//! JPEG, by the decoder's own walk over its markers.
 
 use image::metadata::Orientation;
 use photo_jpeg::{Error, Jpeg, Scale, Scales};
@@ -7,7 +7,7 @@ use super::{Header, orientation_of};
 use crate::error::ImagingError;
 use crate::format::Format;
 
-/// Walks all markers. A file without its end marker is cut off, and damaged.
+/// Reads the segments before the first scan, and counts scans. A file without any is damaged.
 pub(super) fn parse(bytes: &[u8]) -> Result<(Header, Jpeg<'_>), ImagingError> {
     let jpeg = Jpeg::parse(bytes).map_err(refused)?;
     let damage = match jpeg.damage() {
@@ -19,7 +19,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Header, Jpeg<'_>), ImagingError> {
         width: jpeg.width(),
         height: jpeg.height(),
         frames: 1,
-        orientation: jpeg.exif().map_or(Orientation::NoTransforms, orientation_of),
+        orientation: jpeg.exif().and_then(|exif| exif.get(6..)).map_or(Orientation::NoTransforms, orientation_of),
         has_icc: jpeg.has_icc_profile(),
         // What no variant can be made without; rendering holds what its variants need against the same limit.
         decoder_bytes: jpeg.memory_bytes(Scales::same(Scale::LEAST)),

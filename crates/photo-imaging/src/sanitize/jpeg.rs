@@ -1,19 +1,17 @@
 //! JPEG (ITU-T T.81): what the colours are, the tables that scans use, the frame, and the scans.
 
 use image::metadata::Orientation;
-use photo_jpeg::{Color, Jpeg};
+use photo_jpeg::{CodedPart, Color, Jpeg, STANDARD_HUFFMAN_TABLES};
 
 use super::{profile, tiff};
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
-use crate::probe::Cursor;
+use crate::probe::jpeg::refused;
 
-const SOF0: u8 = 0xc0;
 const SOF2: u8 = 0xc2;
 const DHT: u8 = 0xc4;
 const RST0: u8 = 0xd0;
-const RST7: u8 = 0xd7;
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
@@ -27,75 +25,33 @@ const APP14: u8 = 0xee;
 /// Bytes of a profile that one segment holds, behind its length, its name and two numbers.
 const PROFILE_PART: usize = 65_535 - 2 - 14;
 
+/// Writes what the decoder reads, and nothing else. A photo whose codes are not all there is refused.
 pub(super) fn write(
     photo: &Jpeg<'_>,
-    bytes: &[u8],
     orientation: Orientation,
     limits: &Limits,
     out: &mut Vec<u8>,
 ) -> Result<(), ImagingError> {
     out.extend_from_slice(&[0xff, SOI]);
-    put_color(photo, bytes, orientation, out);
-    let mut scans = Scans::new(out);
-    let mut cursor = Cursor::new(bytes);
-    while let Some((marker, body)) = segment(&mut cursor) {
-        match marker {
-            SOF0..=SOF2 => scans.frame = Some(Frame::parse(marker, body).ok_or_else(damaged)?),
-            DHT => scans.define_huffman(body).ok_or_else(damaged)?,
-            DQT => scans.define_quantisation(body).ok_or_else(damaged)?,
-            DRI => {
-                scans.interval = u16::from_be_bytes(*body.first_chunk().ok_or_else(damaged)?);
-            }
-            SOS => {
-                limits.check_deadline("the end of sanitizing")?;
-                let restarts = scans.begin(body).ok_or_else(damaged)?;
-                let length = put_entropy_coded(cursor.rest(), restarts, scans.out);
-                cursor.take(length);
-            }
-            EOI => break,
-            _ => {}
-        }
+    put_color(photo, orientation, out);
+    let mut scans = Scans::new(photo.is_progressive(), out);
+    let mut is_valid = true;
+    photo
+        .coded_parts(
+            &mut |part| is_valid = is_valid && scans.put(part).is_some(),
+            &mut || limits.deadline_has_passed(),
+        )
+        .map_err(refused)?;
+    if !is_valid {
+        return Err(ImagingError::corrupt(Format::Jpeg, "a segment is too short"));
     }
     out.extend_from_slice(&[0xff, EOI]);
     Ok(())
 }
 
-fn damaged() -> ImagingError {
-    ImagingError::corrupt(Format::Jpeg, "a segment is too short")
-}
-
-/// The next segment, or marker without one, from the end of the image on. Bytes between segments belong to none, and data
-/// behind the end of a scan is passed over with them.
-fn segment<'a>(cursor: &mut Cursor<'a>) -> Option<(u8, &'a [u8])> {
-    loop {
-        let ff = cursor.rest().iter().position(|&byte| byte == 0xff)?;
-        cursor.take(ff)?;
-        let fill = cursor.rest().iter().position(|&byte| byte != 0xff)?;
-        cursor.take(fill)?;
-        match cursor.u8()? {
-            EOI => return Some((EOI, &[])),
-            0x00 | 0x01 | RST0..=SOI => {}
-            marker => {
-                let length = usize::from(cursor.u16_be()?);
-                return Some((marker, cursor.take(length.checked_sub(2)?)?));
-            }
-        }
-    }
-}
-
 /// JFIF and Adobe markers of a fixed content, as far as they change how the file is read; orientation; colour profile.
-fn put_color(photo: &Jpeg<'_>, bytes: &[u8], orientation: Orientation, out: &mut Vec<u8>) {
-    let (mut is_jfif, mut transform) = (false, None);
-    let mut cursor = Cursor::new(bytes);
-    loop {
-        match segment(&mut cursor) {
-            Some((APP0, body)) => is_jfif |= body.starts_with(b"JFIF\0") && body.len() >= 14,
-            Some((APP14, body)) if body.starts_with(b"Adobe") => transform = body.get(11).copied(),
-            None | Some((EOI, _)) => break,
-            _ => {}
-        }
-    }
-    if is_jfif {
+fn put_color(photo: &Jpeg<'_>, orientation: Orientation, out: &mut Vec<u8>) {
+    if photo.is_jfif() {
         // Version 1.1, pixels that are square, no thumbnail.
         put_segment(out, APP0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0");
     }
@@ -103,7 +59,7 @@ fn put_color(photo: &Jpeg<'_>, bytes: &[u8], orientation: Orientation, out: &mut
         put_segment(out, APP1, &[b"Exif\0\0".as_slice(), &tiff(orientation)].concat());
     }
     let is_gray = photo.color() == Color::Gray;
-    if let Some(transform) = transform.filter(|_| !is_gray) {
+    if let Some(transform) = photo.adobe_transform().filter(|_| !is_gray) {
         let is_ink = matches!(photo.color(), Color::Cmyk | Color::Ycck);
         let transform = match transform {
             0 => 0,
@@ -139,16 +95,12 @@ struct Frame<'a> {
     marker: u8,
     /// The segment without bytes behind the last component.
     body: &'a [u8],
-    width: u32,
-    height: u32,
     components: Vec<Component>,
 }
 
 #[derive(Clone, Copy)]
 struct Component {
     id: u8,
-    horizontal: u32,
-    vertical: u32,
     quantisation: usize,
     /// Whether the table above was written, which is before the component's first scan.
     has_table: bool,
@@ -156,34 +108,14 @@ struct Component {
 
 impl<'a> Frame<'a> {
     fn parse(marker: u8, body: &'a [u8]) -> Option<Self> {
-        let &[_, h1, h0, w1, w0, count] = body.first_chunk()?;
+        let &[_, _, _, _, _, count] = body.first_chunk()?;
         let body = body.get(..6 + 3 * usize::from(count))?;
-        let components = body[6..].as_chunks::<3>().0.iter().map(|&[id, factors, quantisation]| Component {
+        let components = body[6..].as_chunks::<3>().0.iter().map(|&[id, _, quantisation]| Component {
             id,
-            horizontal: (factors >> 4).max(1).into(),
-            vertical: (factors & 15).max(1).into(),
             quantisation: quantisation.into(),
             has_table: false,
         });
-        Some(Self {
-            marker,
-            body,
-            width: u16::from_be_bytes([w1, w0]).into(),
-            height: u16::from_be_bytes([h1, h0]).into(),
-            components: components.collect(),
-        })
-    }
-
-    /// Units that are coded in a scan of these components.
-    fn mcus(&self, scanned: &[usize]) -> u64 {
-        let most = |factor: fn(&Component) -> u32| self.components.iter().map(factor).max().unwrap_or(1);
-        let (h_max, v_max) = (most(|c| c.horizontal), most(|c| c.vertical));
-        let (h, v) = match scanned {
-            // Alone, a component has no units but its own blocks.
-            &[only] => (self.components[only].horizontal, self.components[only].vertical),
-            _ => (1, 1),
-        };
-        u64::from((self.width * h).div_ceil(8 * h_max)) * u64::from((self.height * v).div_ceil(8 * v_max))
+        Some(Self { marker, body, components: components.collect() })
     }
 }
 
@@ -198,11 +130,13 @@ struct Scans<'a, 'o> {
     huffman: [[Option<&'a [u8]>; 4]; 2],
     interval: u16,
     written_interval: u16,
+    /// Restart intervals of the scan that are written.
+    intervals: u32,
 }
 
 impl<'a, 'o> Scans<'a, 'o> {
-    fn new(out: &'o mut Vec<u8>) -> Self {
-        Self {
+    fn new(is_progressive: bool, out: &'o mut Vec<u8>) -> Self {
+        let mut scans = Self {
             out,
             frame: None,
             is_frame_written: false,
@@ -210,6 +144,36 @@ impl<'a, 'o> Scans<'a, 'o> {
             huffman: [[None; 4]; 2],
             interval: 0,
             written_interval: 0,
+            intervals: 0,
+        };
+        for table in STANDARD_HUFFMAN_TABLES.iter().filter(|_| !is_progressive) {
+            // They are valid.
+            let _ = scans.define_huffman(table);
+        }
+        scans
+    }
+
+    fn put(&mut self, part: CodedPart<'a>) -> Option<()> {
+        match part {
+            CodedPart::Segment { marker: DHT, body } => self.define_huffman(body),
+            CodedPart::Segment { marker: DQT, body } => self.define_quantisation(body),
+            CodedPart::Segment { marker: DRI, body } => {
+                self.interval = u16::from_be_bytes(*body.first_chunk()?);
+                Some(())
+            }
+            CodedPart::Segment { marker: SOS, body } => self.begin(body),
+            CodedPart::Segment { marker, body } => {
+                self.frame = Some(Frame::parse(marker, body)?);
+                Some(())
+            }
+            CodedPart::Data(data) => {
+                if let Some(number) = self.intervals.checked_sub(1) {
+                    self.out.extend_from_slice(&[0xff, RST0 | (number & 7) as u8]);
+                }
+                self.intervals += 1;
+                self.out.extend_from_slice(data);
+                Some(())
+            }
         }
     }
 
@@ -235,8 +199,8 @@ impl<'a, 'o> Scans<'a, 'o> {
         Some(())
     }
 
-    /// Writes a scan's header with the tables that it uses, and gives the number of restart markers in its data.
-    fn begin(&mut self, body: &[u8]) -> Option<u64> {
+    /// Writes a scan's header with the tables that it uses.
+    fn begin(&mut self, body: &[u8]) -> Option<()> {
         let frame = self.frame.as_mut()?;
         let is_progressive = frame.marker == SOF2;
         let (&count, rest) = body.split_first()?;
@@ -252,7 +216,9 @@ impl<'a, 'o> Scans<'a, 'o> {
         let mut scanned = Vec::with_capacity(listed.len() / 2);
         let mut header = vec![count];
         for &[id, selectors] in listed.as_chunks::<2>().0 {
-            let index = frame.components.iter().position(|component| component.id == id)?;
+            // As the decoder takes ids that are alike.
+            let index = (0..frame.components.len())
+                .find(|index| frame.components[*index].id == id && !scanned.contains(index))?;
             scanned.push(index);
             let component = &mut frame.components[index];
             if !std::mem::replace(&mut component.has_table, true)
@@ -290,67 +256,7 @@ impl<'a, 'o> Scans<'a, 'o> {
             put_segment(self.out, DRI, &self.interval.to_be_bytes());
         }
         put_segment(self.out, SOS, &header);
-        let interval = u64::from(self.interval);
-        Some(if interval == 0 { 0 } else { frame.mcus(&scanned).div_ceil(interval).saturating_sub(1) })
-    }
-}
-
-/// Writes the data of a scan, and gives its length in the input, up to the marker behind it.
-///
-/// A run of bytes of ones fills up before a marker, so it ends the data of its restart interval. A restart marker more than the
-/// scan can have ends the scan.
-fn put_entropy_coded(bytes: &[u8], mut restarts: u64, out: &mut Vec<u8>) -> usize {
-    let mut at = 0;
-    let mut is_data = true;
-    loop {
-        let rest = &bytes[at..];
-        let ff = rest.iter().position(|&byte| byte == 0xff).unwrap_or(rest.len());
-        if is_data {
-            out.extend_from_slice(&rest[..ff]);
-        }
-        match rest.get(ff + 1) {
-            Some(0x00) => {
-                if is_data {
-                    out.extend_from_slice(&[0xff, 0x00]);
-                }
-                at += ff + 2;
-            }
-            Some(&marker @ RST0..=RST7) => {
-                is_data = restarts > 0;
-                if is_data {
-                    restarts -= 1;
-                    out.extend_from_slice(&[0xff, marker]);
-                }
-                at += ff + 2;
-            }
-            Some(0xff) => {
-                is_data = false;
-                at += ff + 1;
-            }
-            Some(_) => return at + ff,
-            None => return bytes.len(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scan_data_ends_where_the_scan_does() {
-        for (data, restarts, expected) in [
-            (b"ab\xff\x00c\xff\xd9".as_slice(), 0, b"ab\xff\x00c".as_slice()),
-            (b"ab\xff\xff\xff\xd9", 0, b"ab"),
-            (b"ab\xff\xff\x00SECRET\xff\xd9", 0, b"ab"),
-            (b"ab\xff\xd0cd\xff\xd9", 1, b"ab\xff\xd0cd"),
-            (b"ab\xff\xff\xff\xd0cd\xff\xd9", 1, b"ab\xff\xd0cd"),
-            (b"ab\xff\xd0SECRET\xff\x00\xff\xd1SECRET\xff\xd9", 0, b"ab"),
-            (b"ab\xff\xd0c\xff\xd1SECRET\xff\xd9", 1, b"ab\xff\xd0c"),
-        ] {
-            let mut out = Vec::new();
-            assert_eq!(put_entropy_coded(data, restarts, &mut out), data.len() - 2, "{data:?}");
-            assert_eq!(out, expected, "{data:?}");
-        }
+        self.intervals = 0;
+        Some(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use photo_jpeg::{Error, Jpeg, Picture, Scale, Scales};
+use photo_jpeg::{Decoded, Error, Jpeg, Scale, Scales};
 
 /// Bytes of a flood; photodrop takes files of up to 32 MiB.
 const LENGTH: usize = 31_000_000;
@@ -53,7 +53,7 @@ fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
     (answer, Duration::from_nanos(nanoseconds() - start))
 }
 
-fn decode(bytes: &[u8], scale: Scale) -> Result<Picture, Error> {
+fn decode(bytes: &[u8], scale: Scale) -> Result<Decoded, Error> {
     Jpeg::parse(bytes)?.decode(Scales::same(scale), &mut || false)
 }
 
@@ -93,7 +93,9 @@ fn floods_of_segments_cost_little() {
             let (decoded, spent) = timed(|| decode(&bytes, Scale::LEAST));
             // The tables of the flood decode the blocks, and those of one code have no end of a block.
             let damaged = !progressive && name == "one-code AC tables";
-            assert!(decoded.is_ok() != damaged, "{name}: {:?}", decoded.err());
+            let loss = decoded.unwrap_or_else(|e| panic!("{name}: {e}")).loss;
+            // The progressive one has no AC scans.
+            assert_eq!(loss.is_some(), damaged || progressive, "{name}: {loss:?}");
             assert!(spent < MOST, "{name}, progressive {progressive}: {spent:?}");
         }
     }
@@ -101,22 +103,68 @@ fn floods_of_segments_cost_little() {
 
 #[test]
 fn floods_behind_a_scan_cost_little() {
+    let whole = decode(&picture(false, b"", b""), Scale::LEAST).unwrap();
     for (name, flood) in floods() {
-        let bytes = picture(false, b"", &flood);
-        let (answer, spent) = timed(|| decode(&bytes, Scale::LEAST));
-        let damaged = matches!(name, "stray bytes" | "restart markers of no scan");
-        assert!(answer.is_ok() || damaged, "{name}: {:?}", answer.err());
-        assert!(spent < MOST, "{name}: {spent:?}");
+        for progressive in [false, true] {
+            let bytes = picture(progressive, b"", &flood);
+            let (answer, spent) = timed(|| decode(&bytes, Scale::LEAST));
+            let decoded = answer.unwrap_or_else(|e| panic!("{name}: {e}"));
+            // The progressive one has no AC scans.
+            assert!(decoded.picture == whole.picture && decoded.loss.is_some() == progressive, "{name}");
+            assert!(spent < MOST, "{name}: {spent:?}");
+        }
     }
 }
 
 #[test]
 fn a_flood_of_scans_costs_no_decoding() {
+    // The first one has all components.
     let empty = segment(0xda, &[1, 1, 0, 0, 63, 0]);
     let bytes = picture(false, &empty.repeat(LENGTH / empty.len()), b"");
     let (answer, spent) = timed(|| decode(&bytes, Scale::LEAST));
-    assert_eq!(answer.err(), Some(Error::Corrupt("too many scans")));
+    assert_eq!(answer.unwrap().loss.map(|loss| loss.received), Some(0));
     assert!(spent < MOST, "{spent:?}");
+    for parameters in [[0, 0, 0x10], [1, 63, 1]] {
+        let empty = segment(0xda, &[&[1, 1, 0], &parameters[..]].concat());
+        let bytes = picture(true, &empty.repeat(LENGTH / empty.len()), b"");
+        let (answer, spent) = timed(|| decode(&bytes, Scale::LEAST));
+        assert_eq!(answer.err(), Some(Error::Corrupt("too many scans")));
+        assert!(spent < MOST, "{spent:?}");
+    }
+}
+
+/// A gray picture of 8192 × 8192 px with a restart interval of one block, and this data.
+fn restarting(data: &[u8]) -> Vec<u8> {
+    let mut file = vec![0xff, 0xd8];
+    file.extend(segment(0xdb, &[&[0][..], &[1; 64]].concat()));
+    file.extend(segment(0xc0, &[8, 32, 0, 32, 0, 1, 1, 0x11, 0]));
+    file.extend(segment(0xc4, &[huffman(0x00, 0), huffman(0x10, 0)].concat()));
+    file.extend(segment(0xdd, &[0, 1]));
+    file.extend(segment(0xda, &[1, 1, 0, 0, 63, 0]));
+    file.extend(data);
+    file.extend([0xff, 0xd9]);
+    file
+}
+
+#[test]
+fn resynchronising_takes_linear_time() {
+    let flood = |one: &[u8]| one.repeat(LENGTH / one.len());
+    for (name, data) in [
+        ("no restart marker", flood(&[0x11])),
+        ("stuffed bytes", flood(&[0xff, 0])),
+        ("one number", flood(&[0x11, 0xff, 0xd0])),
+        ("one number, nothing between", flood(&[0xff, 0xd0])),
+        ("earlier numbers", flood(&[0xff, 0xd7, 0xff, 0xd6])),
+        ("later numbers", flood(&[0xff, 0xd1, 0xff, 0xd2])),
+        ("long intervals", flood(&[&[0x11; 65_000][..], &[0xff, 0xd3]].concat())),
+        ("codes below markers", flood(&[0xff, 0x02])),
+        ("fill bytes", flood(&[0xff])),
+    ] {
+        let bytes = restarting(&data);
+        let (answer, spent) = timed(|| decode(&bytes, Scale::LEAST));
+        assert!(answer.is_ok(), "{name}: {:?}", answer.err());
+        assert!(spent < MOST, "{name}: {spent:?}");
+    }
 }
 
 #[test]
@@ -141,6 +189,6 @@ fn a_broken_table_that_no_scan_uses_costs_no_pixel() {
     assert_eq!(decode(&unused, Scale::FULL), decode(&picture(false, b"", b""), Scale::FULL));
     for used in [0x00, 0x10] {
         let decoded = decode(&picture(false, &broken(used), b""), Scale::FULL);
-        assert!(matches!(decoded, Err(Error::Corrupt(_))), "{used:#x}");
+        assert_eq!(decoded.err(), Some(Error::Corrupt("invalid Huffman table")), "{used:#x}");
     }
 }

@@ -13,3 +13,4 @@ mod floods;
 mod kinds;
 mod scaled;
 mod support;
+mod tolerance;

@@ -102,7 +102,7 @@ fn chroma_at_its_own_scale_is_as_large_as_asked_or_stored() {
         [(8, 8, 160), (4, 4, 160), (4, 2, 80), (8, 1, 40), (2, 8, 80), (3, 3, 120)]
     {
         let scales = Scales { luma: scale(luma), chroma: scale(chroma) };
-        let picture = jpeg.decode(scales, &mut || false).unwrap();
+        let picture = jpeg.decode(scales, &mut || false).unwrap().picture;
         assert_eq!(picture.planes[1].width, expected, "{luma}, {chroma}");
         assert_eq!(picture.planes[0].width, usize::from(luma) * 40);
     }

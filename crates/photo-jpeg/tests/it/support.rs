@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use photo_jpeg::{Error, Jpeg, Picture, Scale, Scales};
+use photo_jpeg::{CodedPart, Decoded, Error, Jpeg, Picture, Scale, Scales};
 
 /// The JPEG files of the imaging crate.
 fn folder() -> PathBuf {
@@ -31,8 +31,62 @@ pub(crate) fn scale(eighths: u8) -> Scale {
     Scale::new(eighths).unwrap()
 }
 
-pub(crate) fn decode_at(bytes: &[u8], eighths: u8) -> Result<Picture, Error> {
+pub(crate) fn decoded_at(bytes: &[u8], eighths: u8) -> Result<Decoded, Error> {
     Jpeg::parse(bytes)?.decode(Scales::same(scale(eighths)), &mut || false)
+}
+
+/// The picture of a file that must be whole: a loss is an error here.
+pub(crate) fn decode_at(bytes: &[u8], eighths: u8) -> Result<Picture, Error> {
+    let decoded = decoded_at(bytes, eighths)?;
+    decoded.loss.map_or(Ok(decoded.picture), |loss| Err(Error::Corrupt(loss.reason)))
+}
+
+/// A file written anew of its coded parts.
+pub(crate) fn rewritten(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut out = vec![0xff, 0xd8];
+    let mut intervals = 0;
+    let mut put = |part: CodedPart<'_>| match part {
+        CodedPart::Segment { marker, body } => {
+            intervals = 0;
+            out.extend([0xff, marker]);
+            out.extend((body.len() as u16 + 2).to_be_bytes());
+            out.extend(body);
+        }
+        CodedPart::Data(data) => {
+            if intervals > 0 {
+                out.extend([0xff, 0xd0 | ((intervals - 1) & 7) as u8]);
+            }
+            intervals += 1;
+            out.extend(data);
+        }
+    };
+    Jpeg::parse(bytes)?.coded_parts(&mut put, &mut || false)?;
+    out.extend([0xff, 0xd9]);
+    Ok(out)
+}
+
+/// The segments of a file before its first scan's data: marker, start and end.
+pub(crate) fn segments(bytes: &[u8]) -> Vec<(u8, usize, usize)> {
+    let (mut found, mut at) = (Vec::new(), 2);
+    loop {
+        let length = usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
+        found.push((bytes[at + 1], at, at + 2 + length));
+        if bytes[at + 1] == 0xda {
+            return found;
+        }
+        at += 2 + length;
+    }
+}
+
+/// Where the first scan's data begin.
+pub(crate) fn data_start(bytes: &[u8]) -> usize {
+    segments(bytes).last().unwrap().2
+}
+
+/// Places of the markers behind the first scan's header.
+pub(crate) fn markers(bytes: &[u8]) -> Vec<usize> {
+    let start = data_start(bytes);
+    (start..bytes.len() - 1).filter(|&at| bytes[at] == 0xff && !matches!(bytes[at + 1], 0 | 0xff)).collect()
 }
 
 /// By zune-jpeg, in the file's own channels, or RGB for YCbCr.
