@@ -18,7 +18,7 @@ pub enum FailureCode {
     TooLarge,
     /// More pixels, a longer side or more decoder memory than the limit.
     TooManyPixels,
-    /// More animation frames than the limit.
+    /// More animation frames than the limit. Versions that counted frames without decoding them gave it.
     TooManyFrames,
     /// Not done within the time of an invocation.
     ProcessingTimeout,

@@ -47,17 +47,21 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// `None` if nothing is to move: stills, formats without animation, animations of which a later frame is beyond the
-    /// limits. Those become their first frame, as all do by default.
+    /// `None` if nothing is to move: stills, formats without animation, animations of which the frames or a later frame are
+    /// beyond the limits. Those become their first frame, as all do by default.
     pub(crate) fn of(probed: &Probed<'_>, work: &Work<'_>) -> Option<Self> {
         let Work { options, placements, .. } = *work;
-        if options.animation != Animation::Keep || probed.header.frames < 2 {
+        let (header, limits) = (&probed.header, &probed.limits);
+        if options.animation != Animation::Keep
+            || header.frames < 2
+            || !limits.keeps_frames(header.frames, header.width, header.height)
+        {
             return None;
         }
         let survey = match probed.header.format {
             Format::Gif => gif::survey(probed.bytes, &probed.limits),
             Format::WebP => webp::survey(probed.bytes, &probed.limits),
-            Format::Jpeg | Format::Png => None,
+            Format::Jpeg | Format::Png | Format::Heic => None,
         }?;
         let area = |&i: &usize| {
             let (width, height) = placements[i].canvas;
@@ -68,7 +72,6 @@ impl Kept {
         let encoded_pixels =
             u64::from(probed.header.frames).saturating_mul(variants.iter().map(area).sum::<u64>());
         let bytes = work.animation_bytes(survey.decoder_bytes, &variants, probed.header.frames);
-        let limits = &probed.limits;
         if variants.is_empty()
             || encoded_pixels > limits.max_animation_pixels
             || bytes > limits.max_decoder_bytes
@@ -103,7 +106,8 @@ impl Kept {
             let Some(frame) = guarded("decoding", || frames.next().transpose())? else { break };
             let upright = guarded("converting colours", || {
                 let reduced = strips::reduced(frame.raster, stored)?;
-                Ok(orient::upright(color::convert(reduced, conversion.as_ref()), orientation))
+                let converted = color::convert(reduced, conversion.as_ref(), limits)?;
+                Ok(orient::upright(converted, orientation))
             })?;
             let mut ladder = Ladder::new(original, Arc::new(upright));
             let mut parts = Vec::with_capacity(writers.len());

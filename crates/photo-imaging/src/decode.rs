@@ -1,24 +1,22 @@
 //! The second stage: the one decode that all variants share.
 //!
-//! JPEG and WebP go through our own decoders, see [`jpeg`] and [`webp`], PNG through [`png`], GIF through `image`.
+//! JPEG and WebP go through our own decoders, see [`jpeg`] and [`webp`], PNG through [`png`], GIF through [`gif`].
 
-mod gif_source;
+pub(crate) mod gif;
+pub(crate) mod heif;
 pub(crate) mod jpeg;
 mod planes;
-mod png;
+pub(crate) mod png;
 pub(crate) mod webp;
 
-use image::codecs::gif::GifDecoder;
 use image::metadata::Orientation;
-use image::{ColorType, ImageDecoder, ImageError};
 
 use crate::damage::Loss;
 use crate::error::ImagingError;
 use crate::format::Format;
-use crate::probe::{Header, Probed};
+use crate::probe::Probed;
 use crate::profile::Profile;
-use crate::raster::{Channels, Raster};
-pub(crate) use gif_source::GifSource;
+use crate::raster::Raster;
 pub(crate) use planes::Planes;
 
 /// Pixels as stored, at the stored orientation and in the profile's colours.
@@ -49,56 +47,31 @@ impl Probed<'_> {
         profile: Option<&'p Profile>,
     ) -> Result<Decoded<'p>, ImagingError> {
         let (header, bytes) = (&self.header, self.bytes);
-        let source = match header.format {
+        let (source, loss) = match header.format {
             Format::Jpeg => {
                 let missing = || ImagingError::Internal("a JPEG without a header".to_owned());
                 let photo = self.jpeg.as_ref().ok_or_else(missing)?;
-                Source::Planes(jpeg::decode(photo, target, planar, &self.limits)?)
+                let (planes, loss) = jpeg::decode(photo, target, planar, &self.limits)?;
+                (Source::Planes(planes), loss)
             }
             Format::Png => return png::decode(bytes, header, target, profile, &self.limits),
             Format::WebP => {
                 let missing = || ImagingError::Internal("a WebP without a picture".to_owned());
                 let frame = self.webp.as_ref().ok_or_else(missing)?;
-                webp::decode(frame, (header.width, header.height), &self.limits)?
+                let size = (header.width, header.height);
+                webp::decode(frame, size, &self.limits)?
             }
-            Format::Gif => {
-                let source = GifSource::new(bytes, self.limits.deadline);
-                let decoded = GifDecoder::new(source)
-                    .map_err(|e| damaged(header, &e))
-                    .and_then(|decoder| decode_by_image(header, decoder));
-                Source::Pixels(decoded.map_err(|e| self.limits.late_or(e))?)
+            Format::Heic => {
+                let missing = || ImagingError::Internal("a HEIC without a picture".to_owned());
+                let photo = self.heif.as_ref().ok_or_else(missing)?;
+                return heif::decode(photo, header, target, profile, &self.limits);
             }
+            Format::Gif => gif::decode(bytes, header, target, &self.limits)?,
         };
-        Ok(Decoded { source, profile, orientation: header.orientation, loss: None })
+        Ok(Decoded { source, profile, orientation: header.orientation, loss })
     }
-}
-
-fn decode_by_image(header: &Header, decoder: impl ImageDecoder) -> Result<Raster, ImagingError> {
-    let (width, height) = decoder.dimensions();
-    if (width, height) != (header.width, header.height) {
-        return Err(other_size(header.format));
-    }
-    let channels = match decoder.color_type() {
-        ColorType::L8 => Channels::Gray,
-        ColorType::La8 => Channels::GrayAlpha,
-        ColorType::Rgb8 => Channels::Rgb,
-        ColorType::Rgba8 => Channels::Rgba,
-        _ => return Err(ImagingError::UnsupportedType("this pixel format")),
-    };
-    let length = usize::try_from(decoder.total_bytes())
-        .map_err(|_| ImagingError::corrupt(header.format, "too large for this machine"))?;
-    let mut data = vec![0; length];
-    decoder.read_image(&mut data).map_err(|e| damaged(header, &e))?;
-    Raster::new(width, height, channels, data).ok_or_else(|| other_size(header.format))
 }
 
 fn other_size(format: Format) -> ImagingError {
     ImagingError::corrupt(format, "the decoder sees another size than the header")
-}
-
-fn damaged(header: &Header, error: &ImageError) -> ImagingError {
-    match error {
-        ImageError::Unsupported(_) => ImagingError::UnsupportedType("this kind of image"),
-        _ => ImagingError::corrupt(header.format, error.to_string()),
-    }
 }

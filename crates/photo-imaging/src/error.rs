@@ -56,19 +56,6 @@ pub enum ImagingError {
         /// The limit.
         limit: u64,
     },
-    /// More frames than [`crate::Limits::max_frames`], or more pixels in all frames than
-    /// [`crate::Limits::max_frame_pixels`].
-    #[error("{frames} frames with {pixels} pixels in all, at most {max_frames} and {max_pixels} are allowed")]
-    TooManyFrames {
-        /// Frames counted.
-        frames: u32,
-        /// Frames times pixels.
-        pixels: u64,
-        /// The limit of frames.
-        max_frames: u32,
-        /// The limit of pixels in all frames.
-        max_pixels: u64,
-    },
     /// [`crate::Limits::deadline`] passed; `step` was not begun.
     #[error("the deadline passed before {step}")]
     DeadlinePassed {
@@ -99,13 +86,12 @@ pub enum ImagingError {
 
 impl ImagingError {
     /// Every code that [`ImagingError::code`] gives.
-    pub const CODES: [&'static str; 8] = [
+    pub const CODES: [&'static str; 7] = [
         "NOT_AN_IMAGE",
         "UNSUPPORTED_TYPE",
         "CORRUPT_IMAGE",
         "TOO_LARGE",
         "TOO_MANY_PIXELS",
-        "TOO_MANY_FRAMES",
         "PROCESSING_TIMEOUT",
         "PROCESSING_FAILED",
     ];
@@ -121,7 +107,6 @@ impl ImagingError {
             Self::TooManyPixels { .. } | Self::SideTooLong { .. } | Self::TooMuchMemory { .. } => {
                 "TOO_MANY_PIXELS"
             }
-            Self::TooManyFrames { .. } => "TOO_MANY_FRAMES",
             Self::DeadlinePassed { .. } => "PROCESSING_TIMEOUT",
             Self::Panicked { .. } | Self::Resize(_) | Self::Encode { .. } | Self::Internal(_) => {
                 "PROCESSING_FAILED"

@@ -22,6 +22,7 @@ mod decode;
 mod encode;
 mod error;
 mod format;
+mod gif;
 mod icc;
 mod ladder;
 mod limits;

@@ -10,13 +10,13 @@ use crate::error::ImagingError;
 pub struct Limits {
     /// Longest input in bytes.
     pub max_bytes: usize,
-    /// Most pixels, width × height. 50 million covers every phone and most cameras.
+    /// Most pixels, width × height. 120 million are a phone's 108 megapixels and every camera's.
     pub max_pixels: u64,
     /// Longest side in px.
     pub max_side: u32,
-    /// Most frames of an animation, although only the first is decoded: a file that lies about frames lies about more.
+    /// Most frames of an animation that is kept. A longer one becomes its first frame.
     pub max_frames: u32,
-    /// Most pixels in all frames, frames × width × height.
+    /// Most pixels in all frames of an animation that is kept, frames × width × height. A larger one becomes its first frame.
     pub max_frame_pixels: u64,
     /// Most pixels to be encoded of an animation that is kept, frames × pixels, summed over its variants. A larger one
     /// becomes its first frame.
@@ -34,13 +34,13 @@ const MIB: u64 = 1 << 20;
 const RESERVED_MIB: u64 = 128;
 
 impl Default for Limits {
-    /// 32 MiB, 50 MP, 16384 px a side, 1000 frames, 2000 MP in all frames, 200 MP of an animation that is kept, the decoder memory of a function of
-    /// 1769 MiB (where Lambda gives one whole vCPU), no deadline.
+    /// 32 MiB, 120 MP, 65535 px a side; of an animation that is kept 1000 frames, 2000 MP in all frames and 200 MP encoded; the
+    /// decoder memory of a function of 1769 MiB (where Lambda gives one whole vCPU), no deadline.
     fn default() -> Self {
         Self {
             max_bytes: 32 << 20,
-            max_pixels: 50_000_000,
-            max_side: 16_384,
+            max_pixels: 120_000_000,
+            max_side: 65_535,
             max_frames: 1000,
             max_frame_pixels: 2_000_000_000,
             max_animation_pixels: 200_000_000,
@@ -88,13 +88,10 @@ impl Limits {
         Ok(())
     }
 
-    pub(crate) fn check_frames(&self, frames: u32, width: u32, height: u32) -> Result<(), ImagingError> {
-        let pixels = u64::from(frames) * u64::from(width) * u64::from(height);
-        if frames > self.max_frames || pixels > self.max_frame_pixels {
-            let (max_frames, max_pixels) = (self.max_frames, self.max_frame_pixels);
-            return Err(ImagingError::TooManyFrames { frames, pixels, max_frames, max_pixels });
-        }
-        Ok(())
+    /// Whether an animation of so many frames of this size may be kept.
+    pub(crate) fn keeps_frames(&self, frames: u32, width: u32, height: u32) -> bool {
+        let pixels = (u64::from(width) * u64::from(height)).saturating_mul(frames.into());
+        frames <= self.max_frames && pixels <= self.max_frame_pixels
     }
 
     pub(crate) fn check_memory(&self, bytes: u64) -> Result<(), ImagingError> {
@@ -148,9 +145,9 @@ mod tests {
         assert!(limits.check_size(50, 2).is_ok());
         assert_eq!(limits.check_size(51, 1).map_err(|e| e.code()), Err("TOO_MANY_PIXELS"));
         assert_eq!(limits.check_size(11, 10).map_err(|e| e.code()), Err("TOO_MANY_PIXELS"));
-        assert!(limits.check_frames(2, 50, 2).is_ok());
-        assert_eq!(limits.check_frames(3, 1, 1).map_err(|e| e.code()), Err("TOO_MANY_FRAMES"));
-        assert_eq!(limits.check_frames(2, 101, 1).map_err(|e| e.code()), Err("TOO_MANY_FRAMES"));
+        assert!(limits.keeps_frames(2, 50, 2));
+        assert!(!limits.keeps_frames(3, 1, 1) && !limits.keeps_frames(2, 101, 1));
+        assert!(!limits.keeps_frames(2, u32::MAX, u32::MAX));
         assert_eq!(limits.check_size(u32::MAX, u32::MAX).map_err(|e| e.code()), Err("TOO_MANY_PIXELS"));
     }
 }

@@ -2,12 +2,16 @@
 
 mod cursor;
 pub(crate) mod gif;
+pub(crate) mod heif;
 pub(crate) mod jpeg;
-mod png;
+pub(crate) mod png;
 pub(crate) mod png_color;
 pub(crate) mod webp;
 
+use std::sync::Arc;
+
 use image::metadata::Orientation;
+use photo_heif::Heif;
 use photo_jpeg::Jpeg;
 
 pub(crate) use cursor::Cursor;
@@ -15,6 +19,7 @@ pub(crate) use cursor::Cursor;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
+use crate::render::guarded;
 
 /// A photo whose header is known and within limits. The only way to the next stage, so no byte is decoded unchecked.
 #[derive(Clone, Debug)]
@@ -26,6 +31,8 @@ pub struct Probed<'a> {
     pub(crate) jpeg: Option<Jpeg<'a>>,
     /// The still of a WebP, or its first frame.
     pub(crate) webp: Option<webp::Frame<'a>>,
+    /// The container of a HEIC.
+    pub(crate) heif: Option<Arc<Heif<'a>>>,
 }
 
 /// What a format's parser found.
@@ -50,7 +57,7 @@ pub(crate) struct Header {
 /// Every limit, the deadline only while that is read, and what the structure of the file alone shows to be wrong.
 pub fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Probed<'a>, ImagingError> {
     limits.check_bytes(bytes.len())?;
-    let (mut jpeg, mut first_frame) = (None, None);
+    let (mut jpeg, mut first_frame, mut heif) = (None, None, None);
     let header = match Format::sniff(bytes)? {
         Format::Jpeg => {
             let (header, parsed) = jpeg::parse(bytes)?;
@@ -63,19 +70,24 @@ pub fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Probed<'a>, Imaging
             first_frame = found;
             header
         }
+        // The parameter sets are read by a library.
+        Format::Heic => {
+            let (header, parsed) = guarded("reading the header", || heif::parse(bytes, limits))?;
+            heif = Some(parsed);
+            header
+        }
         Format::Gif => gif::parse(bytes)?,
     };
     if header.width == 0 || header.height == 0 {
         return Err(ImagingError::corrupt(header.format, "a side is zero"));
     }
     limits.check_size(header.width, header.height)?;
-    limits.check_frames(header.frames, header.width, header.height)?;
     limits.check_memory(header.decoder_bytes)?;
     // Last, so that a bomb is called one even if it is cut off as well.
     if let Some(reason) = header.damage {
         return Err(ImagingError::corrupt(header.format, reason));
     }
-    Ok(Probed { bytes, header, limits: *limits, jpeg, webp: first_frame })
+    Ok(Probed { bytes, header, limits: *limits, jpeg, webp: first_frame, heif })
 }
 
 impl Probed<'_> {

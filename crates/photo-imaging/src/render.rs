@@ -104,7 +104,7 @@ impl Probed<'_> {
     /// # Errors
     /// Damage that only decoding shows, the deadline, a failing encoder, and a panic in any library that sees the
     /// photo's bytes: hostile input must not take the process down.
-    pub fn render(self, options: &RenderOptions) -> Result<Rendered, ImagingError> {
+    pub fn render(&self, options: &RenderOptions) -> Result<Rendered, ImagingError> {
         self.render_timed(options).map(|(rendered, _)| rendered)
     }
 
@@ -112,7 +112,7 @@ impl Probed<'_> {
     ///
     /// # Errors
     /// Those of [`Probed::render`].
-    pub fn render_timed(self, options: &RenderOptions) -> Result<(Rendered, StageTimes), ImagingError> {
+    pub fn render_timed(&self, options: &RenderOptions) -> Result<(Rendered, StageTimes), ImagingError> {
         let first_frame = || RenderOptions { animation: Animation::FirstFrame, ..options.clone() };
         match self.render_once(options) {
             // The first frame of an animation is shown when a later one is damaged.
@@ -193,19 +193,41 @@ impl Probed<'_> {
         placements: &'w [Placement],
         target: (u32, u32),
     ) -> Work<'w> {
-        let has_alpha = self.jpeg.is_none() && !self.is_planar_webp();
+        let has_alpha = match &self.heif {
+            Some(photo) => photo.has_alpha(),
+            None => self.jpeg.is_none() && !self.is_planar_webp(),
+        };
         Work { target, placements, options, threads: options.threads.max(1), has_alpha }
     }
 
     /// Memory in bytes that the photo takes, or the first frame of an animation.
     fn picture_bytes(&self, work: &Work<'_>, planar: bool) -> u64 {
         let pixels = u64::from(self.header.width) * u64::from(self.header.height);
+        if self.header.format == Format::Gif {
+            let size = (self.header.width, self.header.height);
+            let decoder = decode::gif::decoder_bytes(self.header.decoder_bytes, size, work.target);
+            let (width, height) = work.target;
+            return work.bytes(decoder, 4 * u64::from(width) * u64::from(height));
+        }
+        if let Some(photo) = &self.heif {
+            let (width, height) = work.target;
+            let turned = swaps_sides(self.header.orientation);
+            let target = if turned { (height, width) } else { (width, height) };
+            let decoder = decode::heif::decoder_bytes(photo, target, &self.limits);
+            return work.bytes(decoder, 4 * u64::from(width) * u64::from(height));
+        }
         let decoder = match &self.jpeg {
             Some(photo) => {
                 let (width, height) = work.target;
                 let turned = swaps_sides(self.header.orientation);
                 let target = if turned { (height, width) } else { (width, height) };
                 decode::jpeg::decoder_bytes(photo, target, planar, &self.limits)
+            }
+            None if self.header.format == Format::Png => {
+                let (width, height) = work.target;
+                let turned = swaps_sides(self.header.orientation);
+                let target = if turned { (height, width) } else { (width, height) };
+                decode::png::decoder_bytes(self.bytes, target)
             }
             None => self.header.decoder_bytes,
         };
@@ -261,7 +283,7 @@ impl Probed<'_> {
         let loss = decoded.loss.take();
         let reduced = decoded.reduce(target, planar)?;
         times.reduce = laps.lap();
-        let upright = guarded("converting colours", || Ok(reduced.into_srgb()))?.into_upright();
+        let upright = guarded("converting colours", || reduced.into_srgb(&self.limits))?.into_upright();
         times.color = laps.lap();
         Ok((upright, loss))
     }
@@ -293,13 +315,13 @@ impl<'a> Decoded<'a> {
 }
 
 impl Reduced<'_> {
-    fn into_srgb(self) -> Srgb {
+    fn into_srgb(self, limits: &Limits) -> Result<Srgb, ImagingError> {
         let form = match self.form {
-            Form::Pixels(raster) => Form::Pixels(color::to_srgb(raster, self.profile)),
+            Form::Pixels(raster) => Form::Pixels(color::to_srgb(raster, self.profile, limits)?),
             // Chosen for it.
             Form::Planes(planes) => Form::Planes(planes),
         };
-        Srgb { form, orientation: self.orientation }
+        Ok(Srgb { form, orientation: self.orientation })
     }
 }
 

@@ -44,7 +44,9 @@ pub(crate) struct Strips {
 impl Strips {
     /// From a picture of this size to one that is not larger, both in px and at least 1 × 1.
     pub(crate) fn new(size: (u32, u32), channels: Channels, target: (u32, u32)) -> Self {
-        Self { rows: Vec::new(), first: 0, come: 0, smaller: Smaller::new(size, channels, target) }
+        let smaller = Smaller::new(size, channels, target);
+        let rows = Vec::with_capacity(smaller.most_rows() as usize * smaller.row_bytes());
+        Self { rows, first: 0, come: 0, smaller }
     }
 
     /// The next row.
@@ -74,6 +76,15 @@ impl Strips {
     }
 }
 
+/// Memory in bytes that [`Strips`] takes, with the smaller picture.
+pub(crate) fn bytes(size: (u32, u32), channels: Channels, target: (u32, u32)) -> u64 {
+    let smaller = Smaller::new(size, channels, target);
+    let narrow_row = u64::from(target.0) * channels.count() as u64;
+    // Rows as they come, and the same at the smaller width.
+    u64::from(smaller.most_rows()) * (smaller.row_bytes() as u64 + narrow_row)
+        + narrow_row * u64::from(target.1)
+}
+
 /// The smaller picture as far as it is done.
 struct Smaller {
     size: (u32, u32),
@@ -87,8 +98,7 @@ struct Smaller {
 
 impl Smaller {
     fn new(size: (u32, u32), channels: Channels, target: (u32, u32)) -> Self {
-        let done = Vec::with_capacity(target.0 as usize * target.1 as usize * channels.count());
-        let mut smaller = Self { size, channels, target, group: GROUP, done, done_rows: 0 };
+        let mut smaller = Self { size, channels, target, group: GROUP, done: Vec::new(), done_rows: 0 };
         while smaller.group > LEAST_GROUP && smaller.group_bytes() > GROUP_BYTES {
             smaller.group /= 2;
         }
@@ -110,6 +120,16 @@ impl Smaller {
         #[expect(clippy::cast_precision_loss)]
         let row_bytes = self.row_bytes() as f64;
         (f64::from(self.group) + 2.0 * LOBES) * self.scale() * row_bytes
+    }
+
+    /// Rows of the larger picture that a group looks at, at most.
+    fn most_rows(&self) -> u32 {
+        let scale = self.scale();
+        let rows = f64::from(self.group) * scale + 2.0 * (LOBES * scale.max(1.0) + 2.0);
+        // In range by the clamp.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let rows = rows.ceil().clamp(1.0, f64::from(self.size.1)) as u32;
+        rows
     }
 
     fn next_group(&self) -> Option<Group> {
@@ -148,6 +168,9 @@ impl Smaller {
         let target = (self.target.0, group.count);
         let mut made = resize_premultiplied(rows, (self.size.0, height), self.channels, part, target)?;
         divide_alpha(&mut made, target, self.channels)?;
+        if self.done.is_empty() {
+            self.done.reserve_exact(self.target.0 as usize * self.target.1 as usize * self.channels.count());
+        }
         self.done.append(&mut made);
         self.done_rows += group.count;
         Ok(())
@@ -201,6 +224,7 @@ mod tests {
                 let kept = strips.rows.len() / (width as usize * 3);
                 let scale = height.div_ceil(target.1) as usize;
                 prop_assert!(kept <= (GROUP as usize + 8) * scale + 8, "{kept} rows");
+                prop_assert!(kept <= strips.smaller.most_rows() as usize, "{kept} rows");
             }
             let found = strips.finish()?;
             let whole = Raster::new(width, height, Channels::Rgb, data).unwrap();

@@ -1,15 +1,12 @@
 //! Frames as they are seen: composed on the whole canvas, RGBA.
 
-use image::codecs::gif::GifDecoder;
-use image::{AnimationDecoder, ImageError};
-
-use crate::decode::GifSource;
+use crate::decode;
 use crate::decode::webp::Canvas;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::probe::{Header, webp};
-use crate::raster::{Channels, Raster};
+use crate::raster::Raster;
 
 /// One picture of an animation.
 pub(super) struct Frame {
@@ -27,34 +24,22 @@ pub(super) fn open<'a>(
 ) -> Result<Frames<'a>, ImagingError> {
     match header.format {
         Format::Gif => {
-            let late_or_damaged = |e: &ImageError| limits.late_or(damaged(Format::Gif, e));
-            let decoder =
-                GifDecoder::new(GifSource::new(bytes, limits.deadline)).map_err(|e| late_or_damaged(&e))?;
-            let frames = decoder.into_frames().map(move |frame| {
-                let frame = frame.map_err(|e| late_or_damaged(&e))?;
-                let (numerator, denominator) = frame.delay().numer_denom_ms();
-                let duration_ms = numerator / denominator.max(1);
-                let picture = frame.into_buffer();
-                let (width, height) = picture.dimensions();
-                let raster = Raster::new(width, height, Channels::Rgba, picture.into_raw());
-                Ok(Frame { raster: raster.ok_or_else(|| misfit(Format::Gif))?, duration_ms })
-            });
-            Ok(Box::new(frames))
+            let frames = decode::gif::Frames::new(bytes, header, limits)?;
+            Ok(Box::new(frames.map(|frame| frame.map(|(raster, duration_ms)| Frame { raster, duration_ms }))))
         }
         Format::WebP => {
             let frames = webp::frames(bytes).ok_or_else(|| misfit(Format::WebP))?;
             let mut canvas = Canvas::new((header.width, header.height));
             Ok(Box::new(frames.into_iter().map(move |frame| {
-                let raster = canvas.show(&frame, limits)?;
+                let (raster, loss) = canvas.show(&frame, limits)?;
+                if let Some(loss) = loss {
+                    return Err(ImagingError::corrupt(Format::WebP, loss.reason));
+                }
                 Ok(Frame { raster, duration_ms: frame.duration_ms })
             })))
         }
-        Format::Jpeg | Format::Png => Err(ImagingError::Internal("no animation".to_owned())),
+        Format::Jpeg | Format::Png | Format::Heic => Err(ImagingError::Internal("no animation".to_owned())),
     }
-}
-
-fn damaged(format: Format, error: &ImageError) -> ImagingError {
-    ImagingError::corrupt(format, error.to_string())
 }
 
 fn misfit(format: Format) -> ImagingError {
