@@ -1,80 +1,191 @@
 //! Any colours to sRGB, three channels or four with alpha.
+//!
+//! moxcms converts what has curves and a matrix. [`lut`] has the profiles with a LUT, [`hdr`] PQ and HLG.
+
+mod curve;
+pub(crate) mod hdr;
+mod lut;
+mod srgb;
 
 use std::sync::Arc;
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
 
+use crate::error::ImagingError;
+use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::raster::{Channels, Raster};
+use lut::LutTransform;
 
-/// A profile made ready for pixels of 8 bits a channel.
-pub(crate) struct Conversion {
-    source: Channels,
-    target: Channels,
-    /// Converts pixels as they are or, of gray by a profile for colours, equal red, green and blue.
-    transform: Arc<Transform8BitExecutor>,
-    spread: bool,
+/// A conversion to sRGB of one pixel at a time.
+trait PixelTransform {
+    /// From three colours or four inks of 0 to 1.
+    fn convert(&self, samples: [f32; 4]) -> [u8; 3];
 }
 
-impl Conversion {
+/// A profile made ready for pixels of 8 bits a channel.
+pub(crate) struct Conversion<'p> {
+    source: Channels,
+    target: Channels,
+    method: Method<'p>,
+}
+
+enum Method<'p> {
+    Library(Arc<Transform8BitExecutor>),
+    Pixels(Box<dyn PixelTransform + Send + Sync + 'p>),
+    /// Gray by a profile for colours: what becomes of each of the 256 levels.
+    Grays(Vec<[u8; 3]>),
+}
+
+impl<'p> Conversion<'p> {
     /// `None` if the profile is for other channels, or is not complete.
-    pub(crate) fn new(profile: &Profile, source: Channels) -> Option<Self> {
-        let profile = profile.as_color_profile();
-        let spread = is_gray_in_colours(source, profile);
-        let (space, from, to, target) = layouts(if spread { Channels::Rgb } else { source });
-        if profile.color_space != space {
+    pub(crate) fn new(profile: &'p Profile, source: Channels) -> Option<Self> {
+        if is_gray_in_colours(source, profile) {
+            let colours = Self::new(profile, Channels::Rgb)?;
+            let grays: Vec<u8> = (0..=u8::MAX).flat_map(|gray| [gray; 3]).collect();
+            let mut converted = Vec::with_capacity(grays.len());
+            colours.extend(&mut converted, &grays)?;
+            let method = Method::Grays(converted.as_chunks().0.to_vec());
+            return Some(Self { source, target: coloured(source), method });
+        }
+        let (space, from, to, target) = layouts(source);
+        if profile.color_space() != space {
             return None;
         }
-        let options = TransformOptions::default();
-        let transform = profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, options).ok()?;
-        Some(Self { source, target, transform, spread })
+        let method = match by_pixels(profile, source)? {
+            ByPixels::Yes(transform) => Method::Pixels(transform),
+            ByPixels::No(profile) => {
+                let options = TransformOptions::default();
+                let srgb = ColorProfile::new_srgb();
+                Method::Library(profile.create_transform_8bit(from, &srgb, to, options).ok()?)
+            }
+        };
+        Some(Self { source, target, method })
     }
 
-    fn apply(&self, raster: &Raster) -> Option<Raster> {
-        if self.source != raster.channels() {
-            return None;
+    /// Appends converted pixels.
+    fn extend(&self, out: &mut Vec<u8>, pixels: &[u8]) -> Option<()> {
+        match &self.method {
+            Method::Library(transform) => {
+                let start = out.len();
+                out.resize(start + pixels.len() / self.source.count() * self.target.count(), 0);
+                transform.transform(pixels, &mut out[start..]).ok()
+            }
+            Method::Pixels(transform) => {
+                extend_by_pixels(out, pixels, self.source, &**transform, curve::eight, |alpha| alpha);
+                Some(())
+            }
+            Method::Grays(grays) => {
+                let gray = |gray: u8| grays[usize::from(gray)];
+                if self.source.has_alpha() {
+                    let pixels = pixels.as_chunks().0.iter();
+                    out.extend(pixels.flat_map(|&[level, alpha]| {
+                        let [r, g, b] = gray(level);
+                        [r, g, b, alpha]
+                    }));
+                } else {
+                    out.extend(pixels.iter().flat_map(|&level| gray(level)));
+                }
+                Some(())
+            }
         }
-        if self.spread {
-            return gray_by_colours(raster, &*self.transform);
+    }
+
+    fn apply(&self, raster: &Raster, limits: &Limits) -> Result<Option<Raster>, ImagingError> {
+        if self.source != raster.channels() {
+            return Ok(None);
         }
         let pixels = raster.data().len() / self.source.count();
-        let mut data = vec![0; pixels * self.target.count()];
-        self.transform.transform(raster.data(), &mut data).ok()?;
-        raster.with_data(self.target, data)
+        let mut data = Vec::with_capacity(pixels * self.target.count());
+        for part in raster.data().chunks(PIXELS_A_CHECK * self.source.count()) {
+            limits.check_deadline("convert colours")?;
+            if self.extend(&mut data, part).is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(raster.with_data(self.target, data))
+    }
+}
+
+enum ByPixels<'p> {
+    Yes(Box<dyn PixelTransform + Send + Sync + 'p>),
+    /// By moxcms.
+    No(&'p ColorProfile),
+}
+
+/// `None` if the profile cannot be applied to these channels.
+fn by_pixels(profile: &Profile, channels: Channels) -> Option<ByPixels<'_>> {
+    let profile = match profile {
+        Profile::Hdr(hdr) => return Some(ByPixels::Yes(Box::new(hdr.tone_map()))),
+        Profile::Icc(profile) => &**profile,
+    };
+    let inputs = match channels {
+        Channels::Rgb | Channels::Rgba => 3,
+        Channels::Cmyk => 4,
+        Channels::Gray | Channels::GrayAlpha => return Some(ByPixels::No(profile)),
+    };
+    Some(match &profile.lut_a_to_b_perceptual {
+        Some(lut) => ByPixels::Yes(Box::new(LutTransform::new(profile, lut, inputs)?)),
+        None => ByPixels::No(profile),
+    })
+}
+
+/// Appends converted pixels. A pixel like the one before it costs nothing.
+fn extend_by_pixels<T: Copy + PartialEq>(
+    out: &mut Vec<u8>,
+    samples: &[T],
+    channels: Channels,
+    transform: &dyn PixelTransform,
+    unit: impl Fn(T) -> f32,
+    level: impl Fn(T) -> u8,
+) {
+    let colours = channels.count() - usize::from(channels.has_alpha());
+    let mut last: Option<(&[T], [u8; 3])> = None;
+    for pixel in samples.chunks_exact(channels.count()) {
+        let (device, alpha) = pixel.split_at(colours);
+        let rgb = match last {
+            Some((same, rgb)) if same == device => rgb,
+            _ => {
+                let mut values = [0.0; 4];
+                values.iter_mut().zip(device).for_each(|(value, &sample)| *value = unit(sample));
+                if let [gray] = *device {
+                    values = [unit(gray); 4];
+                }
+                transform.convert(values)
+            }
+        };
+        last = Some((device, rgb));
+        out.extend(rgb);
+        out.extend(alpha.iter().map(|&alpha| level(alpha)));
     }
 }
 
 /// Applies the profile as browsers do: one for other channels than these is passed over; one for colours is applied to gray as
 /// to equal red, green and blue.
-pub(crate) fn to_srgb(raster: Raster, profile: Option<&Profile>) -> Raster {
+pub(crate) fn to_srgb(
+    raster: Raster,
+    profile: Option<&Profile>,
+    limits: &Limits,
+) -> Result<Raster, ImagingError> {
     let conversion = profile.and_then(|profile| Conversion::new(profile, raster.channels()));
-    convert(raster, conversion.as_ref())
+    convert(raster, conversion.as_ref(), limits)
 }
 
 /// As [`to_srgb`], for several pictures by one profile.
-pub(crate) fn convert(raster: Raster, conversion: Option<&Conversion>) -> Raster {
-    let converted = conversion.and_then(|conversion| conversion.apply(&raster));
-    without_needless_alpha(converted.unwrap_or_else(|| by_formula(raster)))
+pub(crate) fn convert(
+    raster: Raster,
+    conversion: Option<&Conversion<'_>>,
+    limits: &Limits,
+) -> Result<Raster, ImagingError> {
+    let converted = match conversion {
+        Some(conversion) => conversion.apply(&raster, limits)?,
+        None => None,
+    };
+    Ok(without_needless_alpha(converted.unwrap_or_else(|| by_formula(raster))))
 }
 
-fn is_gray_in_colours(channels: Channels, profile: &ColorProfile) -> bool {
-    matches!(channels, Channels::Gray | Channels::GrayAlpha) && profile.color_space == DataColorSpace::Rgb
-}
-
-/// There are 256 grays, whatever the picture's size.
-fn gray_by_colours(raster: &Raster, transform: &Transform8BitExecutor) -> Option<Raster> {
-    let grays: Vec<u8> = (0..=u8::MAX).flat_map(|gray| [gray; 3]).collect();
-    let mut converted = vec![0; grays.len()];
-    transform.transform(&grays, &mut converted).ok()?;
-    let (colours, _) = converted.as_chunks::<3>();
-    Some(if raster.channels() == Channels::Gray {
-        raster.map(Channels::Rgb, |[gray]| colours[usize::from(gray)])
-    } else {
-        raster.map(Channels::Rgba, |[gray, alpha]| {
-            let [r, g, b] = colours[usize::from(gray)];
-            [r, g, b, alpha]
-        })
-    })
+fn is_gray_in_colours(channels: Channels, profile: &Profile) -> bool {
+    matches!(channels, Channels::Gray | Channels::GrayAlpha) && profile.color_space() == DataColorSpace::Rgb
 }
 
 /// Whether a profile leaves all colours as they are, or would be passed over.
@@ -95,32 +206,51 @@ pub(crate) fn is_srgb(profile: &Profile, channels: Channels) -> bool {
     let pixels = u32::try_from(data.len() / channels.count()).unwrap_or(0);
     let Some(raster) = Raster::new(pixels, 1, channels, data) else { return false };
     let conversion = Conversion::new(profile, channels);
-    let Some(converted) = conversion.and_then(|conversion| conversion.apply(&raster)) else { return true };
+    let converted = conversion.map(|conversion| conversion.apply(&raster, &Limits::default()));
+    let Some(Ok(Some(converted))) = converted else { return true };
     let plain = by_formula(raster);
     // One level is what the rounding of a profile's own numbers comes to.
     plain.data().iter().zip(converted.data()).all(|(a, b)| a.abs_diff(*b) <= 1)
 }
 
-/// Pixels that are converted at once: their 16-bit copies stay in the cache.
-const DEEP_PIXELS: usize = 4096;
+/// Pixels that are converted between two looks at the clock. Their 16-bit copies stay in the cache.
+const PIXELS_A_CHECK: usize = 4096;
 
 /// Samples of 16 bits (big-endian) through a profile, then to 8 bits. `None` as for a profile that is passed over.
 pub(crate) fn deep_to_srgb(
     samples: &[[u8; 2]],
     channels: Channels,
     profile: &Profile,
-) -> Option<(Channels, Vec<u8>)> {
-    let profile = profile.as_color_profile();
+    limits: &Limits,
+) -> Result<Option<(Channels, Vec<u8>)>, ImagingError> {
     let spread = is_gray_in_colours(channels, profile);
     let (space, from, to, target) = layouts(if spread { coloured(channels) } else { channels });
-    if profile.color_space != space {
-        return None;
-    }
-    let transform = profile
-        .create_transform_16bit(from, &ColorProfile::new_srgb(), to, TransformOptions::default())
-        .ok()?;
+    let method = if profile.color_space() == space {
+        by_pixels(profile, if spread { coloured(channels) } else { channels })
+    } else {
+        None
+    };
+    let Some(method) = method else { return Ok(None) };
     let mut out = Vec::with_capacity(samples.len() / channels.count() * target.count());
-    for part in samples.chunks(DEEP_PIXELS * channels.count()) {
+    let parts = samples.chunks(PIXELS_A_CHECK * channels.count());
+    let profile = match method {
+        ByPixels::No(profile) => profile,
+        ByPixels::Yes(transform) => {
+            for part in parts {
+                limits.check_deadline("convert colours")?;
+                let value = u16::from_be_bytes;
+                let unit = |sample| curve::sixteen(value(sample));
+                extend_by_pixels(&mut out, part, channels, &*transform, unit, |alpha| narrow(value(alpha)));
+            }
+            return Ok(Some((target, out)));
+        }
+    };
+    let options = TransformOptions::default();
+    let Ok(transform) = profile.create_transform_16bit(from, &ColorProfile::new_srgb(), to, options) else {
+        return Ok(None);
+    };
+    for part in parts {
+        limits.check_deadline("convert colours")?;
         let samples = part.iter().map(|&sample| u16::from_be_bytes(sample));
         let source: Vec<u16> = match channels {
             Channels::Gray if spread => samples.flat_map(|gray| [gray; 3]).collect(),
@@ -131,10 +261,12 @@ pub(crate) fn deep_to_srgb(
             _ => samples.collect(),
         };
         let mut converted = vec![0_u16; part.len() / channels.count() * target.count()];
-        transform.transform(&source, &mut converted).ok()?;
+        if transform.transform(&source, &mut converted).is_err() {
+            return Ok(None);
+        }
         out.extend(converted.into_iter().map(narrow));
     }
-    Some((target, out))
+    Ok(Some((target, out)))
 }
 
 /// 16 bits to 8, rounded to nearest.
@@ -201,19 +333,23 @@ mod tests {
         Profile::parse(&profile.encode().unwrap()).unwrap()
     }
 
+    fn shown(raster: Raster, profile: Option<&Profile>) -> Raster {
+        to_srgb(raster, profile, &Limits::default()).unwrap()
+    }
+
     #[test]
     fn ink_without_a_profile_takes_light_away() {
         let inks = vec![0, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 255, 0, 128, 255, 128];
         let raster = Raster::new(4, 1, Channels::Cmyk, inks).unwrap();
-        assert_eq!(to_srgb(raster, None).data(), [255, 255, 255, 0, 255, 255, 0, 0, 0, 127, 63, 0]);
+        assert_eq!(shown(raster, None).data(), [255, 255, 255, 0, 255, 255, 0, 0, 0, 127, 63, 0]);
     }
 
     #[test]
     fn alpha_that_hides_nothing_is_dropped() {
         let opaque = Raster::new(1, 2, Channels::Rgba, vec![1, 2, 3, 255, 4, 5, 6, 255]).unwrap();
-        assert_eq!(to_srgb(opaque, None).data(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(shown(opaque, None).data(), [1, 2, 3, 4, 5, 6]);
         let clear = Raster::new(1, 2, Channels::Rgba, vec![1, 2, 3, 255, 4, 5, 6, 254]).unwrap();
-        assert_eq!(to_srgb(clear.clone(), None), clear);
+        assert_eq!(shown(clear.clone(), None), clear);
     }
 
     #[test]
@@ -235,7 +371,7 @@ mod tests {
     fn a_profile_of_other_channels_is_passed_over() {
         let gray_profile = read(&ColorProfile::new_gray_with_gamma(1.0));
         let colour = Raster::new(1, 1, Channels::Rgb, vec![77, 78, 79]).unwrap();
-        assert_eq!(to_srgb(colour.clone(), Some(&gray_profile)), colour);
+        assert_eq!(shown(colour.clone(), Some(&gray_profile)), colour);
     }
 
     #[test]
@@ -243,10 +379,10 @@ mod tests {
         let gray = Raster::new(3, 1, Channels::Gray, vec![0, 77, 255]).unwrap();
         let p3 = read(&ColorProfile::new_display_p3());
         assert!(is_srgb(&p3, Channels::Gray), "its curve is sRGB's");
-        assert_eq!(to_srgb(gray.clone(), Some(&p3)), by_formula(gray.clone()));
+        assert_eq!(shown(gray.clone(), Some(&p3)), by_formula(gray.clone()));
         let adobe = read(&ColorProfile::new_adobe_rgb());
         assert!(!is_srgb(&adobe, Channels::Gray));
-        let converted = to_srgb(gray, Some(&adobe));
+        let converted = shown(gray, Some(&adobe));
         let (pixels, _) = converted.data().as_chunks::<3>();
         let middle = level(srgb_curve((77.0_f64 / 255.0).powf(563.0 / 256.0)));
         assert!(pixels[1].iter().all(|value| value.abs_diff(middle) <= 1), "{pixels:?}, {middle}");
@@ -292,10 +428,11 @@ mod tests {
                         .map(|(&v, gamma)| level(srgb_curve((f64::from(v) / 255.0).powf(gamma.into()))))
                         .collect();
                     let raster = Raster::new(1, 1, Channels::Rgb, value.to_vec()).unwrap();
-                    let shallow = to_srgb(raster, Some(&icc));
+                    let shallow = shown(raster, Some(&icc));
                     let samples: Vec<[u8; 2]> =
                         value.iter().map(|&v| (u16::from(v) * 257).to_be_bytes()).collect();
-                    let (_, deep) = deep_to_srgb(&samples, Channels::Rgb, &icc).unwrap();
+                    let (_, deep) =
+                        deep_to_srgb(&samples, Channels::Rgb, &icc, &Limits::default()).unwrap().unwrap();
                     for actual in [shallow.data(), &deep] {
                         let near = actual.iter().zip(&expected).all(|(a, e)| a.abs_diff(*e) <= 1);
                         assert!(near, "{kind} {gammas:?} {value:?}: {actual:?}, not {expected:?}");

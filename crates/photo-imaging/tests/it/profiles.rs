@@ -56,7 +56,7 @@ fn profile(space: [u8; 4], pcs: [u8; 4], tags: Tags<'_>, contents: &[Vec<u8>]) -
     bytes
 }
 
-fn be32(value: usize) -> [u8; 4] {
+pub(crate) fn be32(value: usize) -> [u8; 4] {
     u32::try_from(value).unwrap().to_be_bytes()
 }
 
@@ -98,7 +98,7 @@ fn mab_clut(sides: [u8; 16]) -> Vec<u8> {
     [&header[..], &sides, &[2, 0, 0, 0], &[0; 4096]].concat()
 }
 
-fn zlib(parts: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+pub(crate) fn zlib(parts: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(6));
     parts.for_each(|part| encoder.write_all(&part).unwrap());
     encoder.finish().unwrap()
@@ -137,19 +137,19 @@ fn empty_blocks(length: usize) -> Vec<u8> {
     [&[0x78, 0x9c], &bytes.repeat(length / bytes.len())[..], &[3, 0, 0, 0, 0, 1]].concat()
 }
 
-fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+pub(crate) fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let mut crc = Crc::new();
     crc.update(&kind);
     crc.update(data);
     [&be32(data.len())[..], &kind, data, &crc.sum().to_be_bytes()].concat()
 }
 
-fn iccp(stream: &[u8]) -> Vec<u8> {
+pub(crate) fn iccp(stream: &[u8]) -> Vec<u8> {
     chunk(*b"iCCP", &[b"name\0\0", stream].concat())
 }
 
 /// A PNG of a single value, with chunks before its pixels.
-fn png(side: usize, (depth, color): (u8, u8), value: u8, chunks: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn png(side: usize, (depth, color): (u8, u8), value: u8, chunks: &[Vec<u8>]) -> Vec<u8> {
     let samples = [1, 0, 3, 1, 2, 0, 4][usize::from(color)];
     let mut row = vec![value; 1 + side * samples * usize::from(depth) / 8];
     row[0] = 0;
@@ -164,7 +164,7 @@ fn png_with(icc: &[u8]) -> Vec<u8> {
 }
 
 /// A JPEG of 64 x 64 px, with the profile in as many parts as it takes.
-fn jpeg_with(icc: &[u8], color: jpeg_encoder::ColorType, pixel: &[u8]) -> Vec<u8> {
+pub(crate) fn jpeg_with(icc: &[u8], color: jpeg_encoder::ColorType, pixel: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 90);
     encoder.add_icc_profile(icc).unwrap();
@@ -172,7 +172,7 @@ fn jpeg_with(icc: &[u8], color: jpeg_encoder::ColorType, pixel: &[u8]) -> Vec<u8
     bytes
 }
 
-fn lossless_webp_with(icc: &[u8]) -> Vec<u8> {
+pub(crate) fn lossless_webp_with(icc: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = WebPEncoder::new_lossless(&mut bytes);
     encoder.set_icc_profile(icc.to_vec()).unwrap();
