@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use photo_domain::{ContentType, DeclaredType, FailureCode, VariantFormat, VariantName};
-use photo_imaging::{Limits, RenderOptions, StageTimes, probe};
+use photo_imaging::{Format, Limits, RenderOptions, StageTimes, probe};
 
 use crate::config::{Config, ORIGINAL};
 use crate::error::Failure;
@@ -64,13 +64,10 @@ fn render_now(
     config: &Config,
     deadline: Instant,
 ) -> Result<Rendering, Failure> {
-    // By the first bytes alone: a type that is not allowed meets no parser.
-    if let Some(format) = ContentType::of_bytes(bytes) {
-        allow(format, config)?;
-    }
-    let probed = probe(bytes, &limits(config, deadline))?;
-    let format = content_type(probed.format());
+    // A type that is not allowed meets no decoder.
+    let format = content_type(Format::sniff(bytes)?);
     allow(format, config)?;
+    let probed = probe(bytes, &limits(config, deadline))?;
     if !declared.agrees_with(format) {
         return Err(Failure::permanent(
             FailureCode::TypeMismatch,

@@ -45,4 +45,6 @@ mod signature;
 #[cfg(test)]
 mod transient;
 #[cfg(test)]
+mod types;
+#[cfg(test)]
 mod uploads;

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use crate::support::{World, function_works};
 
-fn checksum(bytes: &[u8]) -> String {
+pub(crate) fn checksum(bytes: &[u8]) -> String {
     use base64::Engine as _;
     use sha2::Digest as _;
     base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(bytes))
 }
 
 /// A form as a browser sends it: the fields, and the file last.
-async fn post(api: &Api, upload: &Value, changed: &[(&str, &str)], bytes: &[u8]) -> Reply {
+pub(crate) async fn post(api: &Api, upload: &Value, changed: &[(&str, &str)], bytes: &[u8]) -> Reply {
     const BOUNDARY: &str = "----photodrop-test";
     let mut body = Vec::new();
     for (name, value) in upload["fields"].as_object().unwrap() {
