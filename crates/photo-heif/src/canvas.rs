@@ -25,6 +25,8 @@ pub(crate) struct Canvas {
     /// Stored samples that become one, of each plane: horizontally and vertically.
     boxes: Vec<(usize, usize)>,
     pub(crate) bits: u8,
+    /// Of the picture, in px.
+    size: (u32, u32),
     /// Luma samples a chroma sample, as far as they are not reduced.
     pub(crate) subsampling: (usize, usize),
 }
@@ -73,6 +75,7 @@ impl Canvas {
             planes: planes.collect(),
             boxes: layout.iter().map(|&(_, _, samples)| samples).collect(),
             bits,
+            size,
             subsampling: (left(sub_x), left(sub_y)),
         }
     }
@@ -92,13 +95,16 @@ impl Canvas {
         for (i, (plane, &(box_x, box_y))) in all {
             let (sub_x, sub_y) = if i == 0 { (1, 1) } else { subsampling };
             let (window_x, window_y) = (format.window.0 / sub_x, format.window.1 / sub_y);
+            // What lies beyond the canvas is no part of a box.
+            let left =
+                |canvas: u32, at: u32, tile: u32, sub: u32| (canvas - at).min(tile).div_ceil(sub) as usize;
             let source = Source {
                 samples: &frame.planes[i],
                 stride: frame.widths[i] as usize,
                 x: window_x as usize,
                 y: window_y as usize,
-                width: format.size.0.div_ceil(sub_x) as usize,
-                height: format.size.1.div_ceil(sub_y) as usize,
+                width: left(self.size.0, at.0, format.size.0, sub_x),
+                height: left(self.size.1, at.1, format.size.1, sub_y),
             };
             let shift = self.bits - frame.bit_depth[usize::from(i > 0)];
             let (x, y) = ((at.0 / sub_x) as usize / box_x, (at.1 / sub_y) as usize / box_y);
@@ -142,7 +148,8 @@ impl Source<'_> {
         for row in 0..rows {
             let out = &mut out[(top + row) * width + left..][..columns];
             let lines = box_y.min(self.height - row * box_y);
-            let line = |i: usize| &self.samples[(self.y + row * box_y + i) * self.stride + self.x..][..self.width];
+            let line =
+                |i: usize| &self.samples[(self.y + row * box_y + i) * self.stride + self.x..][..self.width];
             if box_x == 1 && lines == 1 {
                 for (out, &value) in out.iter_mut().zip(line(0)) {
                     *out = sample(value.into());

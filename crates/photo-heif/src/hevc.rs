@@ -4,9 +4,7 @@ use heifer_hevc_dec::nal::{NalUnit, NalUnitType};
 use heifer_hevc_dec::params::{ParameterSets, Pps, Sps};
 use heifer_hevc_dec::recon::{Frame, Reconstructor};
 use heifer_hevc_dec::slice::SliceHeader;
-use heifer_hevc_dec::syntax::{
-    CodingUnit, Picture, SaoParams, Sink, TransformBlock, decode_slice_segment,
-};
+use heifer_hevc_dec::syntax::{CodingUnit, Picture, SaoParams, Sink, TransformBlock, decode_slice_segment};
 
 use crate::Error;
 use crate::boxes::Reader;
@@ -116,7 +114,8 @@ impl Configuration {
         let mut sets = ParameterSets::default();
         // Picture parameter sets are read by the sequence's.
         for kind in [NalUnitType::Sps, NalUnitType::Pps] {
-            for unit in units.iter().filter(|unit| unit.header.unit_type == kind && unit.header.layer_id == 0) {
+            for unit in units.iter().filter(|unit| unit.header.unit_type == kind && unit.header.layer_id == 0)
+            {
                 let invalid = Error::Corrupt("invalid parameter set");
                 sets.add(unit).map_err(|error| refusal(&error, invalid))?;
             }
@@ -135,7 +134,8 @@ impl Configuration {
         let mut previous: Option<SliceHeader> = None;
         let mut reader = Reader::new(data);
         while !reader.rest.is_empty() {
-            let length = reader.take(self.length_bytes)?.iter().fold(0, |n, &byte| n << 8 | usize::from(byte));
+            let length =
+                reader.take(self.length_bytes)?.iter().fold(0, |n, &byte| n << 8 | usize::from(byte));
             let bytes = reader.take(length)?;
             // Metadata, filler and parameter sets: those of an `hvc1` item are in its configuration.
             let Some(&[first, second]) = bytes.first_chunk() else { continue };
@@ -160,8 +160,8 @@ impl Configuration {
             if state.is_none() {
                 self.check(pps, sps)?;
             }
-            let (active, picture, recon) = state
-                .get_or_insert_with(|| (id, Picture::new(sps, pps), Reconstructor::new(sps, pps)));
+            let (active, picture, recon) =
+                state.get_or_insert_with(|| (id, Picture::new(sps, pps), Reconstructor::new(sps, pps)));
             // Each slice starts where the one before it ends: no block is decoded twice.
             let address = usize::try_from(header.slice_segment_address).unwrap_or(usize::MAX);
             let place = picture.layout.rs_to_ts.get(address);

@@ -74,7 +74,9 @@ impl<'a> Properties<'a> {
                 // Descriptions: what they say changes no pixel here.
                 b"ispe" | b"hvcC" | b"pixi" | b"pasp" | b"clli" | b"mdcv" | b"cclv" | b"amve" | b"lsel" => {}
                 b"rloc" | b"udes" | b"altt" | b"crtt" | b"mdft" | b"ndwt" | b"reve" | b"itai" => {}
-                _ if is_essential => return Err(Error::Unsupported("HEIF with an unknown essential property")),
+                _ if is_essential => {
+                    return Err(Error::Unsupported("HEIF with an unknown essential property"));
+                }
                 _ => {}
             }
         }
@@ -91,7 +93,15 @@ impl ImageItem {
                 let (tile, size, format) = configurations.tile(meta, id)?;
                 let longest_tile = meta.data_length(id)?;
                 let (width, height) = size;
-                Ok(Self { width, height, columns: 1, tile_size: size, tiles: vec![tile], format, longest_tile })
+                Ok(Self {
+                    width,
+                    height,
+                    columns: 1,
+                    tile_size: size,
+                    tiles: vec![tile],
+                    format,
+                    longest_tile,
+                })
             }
             b"grid" => Self::read_grid(meta, id, &mut configurations),
             kind => Err(unsupported(*kind)),
@@ -164,7 +174,8 @@ impl Configurations {
     fn tile(&mut self, meta: &Meta<'_>, id: u32) -> Result<(Tile, (u32, u32), Format), Error> {
         let properties = Properties::read(meta, id)?;
         let size = properties.size.ok_or(Error::Corrupt("missing size of an image item"))?;
-        let (number, body) = properties.configuration.ok_or(Error::Corrupt("missing decoder configuration"))?;
+        let (number, body) =
+            properties.configuration.ok_or(Error::Corrupt("missing decoder configuration"))?;
         let format = match self.last {
             Some((last, format)) if last == number => format,
             _ => Configuration::parse(body)?.format,

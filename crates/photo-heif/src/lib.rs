@@ -33,12 +33,12 @@ const MAX_REUSE: u64 = 2;
 
 /// Brands of HEIF files (ISO/IEC 23008-12, 10, and AVIF's).
 const BRANDS: [&[u8; 4]; 13] = [
-    b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"miaf", b"avif", b"avis", b"MiHE",
+    b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"miaf", b"avif",
+    b"avis", b"MiHE",
 ];
 
 /// Types of alpha.
-const ALPHA: [&[u8]; 2] =
-    [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
+const ALPHA: [&[u8]; 2] = [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
 
 /// Whether the first box names a brand of HEIF, those of AVIF included.
 #[must_use]
@@ -48,6 +48,23 @@ pub fn is_heif(bytes: &[u8]) -> bool {
     let (brands, _) = body.as_chunks::<4>();
     let is_known = |brand: &[u8; 4]| BRANDS.contains(&brand);
     &kind == b"ftyp" && (brands.first().is_some_and(is_known) || brands.iter().skip(2).any(is_known))
+}
+
+/// Whether the primary item is coded as HEVC, as far as the item types show it.
+///
+/// # Errors
+/// [`Error::Unsupported`] names what it is instead: AVIF, or another kind of HEIF. Others are what [`Heif::parse`] finds wrong.
+pub fn check_primary_item(bytes: &[u8]) -> Result<(), Error> {
+    let meta = meta_of(bytes)?;
+    let chain = derivations(&meta)?;
+    match chain.last() {
+        Some(&id) if &meta.kind(id)? == b"grid" => {
+            let first = meta.targets(id, b"dimg").first().ok_or(Error::Corrupt("a grid without tiles"))?;
+            let kind = meta.kind(*first)?;
+            if &kind == b"hvc1" { Ok(()) } else { Err(unsupported(kind)) }
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A file whose primary item can be decoded. No picture is decoded yet.
@@ -64,7 +81,10 @@ pub struct Heif<'a> {
 
 impl std::fmt::Debug for Heif<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Heif").field("width", &self.width()).field("height", &self.height()).finish_non_exhaustive()
+        f.debug_struct("Heif")
+            .field("width", &self.width())
+            .field("height", &self.height())
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,15 +97,7 @@ impl<'a> Heif<'a> {
         if !is_heif(bytes) {
             return Err(Error::Unsupported("a file of another type"));
         }
-        let mut meta = None;
-        for found in Boxes::of_file(bytes) {
-            let Boxed { kind, body } = found?;
-            if &kind == b"meta" {
-                meta = Some(body);
-                break;
-            }
-        }
-        let meta = Meta::parse(bytes, meta.ok_or(Error::Unsupported("HEIF without a still picture"))?)?;
+        let meta = meta_of(bytes)?;
         let chain = derivations(&meta)?;
         let id = *chain.last().unwrap_or(&meta.primary);
         let picture = ImageItem::read(&meta, id)?;
@@ -110,7 +122,9 @@ impl<'a> Heif<'a> {
         let mut coded_bytes = 0_u64;
         for item in items.into_iter().flatten() {
             coded_bytes = coded_bytes.saturating_add(item.coded_bytes(&meta)?);
-            if u64::from(item.width) * u64::from(item.height) > u64::from(picture.width) * u64::from(picture.height) {
+            if u64::from(item.width) * u64::from(item.height)
+                > u64::from(picture.width) * u64::from(picture.height)
+            {
                 return Err(Error::Unsupported("HEIF with alpha larger than the picture"));
             }
         }
@@ -191,21 +205,26 @@ impl<'a> Heif<'a> {
         [MAX_FACTOR, 8, 4, 2].into_iter().find(is_possible).unwrap_or(1)
     }
 
-    /// Memory in bytes that [`Heif::decode`] takes at most, the picture and [`Rows`] included.
+    /// Memory in bytes that the [`Picture`] and its [`Rows`] take, reduced by [`Heif::factor_at_most`] this factor.
+    #[must_use]
+    pub fn picture_bytes(&self, factor: u32) -> u64 {
+        let factor = self.factor_at_most(factor);
+        let items = [Some(&self.picture), self.alpha.as_ref()].into_iter().flatten();
+        let planes = |item: &ImageItem| canvas::memory_bytes((item.width, item.height), &item.format, factor);
+        items.map(planes).sum::<u64>() + 5 * 4 * u64::from(self.picture.width)
+    }
+
+    /// Memory in bytes that [`Heif::decode`] takes at most, the picture included.
     #[must_use]
     pub fn memory_bytes(&self, factor: u32) -> u64 {
-        let factor = self.factor_at_most(factor);
         let items = || [Some(&self.picture), self.alpha.as_ref()].into_iter().flatten();
-        let planes = |item: &ImageItem| canvas::memory_bytes((item.width, item.height), &item.format, factor);
-        let canvases: u64 = items().map(planes).sum();
+        let picture = self.picture_bytes(factor);
         // Data in several extents is put together, and emulation prevention bytes are taken out of a copy.
         let coded = |item: &ImageItem| item.format.memory_bytes() + 2 * item.longest_tile;
         let tile = items().map(coded).max().unwrap_or(0);
         let is_single = self.picture.tiles.len() == 1 && self.alpha.is_none();
         // The planes of a single picture are made when its decoder holds nothing but the decoded samples.
-        let decoding = if is_single { tile.max(tile / 2 + canvases) } else { tile + canvases };
-        let meta = (self.picture.tiles.len() * size_of::<image_item::Tile>()) as u64;
-        decoding + meta + 5 * 4 * u64::from(self.width())
+        if is_single { tile.max(tile / 2 + picture) } else { tile + picture }
     }
 
     /// Decodes tile by tile, reducing each by [`Heif::factor_at_most`] this factor. A damaged tile is gray, of alpha opaque.
@@ -214,7 +233,7 @@ impl<'a> Heif<'a> {
     /// of a slice cannot be stopped: it runs to the end of the tile.
     ///
     /// # Errors
-    /// A picture of which no tile can be decoded, and coding tools that are not supported.
+    /// What is wrong with the first tile, if none can be decoded.
     pub fn decode(&self, factor: u32, should_stop: &mut dyn FnMut() -> bool) -> Result<Picture, Error> {
         let factor = self.factor_at_most(factor);
         let (canvas, lost, damage) = self.decode_item(&self.picture, factor, should_stop)?;
@@ -277,10 +296,11 @@ impl<'a> Heif<'a> {
             };
             match decoded {
                 Ok(frame) => {
-                    let at = (number % item.columns * item.tile_size.0, number / item.columns * item.tile_size.1);
+                    let at =
+                        (number % item.columns * item.tile_size.0, number / item.columns * item.tile_size.1);
                     canvas.get_or_insert_with(new_canvas).place(&frame, &decoder.format, at);
                 }
-                Err(error @ (Error::Stopped | Error::Unsupported(_))) => return Err(error),
+                Err(Error::Stopped) => return Err(Error::Stopped),
                 Err(error) => {
                     lost += 1;
                     damage = damage.or(Some(error));
@@ -297,6 +317,20 @@ impl<'a> Heif<'a> {
     }
 }
 
+/// The meta box of the file itself: image sequences have others.
+fn meta_of(bytes: &[u8]) -> Result<Meta<'_>, Error> {
+    let mut missing = Error::Corrupt("missing meta box");
+    for found in Boxes::of_file(bytes) {
+        let Boxed { kind, body } = found?;
+        match &kind {
+            b"meta" => return Meta::parse(bytes, body),
+            b"moov" => missing = Error::Unsupported("HEIF without a still picture"),
+            _ => {}
+        }
+    }
+    Err(missing)
+}
+
 fn count(tiles: usize) -> u32 {
     u32::try_from(tiles).unwrap_or(u32::MAX)
 }
@@ -309,9 +343,10 @@ fn derivations(meta: &Meta<'_>) -> Result<Vec<u32>, Error> {
         id = match &meta.kind(id)? {
             b"hvc1" | b"grid" => return Ok(chain),
             // The base picture of a tone map is its first.
-            b"iden" | b"tmap" => {
-                *meta.targets(id, b"dimg").first().ok_or(Error::Corrupt("a derived image without a source"))?
-            }
+            b"iden" | b"tmap" => *meta
+                .targets(id, b"dimg")
+                .first()
+                .ok_or(Error::Corrupt("a derived image without a source"))?,
             kind => return Err(unsupported(*kind)),
         };
         chain.push(id);

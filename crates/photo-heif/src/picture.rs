@@ -83,7 +83,15 @@ impl Picture {
     pub fn rows(&self) -> Rows<'_> {
         let width = self.crop.width as usize;
         let samples = || vec![0.0; width];
-        Rows { picture: self, luma: samples(), blue: samples(), red: samples(), alpha: samples(), line: Vec::new(), y: 0 }
+        Rows {
+            picture: self,
+            luma: samples(),
+            blue: samples(),
+            red: samples(),
+            alpha: samples(),
+            line: Vec::new(),
+            y: 0,
+        }
     }
 }
 

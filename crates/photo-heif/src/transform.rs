@@ -88,11 +88,8 @@ impl Transform {
         let (width, height) = (fraction()?, fraction()?);
         let (x, y) = (fraction()?, fraction()?);
         let Crop { width: stored_width, height: stored_height, .. } = self.crop;
-        let (shown_width, shown_height) = if self.transpose {
-            (stored_height, stored_width)
-        } else {
-            (stored_width, stored_height)
-        };
+        let (shown_width, shown_height) =
+            if self.transpose { (stored_height, stored_width) } else { (stored_width, stored_height) };
         let Some((mut x, width)) = aperture(shown_width, width, x) else { return Ok(None) };
         let Some((mut y, height)) = aperture(shown_height, height, y) else { return Ok(None) };
         if self.mirror_x {

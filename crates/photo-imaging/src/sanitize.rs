@@ -7,7 +7,7 @@
 
 mod cut;
 mod gif;
-mod inflate;
+pub(crate) mod inflate;
 mod jpeg;
 mod lut;
 mod lzw;
@@ -20,6 +20,7 @@ use image::metadata::Orientation;
 
 use crate::error::ImagingError;
 use crate::format::{Format, OutputFormat};
+use crate::limits::Limits;
 use crate::options::{Animation, Fit, RenderOptions, VariantSpec};
 use crate::probe::Probed;
 use crate::render::Variant;
@@ -35,11 +36,16 @@ impl Probed<'_> {
     /// not show. JPEG stays JPEG, and formats with alpha become WebP if its sides allow. Of an animation the first frame
     /// is written. The picture is smaller if its own size takes more memory than [`crate::Limits::max_decoder_bytes`].
     ///
-    /// Of `options`, the variants and the threads are not used.
+    /// Of `options`, the variants and the threads are not used. `held_bytes` is what the caller holds of the photo's other
+    /// variants. The limits leave memory for one copy of the original, which is not made here: what is held beyond its length is
+    /// charged.
     ///
     /// # Errors
     /// Those of [`Probed::render`].
-    pub fn reencode(&self, options: &RenderOptions) -> Result<Variant, ImagingError> {
+    pub fn reencode(&self, options: &RenderOptions, held_bytes: usize) -> Result<Variant, ImagingError> {
+        let charged = held_bytes.saturating_sub(self.bytes.len()) as u64;
+        let max_decoder_bytes = self.limits.max_decoder_bytes.saturating_sub(charged);
+        let photo = Self { limits: Limits { max_decoder_bytes, ..self.limits }, ..self.clone() };
         let mut longest_side = self.width().max(self.height());
         let format = match self.header.format {
             Format::Png | Format::WebP | Format::Gif if longest_side <= OutputFormat::WebP.max_side() => {
@@ -56,7 +62,7 @@ impl Probed<'_> {
                 threads: 1,
                 ..options.clone()
             };
-            match self.render_once(&options) {
+            match photo.render_once(&options) {
                 // Each turn takes a little more than half of the pixels.
                 Err(ImagingError::TooMuchMemory { .. }) if longest_side > 1 => {
                     longest_side = longest_side * 3 / 4
@@ -82,7 +88,7 @@ impl Probed<'_> {
         let mut out = Vec::with_capacity(self.bytes.len() + MARGIN);
         let (bytes, orientation, limits) = (self.bytes, self.header.orientation, &self.limits);
         match (self.header.format, &self.jpeg) {
-            (Format::Jpeg, Some(photo)) => jpeg::write(photo, bytes, orientation, limits, &mut out)?,
+            (Format::Jpeg, Some(photo)) => jpeg::write(photo, orientation, limits, &mut out)?,
             (Format::Jpeg, None) => {
                 return Err(ImagingError::Internal("a JPEG without a header".to_owned()));
             }
@@ -91,6 +97,8 @@ impl Probed<'_> {
                 let size = (self.header.width, self.header.height);
                 webp::write(bytes, size, orientation, limits, &mut out)?;
             }
+            // Browsers other than Safari do not show it: the caller encodes it anew.
+            (Format::Heic, _) => return Err(ImagingError::UnsupportedType("a HEIC without metadata")),
             (Format::Gif, _) => gif::write(bytes, limits, &mut out)?,
         }
         Ok(out)
