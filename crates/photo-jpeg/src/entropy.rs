@@ -38,9 +38,9 @@ pub(crate) struct EntropyReader<'a, 's> {
     is_lost: bool,
     /// Whether the rest of the scan is missing.
     is_over: bool,
-    /// At the last row that began with data, and what was missing then.
+    /// At the last row that began with data, and whether nothing was wrong before it.
     row_start: Bits<'a>,
-    row_missing: u64,
+    row_is_sound: bool,
     total: u64,
     missing: u64,
     fault: Option<&'static str>,
@@ -72,7 +72,7 @@ impl<'a, 's> EntropyReader<'a, 's> {
             is_lost: false,
             is_over: false,
             row_start: bits,
-            row_missing: 0,
+            row_is_sound: true,
             total,
             missing: 0,
             fault: None,
@@ -91,7 +91,7 @@ impl<'a, 's> EntropyReader<'a, 's> {
             return Err(Error::Stopped);
         }
         if !self.is_lost {
-            (self.row_start, self.row_missing) = (self.bits, self.missing);
+            (self.row_start, self.row_is_sound) = (self.bits, self.fault.is_none());
         }
         if self.is_over {
             self.missing += undone;
@@ -160,7 +160,8 @@ impl<'a, 's> EntropyReader<'a, 's> {
                 Some((at, code)) if is_restart(code) => {
                     let ahead = code.wrapping_sub(expected) & 7;
                     match ahead {
-                        _ if ahead > 0 && self.has_all_restarts(at) => break Some(at),
+                        0 => break Some(at),
+                        _ if self.has_all_restarts(at) => break Some(at),
                         // A later one: the data of this interval are missing. It is looked at again for the next.
                         1 | 2 => {
                             self.bits = Bits::new(self.data, at);
@@ -168,7 +169,11 @@ impl<'a, 's> EntropyReader<'a, 's> {
                         }
                         // An earlier one: its interval has been passed.
                         6 | 7 => from = at + 2,
-                        _ => break Some(at),
+                        // Too far away to tell.
+                        _ => {
+                            self.fault = self.fault.or(Some("restart markers are out of order"));
+                            break Some(at);
+                        }
                     }
                 }
                 Some((at, code)) if !ends_scan(code) => from = at + 2,
@@ -225,7 +230,7 @@ impl<'a, 's> EntropyReader<'a, 's> {
             total: self.total,
             fault: self.fault,
             is_garbled: self.is_garbled,
-            has_clean_end: self.is_over && self.row_missing == 0 && self.row_start.is_at_end(),
+            has_clean_end: self.is_over && self.row_is_sound && self.row_start.is_at_end(),
             at: self.bits.at(),
         };
         (outcome, self.sink)
