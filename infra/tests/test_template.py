@@ -392,7 +392,7 @@ class Reconcile(unittest.TestCase):
         for name in names:
             self.assertEqual(makes[name], looks[name], name)
         # Everything else that the function that makes them is told does not change how they look.
-        self.assertEqual(set(makes) - set(names), {"PHOTODROP_EVENT_BUS_NAME", "PHOTODROP_MAX_PIXELS", "PHOTODROP_MAX_SIDE"})
+        self.assertEqual(set(makes) - set(names), {"PHOTODROP_EVENT_BUS_NAME", "PHOTODROP_DAMAGED_PHOTOS", "PHOTODROP_MAX_PIXELS", "PHOTODROP_MAX_SIDE"})
 
     def test_every_function_knows_the_types_that_are_taken_and_heic_is_not_one_by_default(self) -> None:
         """The API refuses others, the thumbnail function decodes no others, a backfill takes over no others."""
@@ -404,6 +404,14 @@ class Reconcile(unittest.TestCase):
             self.assertRegex(good, parameter["AllowedPattern"])
         for bad in ("", "image/avif", "image/heif", "application/octet-stream", "image/jpeg,", "image/jpeg, image/png"):
             self.assertNotRegex(bad, parameter["AllowedPattern"])
+
+    def test_damaged_photos_are_shown_unless_refused(self) -> None:
+        """The word decides which photos have variants and not how these look: no photo is renewed for it."""
+        parameter = DOCUMENT["Parameters"]["DamagedPhotos"]
+        self.assertEqual((parameter["Default"], parameter["AllowedValues"]), ("show", ["show", "refuse"]))
+        told = {name for name, function in FUNCTIONS.items()
+                if function["Environment"]["Variables"].get("PHOTODROP_DAMAGED_PHOTOS") == {"Ref": "DamagedPhotos"}}
+        self.assertEqual(told, {"ThumbnailFunction"})
 
     def test_its_timer_alone_starts_it_and_may_start_nothing_else(self) -> None:
         ((_, timer),) = resources("AWS::Scheduler::Schedule").items()

@@ -8,7 +8,7 @@ use photo_aws::usage::MIB_PER_VCPU;
 use photo_aws::{ConfigError, Environment, Storage, config, quota};
 use photo_domain::quota::Quotas;
 use photo_domain::{ContentType, Recipe, VariantFormat, VariantName};
-use photo_imaging::{Animation, VariantSpec};
+use photo_imaging::{Animation, DamagedPhotos, VariantSpec};
 
 pub use size::{InvalidVariantSize, VariantSize};
 
@@ -39,6 +39,9 @@ pub struct Config {
     pub animation: Animation,
     /// `PHOTODROP_SANITIZED_ORIGINAL`: `on` to store the original without its metadata as the variant `original`.
     pub sanitized_original: bool,
+    /// `PHOTODROP_DAMAGED_PHOTOS`: `show` or `refuse`. No part of the recipe: it decides which photos have variants, and not how
+    /// variants look.
+    pub damaged_photos: DamagedPhotos,
     /// `PHOTODROP_BACKGROUND`: sRGB, under transparent pixels where the format has none.
     pub background: Background,
     /// `PHOTODROP_WEBP_METHOD`: the effort of WebP, 0 (fast) to 6 (small).
@@ -87,48 +90,6 @@ impl FromStr for Background {
     }
 }
 
-/// `on` or `off`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Switch(bool);
-
-/// The text is no switch's position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("on or off is expected")]
-struct InvalidSwitch;
-
-impl FromStr for Switch {
-    type Err = InvalidSwitch;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "on" => Ok(Self(true)),
-            "off" => Ok(Self(false)),
-            _ => Err(InvalidSwitch),
-        }
-    }
-}
-
-/// What becomes of animations, as it is configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ConfiguredAnimation(Animation);
-
-/// The text names nothing that could become of an animation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("first-frame or keep is expected")]
-struct InvalidAnimation;
-
-impl FromStr for ConfiguredAnimation {
-    type Err = InvalidAnimation;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "first-frame" => Ok(Self(Animation::FirstFrame)),
-            "keep" => Ok(Self(Animation::Keep)),
-            _ => Err(InvalidAnimation),
-        }
-    }
-}
-
 impl Config {
     /// Reads the environment through `lookup`; the error names every mistake in it.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
@@ -148,8 +109,15 @@ impl Config {
         let webp_quality = env.number("PHOTODROP_WEBP_QUALITY", 1..=100);
         let avif_quality = env.number("PHOTODROP_AVIF_QUALITY", 1..=100);
         let avif_speed = env.number("PHOTODROP_AVIF_SPEED", 1..=10);
-        let animation = env.parsed("PHOTODROP_ANIMATION").map(|ConfiguredAnimation(kept)| kept);
-        let sanitized_original = env.parsed("PHOTODROP_SANITIZED_ORIGINAL").map(|Switch(on)| on);
+        let animation = env.choice(
+            "PHOTODROP_ANIMATION",
+            &[("first-frame", Animation::FirstFrame), ("keep", Animation::Keep)],
+        );
+        let sanitized_original = env.choice("PHOTODROP_SANITIZED_ORIGINAL", &[("on", true), ("off", false)]);
+        let damaged_photos = env.choice(
+            "PHOTODROP_DAMAGED_PHOTOS",
+            &[("show", DamagedPhotos::Show), ("refuse", DamagedPhotos::Refuse)],
+        );
         if sanitized_original == Some(true)
             && sizes.as_deref().is_some_and(|sizes| sizes.iter().any(|size| size.name.as_str() == ORIGINAL))
         {
@@ -194,6 +162,7 @@ impl Config {
                 avif_speed: avif_speed?,
                 animation: animation?,
                 sanitized_original: sanitized_original?,
+                damaged_photos: damaged_photos?,
                 background: background?,
                 webp_method: webp_method?,
                 memory_mib: memory_mib? as u64,
@@ -237,6 +206,7 @@ pub(crate) mod tests {
             "PHOTODROP_AVIF_SPEED" => "9",
             "PHOTODROP_ANIMATION" => "first-frame",
             "PHOTODROP_SANITIZED_ORIGINAL" => "off",
+            "PHOTODROP_DAMAGED_PHOTOS" => "show",
             "PHOTODROP_BACKGROUND" => "fffEf0",
             "PHOTODROP_WEBP_METHOD" => "3",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
@@ -273,6 +243,7 @@ pub(crate) mod tests {
         assert_eq!(config.threads, 1);
         assert_eq!(config.background, Background([0xff, 0xfe, 0xf0]));
         assert_eq!(config.webp_method, 3);
+        assert_eq!(config.damaged_photos, DamagedPhotos::Show);
     }
 
     #[test]
@@ -299,6 +270,7 @@ pub(crate) mod tests {
             ("PHOTODROP_WEBP_METHOD", "7"),
             ("PHOTODROP_ANIMATION", "true"),
             ("PHOTODROP_SANITIZED_ORIGINAL", "yes"),
+            ("PHOTODROP_DAMAGED_PHOTOS", "hide"),
         ] {
             assert_eq!(problems(variable, bad).len(), 1, "{variable} {bad}");
         }
@@ -306,7 +278,7 @@ pub(crate) mod tests {
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 22);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 23);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use photo_domain::{ContentType, DeclaredType, FailureCode, VariantFormat, VariantName};
-use photo_imaging::{Format, Limits, RenderOptions, StageTimes, probe};
+use photo_imaging::{
+    Damage, Format, ImagingError, Limits, OutputFormat, Probed, RenderOptions, StageTimes, Variant, probe,
+};
 
 use crate::config::{Config, ORIGINAL};
 use crate::error::Failure;
@@ -23,6 +25,8 @@ pub struct Rendering {
     pub dominant_color: [u8; 3],
     /// The variants: sizes in configuration order, each in all its formats; last the sanitised original, if wanted.
     pub variants: Vec<RenderedVariant>,
+    /// What is missing of the photo.
+    pub damage: Option<Damage>,
     /// How long decoding and encoding took.
     pub timings: StageTimes,
 }
@@ -78,11 +82,11 @@ fn render_now(
         background: config.background.0,
         avif_speed: config.avif_speed,
         animation: config.animation,
+        damaged_photos: config.damaged_photos,
         webp_method: config.webp_method,
         threads: config.threads,
         ..RenderOptions::new(config.variants.iter().map(|variant| variant.spec.clone()).collect())
     };
-    let sanitized = if config.sanitized_original { Some(probed.sanitize()?) } else { None };
     let (rendered, timings) = probed.render_timed(&options)?;
     let mut variants: Vec<_> = config
         .variants
@@ -96,15 +100,9 @@ fn render_now(
             bytes: variant.bytes,
         })
         .collect();
-    if let Some(bytes) = sanitized {
-        variants.push(RenderedVariant {
-            name: VariantName::parse(ORIGINAL)
-                .map_err(|error| Failure::permanent(FailureCode::ProcessingFailed, error.to_string()))?,
-            format: same_format(format),
-            width: rendered.original.width,
-            height: rendered.original.height,
-            bytes,
-        });
+    if config.sanitized_original {
+        let held_bytes = variants.iter().map(|variant| variant.bytes.len()).sum();
+        variants.push(sanitized(&probed, &options, rendered.damage.is_some(), held_bytes)?);
     }
     Ok(Rendering {
         format,
@@ -113,6 +111,7 @@ fn render_now(
         thumbhash: rendered.thumbhash,
         dominant_color: rendered.dominant_color,
         variants,
+        damage: rendered.damage,
         timings,
     })
 }
@@ -124,6 +123,39 @@ fn allow(format: ContentType, config: &Config) -> Result<(), Failure> {
     }
     let reason = format!("the bytes are {format}, which is not one of AllowedContentTypes");
     Err(Failure::permanent(FailureCode::UnsupportedType, reason))
+}
+
+/// Writes the original without its metadata: from its own coded parts if they are whole and browsers show the format,
+/// otherwise encoded anew as the photo is shown. The variants are held meanwhile and take `held_bytes`.
+fn sanitized(
+    probed: &Probed<'_>,
+    options: &RenderOptions,
+    is_damaged: bool,
+    held_bytes: usize,
+) -> Result<RenderedVariant, Failure> {
+    let name = VariantName::parse(ORIGINAL)
+        .map_err(|error| Failure::permanent(FailureCode::ProcessingFailed, error.to_string()))?;
+    if !is_damaged {
+        match probed.sanitize() {
+            Ok(bytes) => {
+                let format = same_format(content_type(probed.format()));
+                let (width, height) = (probed.width(), probed.height());
+                return Ok(RenderedVariant { name, format, width, height, bytes });
+            }
+            // The photo has just been rendered: only the strict writer cannot take it.
+            Err(error @ (ImagingError::Corrupt { .. } | ImagingError::UnsupportedType(_))) => {
+                tracing::info!(reason = %error, "the sanitised original is encoded anew");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let Variant { format, width, height, bytes, .. } = probed.reencode(options, held_bytes)?;
+    let format = match format {
+        OutputFormat::Jpeg => VariantFormat::Jpeg,
+        OutputFormat::WebP => VariantFormat::WebP,
+        OutputFormat::Avif => VariantFormat::Avif,
+    };
+    Ok(RenderedVariant { name, format, width, height, bytes })
 }
 
 /// The format of the sanitised original: the photo's own where browsers show it.
@@ -149,6 +181,7 @@ fn limits(config: &Config, deadline: Instant) -> Limits {
 const fn content_type(format: photo_imaging::Format) -> ContentType {
     match format {
         photo_imaging::Format::Gif => ContentType::Gif,
+        photo_imaging::Format::Heic => ContentType::Heic,
         photo_imaging::Format::Jpeg => ContentType::Jpeg,
         photo_imaging::Format::Png => ContentType::Png,
         photo_imaging::Format::WebP => ContentType::WebP,
@@ -171,7 +204,7 @@ mod tests {
     #[test]
     fn content_types_are_the_same_on_both_sides() {
         use photo_imaging::Format;
-        for format in [Format::Gif, Format::Jpeg, Format::Png, Format::WebP] {
+        for format in [Format::Gif, Format::Heic, Format::Jpeg, Format::Png, Format::WebP] {
             assert_eq!(content_type(format).as_str(), format.content_type());
         }
     }

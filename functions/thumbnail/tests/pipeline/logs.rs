@@ -6,7 +6,7 @@ use serde_json::json;
 use tracing::Instrument as _;
 
 use crate::support::{
-    ID, event, far, found, key, ok, photo, pipeline, pipeline_without_original, record, written,
+    ID, cut, event, far, found, key, ok, photo, pipeline, pipeline_without_original, record, written,
 };
 
 const PLANTED: [&str; 5] = ["auth0|7", "auth0%7C7", "auth0%257C7", "192.0.2.1", "holiday-with-jane"];
@@ -18,7 +18,7 @@ async fn no_line_holds_personal_data_and_every_line_leads_to_its_request() {
     let pending = || found("pending", "image/jpeg");
     let cases = [
         (pipeline(photo("orientation-6.jpg"), vec![pending(), ok()], written(4)), key()),
-        (pipeline(photo("truncated.jpg"), vec![pending(), ok()], written(1)), key()),
+        (pipeline(cut("orientation-1.jpg", 20), vec![pending(), ok()], written(1)), key()),
         (pipeline(photo("orientation-6.jpg"), vec![ok()], written(1)), key()),
         (pipeline_without_original(vec![pending()], vec![(403, denied.to_owned())]), key()),
         (pipeline(vec![], vec![(500, "auth0|7".to_owned())], vec![]), key()),
@@ -64,7 +64,7 @@ async fn a_ready_photo_reports_its_age_its_times_and_its_size() {
 async fn a_failed_photo_counts_under_its_code() {
     let lines = Lines::capture();
     let (pipeline, ..) =
-        pipeline(photo("truncated.jpg"), vec![found("pending", "image/jpeg"), ok()], written(1));
+        pipeline(cut("orientation-1.jpg", 20), vec![found("pending", "image/jpeg"), ok()], written(1));
     pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
     assert_eq!((lines.metric("PhotosReady"), lines.metric("PhotosFailed")), (vec![0.0], vec![1.0]));
     assert_eq!(lines.having("FailuresByCode")[0]["Code"], json!("CORRUPT_IMAGE"));

@@ -5,6 +5,8 @@
 mod support;
 
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod forms;
 #[cfg(test)]
 mod logs;

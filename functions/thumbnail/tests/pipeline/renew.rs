@@ -4,8 +4,8 @@ use photo_aws::replay::Lines;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ID, calls, event, far, found, key, ok, photo, pipeline, pipeline_with, pipeline_without_original, record,
-    settled, written,
+    ID, calls, cut, event, far, found, key, ok, photo, pipeline, pipeline_with, pipeline_without_original,
+    record, settled, written,
 };
 
 /// A backfill's event.
@@ -118,7 +118,7 @@ async fn whatever_is_wrong_with_its_original_now_a_ready_photo_stays_as_it_was()
     let replaced = (412, "<Error><Code>PreconditionFailed</Code></Error>".to_owned());
     let bad = |name| pipeline(photo(name), vec![ready(&json!({}))], vec![]);
     for ((pipeline, table, buckets), failed) in [
-        (bad("truncated.jpg"), 1),
+        (pipeline(cut("orientation-1.jpg", 20), vec![ready(&json!({}))], vec![]), 1),
         (bad("not-an-image.jpg"), 1),
         (bad("pixel-bomb.jpg"), 1),
         (pipeline_without_original(vec![ready(&json!({}))], vec![missing]), 1),
@@ -190,7 +190,7 @@ async fn a_photo_that_failed_and_can_be_read_now_becomes_ready() {
     assert_eq!(record["tag_due"]["BOOL"], true, "reconcile tags the original once more");
     let update: Value = serde_json::from_slice(&table.all()[1].body).unwrap();
     assert_eq!(update["ExpressionAttributeValues"][":from0"]["S"], "failed");
-    assert!(update["UpdateExpression"].as_str().unwrap().ends_with("REMOVE failure_code, failure_reason"));
+    assert!(update["UpdateExpression"].as_str().unwrap().contains("REMOVE failure_code, failure_reason"));
     assert!(
         calls(&buckets).iter().all(|call| !call.contains("tagging")),
         "the original is reconcile's to tag"
@@ -201,7 +201,7 @@ async fn a_photo_that_failed_and_can_be_read_now_becomes_ready() {
 #[tokio::test]
 async fn a_photo_that_failed_and_still_cannot_be_read_stays_failed_as_it_was() {
     let (pipeline, table, buckets) =
-        pipeline(photo("truncated.jpg"), vec![found("failed", "image/jpeg")], vec![]);
+        pipeline(cut("orientation-1.jpg", 20), vec![found("failed", "image/jpeg")], vec![]);
     pipeline.handle(event(&[again()]), far()).await.unwrap();
     assert_eq!((table.all().len(), buckets.all().len()), (1, 1));
 }

@@ -16,6 +16,13 @@ pub(crate) fn photo(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The first `percent` % of its bytes.
+pub(crate) fn cut(name: &str, percent: usize) -> Vec<u8> {
+    let mut bytes = photo(name);
+    bytes.truncate(bytes.len() * percent / 100);
+    bytes
+}
+
 /// A pipeline with one original in its bucket, and what it sends to the table and to the buckets.
 pub(crate) fn pipeline(
     original: Vec<u8>,
@@ -76,6 +83,7 @@ fn with_settings(
             "PHOTODROP_AVIF_SPEED" => "10",
             "PHOTODROP_ANIMATION" => "first-frame",
             "PHOTODROP_SANITIZED_ORIGINAL" => "off",
+            "PHOTODROP_DAMAGED_PHOTOS" => "show",
             "PHOTODROP_BACKGROUND" => "ffffff",
             "PHOTODROP_WEBP_METHOD" => "2",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
