@@ -1,25 +1,34 @@
 //! PNG: by rows where rows can be reduced as they come, so that the whole picture is never in memory, and at once otherwise.
+//!
+//! A damaged picture is decoded a second time, up to where its stream is damaged. What has not arrived is transparent, as in
+//! Chromium, and in an interlaced picture shown by the pixels that have.
 
 mod source;
 
-use png::{BitDepth, ColorType, Decoder, DecodingError, Limits as PngLimits, Reader, Transformations};
+use png::{
+    BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, InterlaceInfo, Limits as PngLimits, Reader,
+    Transformations,
+};
 
 use super::{Decoded, Source, other_size};
 use crate::color;
+use crate::damage::Loss;
 use crate::error::ImagingError;
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::probe::Header;
+use crate::probe::png::{Picture, PngFile};
 use crate::profile::Profile;
 use crate::raster::{Channels, Raster};
-use crate::strips::Strips;
+use crate::sanitize::inflate::inflate;
+use crate::strips::{self, Strips};
 use source::PixelChunks;
 
 /// Rows between two looks at the clock.
 const ROWS_A_CHECK: u32 = 16;
 
-/// Decodes the picture, at the size that will be made of it if rows can be reduced as they come: not if they are interlaced or
-/// animated, not to be reduced, or of 16 bits whose profile needs all of them.
+/// Decodes the picture, at the size that will be made of it if rows can be reduced as they come: not if they are interlaced or a
+/// part of a canvas, not to be reduced, or of 16 bits whose profile needs all of them.
 pub(super) fn decode<'p>(
     bytes: &[u8],
     header: &Header,
@@ -27,83 +36,286 @@ pub(super) fn decode<'p>(
     profile: Option<&'p Profile>,
     limits: &Limits,
 ) -> Result<Decoded<'p>, ImagingError> {
-    let size = (header.width, header.height);
-    let mut reader = open(bytes, limits)?;
-    let info = reader.info();
-    if info.size() != size {
-        return Err(other_size(Format::Png));
+    let refused = |reason| ImagingError::corrupt(Format::Png, reason);
+    let file = PngFile::parse(bytes).map_err(refused)?;
+    let job = Job { file: &file, target, profile, limits };
+    let mut decoded = job.tolerant(file.shown().map_err(refused)?);
+    if let Some(default) = file.fallback() {
+        let is_lost = match &decoded {
+            Ok((_, loss)) => loss.as_ref().is_some_and(|loss| 2 * loss.received < loss.total),
+            Err(error) => matches!(error, ImagingError::Corrupt { .. }),
+        };
+        if is_lost {
+            drop(decoded);
+            decoded = job.tolerant(default);
+        }
     }
-    let (channels, deep) = match reader.output_color_type() {
-        (color, BitDepth::Eight) => (channels(color), false),
-        (color, BitDepth::Sixteen) => (channels(color), true),
-        _ => (None, false),
-    };
-    let channels = channels.ok_or(ImagingError::UnsupportedType("this pixel format"))?;
-    let smaller = target != size && target.0 <= size.0 && target.1 <= size.1;
-    let whole =
-        !smaller || info.interlaced || info.animation_control.is_some() || (deep && profile.is_some());
-    let (raster, profile) = if whole {
-        at_once(&mut reader, size, channels, deep, profile)?
-    } else {
-        (by_rows(&mut reader, size, channels, deep, target, limits)?, profile)
-    };
-    Ok(Decoded { source: Source::Pixels(raster), profile, orientation: header.orientation, loss: None })
+    let (Found { raster, profile, .. }, loss) = decoded?;
+    Ok(Decoded { source: Source::Pixels(raster), profile, orientation: header.orientation, loss })
 }
 
-fn by_rows(
-    reader: &mut Reader<PixelChunks<'_>>,
-    size: (u32, u32),
-    channels: Channels,
-    deep: bool,
+/// Memory in bytes that decoding to this size takes.
+pub(crate) fn decoder_bytes(bytes: &[u8], target: (u32, u32)) -> u64 {
+    let Ok(file) = PngFile::parse(bytes) else { return 0 };
+    let at_once = file.bytes_at_once();
+    if !file.comes_by_rows() || !is_smaller(target, file.size()) {
+        return at_once;
+    }
+    let channels = if file.shape.is_gray() { Channels::GrayAlpha } else { Channels::Rgba };
+    at_once.min(file.bytes_by_rows() + strips::bytes(file.size(), channels, target))
+}
+
+fn is_smaller(target: (u32, u32), size: (u32, u32)) -> bool {
+    target != size && target.0 <= size.0 && target.1 <= size.1
+}
+
+/// What is to be made of a picture.
+#[derive(Clone, Copy)]
+struct Job<'f, 'a, 'p> {
+    file: &'f PngFile<'a>,
     target: (u32, u32),
-    limits: &Limits,
-) -> Result<Raster, ImagingError> {
-    let mut strips = Strips::new(size, channels, target);
-    let length = size.0 as usize * channels.count();
-    let mut row = vec![0; if deep { 2 * length } else { length }];
-    let mut narrow = Vec::with_capacity(length);
-    for number in 0..size.1 {
-        if number % ROWS_A_CHECK == 0 {
-            limits.check_deadline("decode")?;
-        }
-        reader.read_row(&mut row).map_err(|e| damaged(&e))?;
-        if deep {
-            narrow.clear();
-            narrow.extend(
-                row.as_chunks::<2>().0.iter().map(|&sample| color::narrow(u16::from_be_bytes(sample))),
-            );
-            strips.push(&narrow)?;
-        } else {
-            strips.push(&row)?;
-        }
-    }
-    // Nothing more comes; what is left of the data is looked at as it is when all rows are read at once.
-    reader.read_row(&mut row).map_err(|e| damaged(&e))?;
-    strips.finish()
+    profile: Option<&'p Profile>,
+    limits: &'f Limits,
 }
 
-/// The whole picture, and the profile that its pixels are still to be converted by.
-fn at_once<'p>(
-    reader: &mut Reader<PixelChunks<'_>>,
-    (width, height): (u32, u32),
-    channels: Channels,
-    deep: bool,
+/// What was made of a picture.
+struct Found<'p> {
+    raster: Raster,
+    /// By which its pixels are still to be converted.
     profile: Option<&'p Profile>,
-) -> Result<(Raster, Option<&'p Profile>), ImagingError> {
+    /// Rows that were decoded, of all passes.
+    rows: u64,
+}
+
+/// How much of the data the decoder is given.
+#[derive(Clone, Copy, PartialEq)]
+enum Extent {
+    /// All of it. Damage is an error.
+    Whole,
+    /// So many rows, of all passes, which have arrived.
+    Rows(u64),
+}
+
+impl<'p> Job<'_, '_, 'p> {
+    /// Decodes a picture as far as it goes.
+    fn tolerant(self, picture: Picture<'_>) -> Result<(Found<'p>, Option<Loss>), ImagingError> {
+        let shape = picture.shape;
+        let loss = |rows, reason| {
+            let (received, total) = (shape.pixels_in(rows), shape.pixels_in(u64::MAX));
+            Loss { received, total, reason }
+        };
+        let reason = match self.strict(picture, Extent::Whole) {
+            Ok(found) => {
+                // Wrong bits that still are rows. The checksum of the rows decides, if it has arrived.
+                let is_doubtful = !picture.data.is_intact() && {
+                    let inflated = inflate(picture.data.parts(), shape.bytes(), self.limits, &mut |_| {})?;
+                    !inflated.is_sound()
+                };
+                let reason = "wrong checksums of the image data".to_owned();
+                let loss = is_doubtful.then(|| loss(found.rows, reason));
+                return Ok((found, loss));
+            }
+            Err(ImagingError::Corrupt { reason, .. }) => reason,
+            Err(error) => return Err(error),
+        };
+        let inflated = inflate(picture.data.parts(), shape.bytes(), self.limits, &mut |_| {})?;
+        let rows = shape.rows_in(inflated.length);
+        if rows == 0 {
+            return Err(ImagingError::corrupt(Format::Png, reason));
+        }
+        let found = self.strict(picture, Extent::Rows(rows))?;
+        let loss = Some(loss(found.rows, reason)).filter(|loss| loss.received < loss.total);
+        Ok((found, loss))
+    }
+
+    fn strict(self, picture: Picture<'_>, extent: Extent) -> Result<Found<'p>, ImagingError> {
+        let mut reader = self.open(picture, extent)?;
+        let (color, depth) = reader.output_color_type();
+        let deep = depth == BitDepth::Sixteen;
+        let channels = channels(color).ok_or(ImagingError::UnsupportedType("this pixel format"))?;
+        let at_once = picture.shape.interlaced
+            || !picture.covers(self.file.shape)
+            || !is_smaller(self.target, self.file.size())
+            || (deep && self.profile.is_some());
+        if !at_once {
+            let (raster, rows) = self.by_rows(&mut reader, channels, deep, extent)?;
+            return Ok(Found { raster, profile: self.profile, rows });
+        }
+        let (data, rows) = samples_at_once(&mut reader, picture, extent)?;
+        let (raster, profile) = self.raster(picture, data, channels, deep)?;
+        Ok(Found { raster: on_canvas(raster, picture, self.file.size())?, profile, rows })
+    }
+
+    /// Palettes and few bits become 8 bits, and what may not have arrived gets alpha.
+    fn open<'d>(self, picture: Picture<'d>, extent: Extent) -> Result<Reader<PixelChunks<'d>>, ImagingError> {
+        let (source, transformations) = match extent {
+            Extent::Whole => (PixelChunks::new(self.file, picture, self.limits), Transformations::EXPAND),
+            Extent::Rows(_) => (
+                PixelChunks::repaired(self.file, picture, self.limits),
+                Transformations::EXPAND | Transformations::ALPHA,
+            ),
+        };
+        let mut options = DecodeOptions::default();
+        options.set_ignore_checksums(true);
+        let mut decoder = Decoder::new_with_options(source, options);
+        let bytes = usize::try_from(self.limits.max_decoder_bytes).unwrap_or(usize::MAX);
+        decoder.set_limits(PngLimits { bytes });
+        decoder.set_transformations(transformations);
+        decoder.read_info().map_err(|e| damaged(&e))
+    }
+
+    fn by_rows(
+        self,
+        reader: &mut Reader<PixelChunks<'_>>,
+        channels: Channels,
+        deep: bool,
+        extent: Extent,
+    ) -> Result<(Raster, u64), ImagingError> {
+        let size = self.file.size();
+        let mut strips = Strips::new(size, channels, self.target);
+        let length = size.0 as usize * channels.count();
+        let mut row = vec![0; if deep { 2 * length } else { length }];
+        let mut narrow = Vec::with_capacity(if deep { length } else { 0 });
+        let mut rows = Rows::new(extent, size.1.into());
+        for number in 0..size.1 {
+            if number % ROWS_A_CHECK == 0 {
+                self.limits.check_deadline("decode")?;
+            }
+            if rows.next(reader, &mut row)?.is_none() {
+                row.fill(0);
+            }
+            if deep {
+                narrow.clear();
+                narrow.extend(
+                    row.as_chunks::<2>().0.iter().map(|&sample| color::narrow(u16::from_be_bytes(sample))),
+                );
+                strips.push(&narrow)?;
+            } else {
+                strips.push(&row)?;
+            }
+        }
+        Ok((strips.finish()?, rows.done))
+    }
+
+    /// The picture of all samples, and the profile that its pixels are still to be converted by.
+    fn raster(
+        self,
+        picture: Picture<'_>,
+        mut data: Vec<u8>,
+        channels: Channels,
+        deep: bool,
+    ) -> Result<(Raster, Option<&'p Profile>), ImagingError> {
+        let raster = |channels, data| {
+            Raster::new(picture.shape.width, picture.shape.height, channels, data)
+                .ok_or_else(|| other_size(Format::Png))
+        };
+        // Before the low bytes go: a profile of linear light needs them in the shadows.
+        let converted = match self.profile.filter(|_| deep) {
+            Some(profile) => color::deep_to_srgb(data.as_chunks::<2>().0, channels, profile, self.limits)?,
+            None => None,
+        };
+        if let Some((channels, data)) = converted {
+            return Ok((raster(channels, data)?, None));
+        }
+        if deep {
+            narrow(&mut data);
+        }
+        Ok((raster(channels, data)?, self.profile))
+    }
+}
+
+/// The rows that are read, of all passes.
+struct Rows {
+    extent: Extent,
+    wanted: u64,
+    done: u64,
+}
+
+impl Rows {
+    fn new(extent: Extent, all: u64) -> Self {
+        let wanted = match extent {
+            Extent::Whole => all,
+            Extent::Rows(rows) => rows.min(all),
+        };
+        Self { extent, wanted, done: 0 }
+    }
+
+    /// Reads a row. `None` if no more have arrived.
+    fn next(
+        &mut self,
+        reader: &mut Reader<PixelChunks<'_>>,
+        row: &mut [u8],
+    ) -> Result<Option<InterlaceInfo>, ImagingError> {
+        if self.done == self.wanted {
+            return Ok(None);
+        }
+        match reader.read_row(row).map_err(|e| damaged(&e)) {
+            Ok(place) => {
+                self.done += 1;
+                Ok(place)
+            }
+            // A filter that there is not.
+            Err(ImagingError::Corrupt { .. }) if self.extent != Extent::Whole => {
+                self.wanted = self.done;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// All samples of a picture, and the number of rows that have arrived.
+fn samples_at_once(
+    reader: &mut Reader<PixelChunks<'_>>,
+    picture: Picture<'_>,
+    extent: Extent,
+) -> Result<(Vec<u8>, u64), ImagingError> {
     let mut data = vec![0; reader.output_buffer_size().ok_or_else(|| other_size(Format::Png))?];
-    reader.next_frame(&mut data).map_err(|e| damaged(&e))?;
-    let raster = |channels, data| Raster::new(width, height, channels, data);
-    // Before the low bytes go: a profile of linear light needs them in the shadows.
-    let converted = profile
-        .filter(|_| deep)
-        .and_then(|profile| color::deep_to_srgb(data.as_chunks::<2>().0, channels, profile));
-    if let Some((channels, data)) = converted {
-        return Ok((raster(channels, data).ok_or_else(|| other_size(Format::Png))?, None));
+    let stride = reader.output_line_size(picture.shape.width).ok_or_else(|| other_size(Format::Png))?;
+    let mut rows = Rows::new(extent, u64::MAX);
+    if picture.shape.interlaced {
+        let (color, depth) = reader.output_color_type();
+        // Both are small numbers.
+        let bits = u8::try_from(color.samples() * depth as usize).unwrap_or(u8::MAX);
+        let mut row = vec![0; stride];
+        while let Some(InterlaceInfo::Adam7(place)) = rows.next(reader, &mut row)? {
+            match extent {
+                Extent::Whole => png::expand_interlaced_row(&mut data, stride, &row, &place, bits),
+                Extent::Rows(_) => png::splat_interlaced_row(&mut data, stride, &row, &place, bits),
+            }
+        }
+    } else {
+        for row in data.chunks_exact_mut(stride.max(1)) {
+            if rows.next(reader, row)?.is_none() {
+                break;
+            }
+        }
     }
-    if deep {
-        narrow(&mut data);
+    Ok((data, rows.done))
+}
+
+/// A picture at its place on a transparent canvas.
+fn on_canvas(
+    raster: Raster,
+    picture: Picture<'_>,
+    (width, height): (u32, u32),
+) -> Result<Raster, ImagingError> {
+    if (raster.width(), raster.height()) == (width, height) {
+        return Ok(raster);
     }
-    Ok((raster(channels, data).ok_or_else(|| other_size(Format::Png))?, profile))
+    let raster = match raster.channels() {
+        Channels::Gray => raster.map(Channels::GrayAlpha, |[gray]| [gray, 255]),
+        Channels::Rgb => raster.map(Channels::Rgba, |[r, g, b]| [r, g, b, 255]),
+        _ => raster,
+    };
+    let count = raster.channels().count();
+    let (left, top) = picture.place;
+    let mut data = vec![0; width as usize * height as usize * count];
+    let rows = data.chunks_exact_mut(width as usize * count).skip(top as usize);
+    for (row, part) in rows.zip(raster.data().chunks_exact(raster.width() as usize * count)) {
+        row[left as usize * count..][..part.len()].copy_from_slice(part);
+    }
+    Raster::new(width, height, raster.channels(), data).ok_or_else(|| other_size(Format::Png))
 }
 
 /// 16 bits a channel to 8, in place, rounded to nearest.
@@ -114,15 +326,6 @@ fn narrow(data: &mut Vec<u8>) {
     }
     data.truncate(half);
     data.shrink_to_fit();
-}
-
-/// Palettes and few bits become 8 bits.
-fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Reader<PixelChunks<'a>>, ImagingError> {
-    let bytes_limit = usize::try_from(limits.max_decoder_bytes).unwrap_or(usize::MAX);
-    let source = PixelChunks::new(bytes, limits.deadline);
-    let mut decoder = Decoder::new_with_limits(source, PngLimits { bytes: bytes_limit });
-    decoder.set_transformations(Transformations::EXPAND);
-    decoder.read_info().map_err(|e| damaged(&e))
 }
 
 fn channels(color: ColorType) -> Option<Channels> {
@@ -145,126 +348,4 @@ fn damaged(error: &DecodingError) -> ImagingError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-    use image::{ExtendedColorType, ImageEncoder};
-
-    use super::*;
-    use crate::probe::probe;
-    use crate::raster::Raster;
-    use crate::resize::resize;
-
-    fn file(side: (u32, u32), color: ExtendedColorType, samples: usize) -> Vec<u8> {
-        let mut state = 5_u32;
-        let mut value = 0_u8;
-        let count = side.0 as usize * side.1 as usize * samples;
-        let data: Vec<u8> = (0..count)
-            .map(|i| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                value = value.wrapping_add(state.to_be_bytes()[0] % 40);
-                if i / 700 % 3 == 0 { 255 } else { value }
-            })
-            .collect();
-        let mut out = Vec::new();
-        PngEncoder::new_with_quality(&mut out, CompressionType::Fast, FilterType::Adaptive)
-            .write_image(&data, side.0, side.1, color)
-            .unwrap();
-        out
-    }
-
-    fn pixels(decoded: Decoded<'_>) -> Raster {
-        match decoded.source {
-            Source::Pixels(raster) => raster,
-            Source::Planes(_) => panic!("planes"),
-        }
-    }
-
-    #[test]
-    fn rows_give_the_picture_that_all_of_them_at_once_give() {
-        for (color, samples) in [
-            (ExtendedColorType::L8, 1),
-            (ExtendedColorType::La8, 2),
-            (ExtendedColorType::Rgb8, 3),
-            (ExtendedColorType::Rgba8, 4),
-            (ExtendedColorType::Rgb16, 6),
-            (ExtendedColorType::Rgba16, 8),
-        ] {
-            for (size, target) in [
-                ((321, 203), (160, 101)),
-                ((97, 301), (40, 124)),
-                ((300, 40), (300, 7)),
-                ((40, 64), (9, 64)),
-                ((33, 500), (1, 3)),
-            ] {
-                let bytes = file(size, color, samples);
-                let probed = probe(&bytes, &Limits::default()).unwrap();
-                let found = pixels(probed.decode(target, false, None).unwrap());
-                // Not to be reduced is the way by the whole picture.
-                let whole = pixels(probed.decode(size, false, None).unwrap());
-                assert_eq!((whole.width(), whole.height()), size);
-                let expected = resize(&whole, None, target.0, target.1).unwrap();
-                assert_eq!(
-                    (found.width(), found.height(), found.channels()),
-                    (target.0, target.1, expected.channels())
-                );
-                let alpha = found.channels().has_alpha();
-                let pixels = found
-                    .data()
-                    .chunks(found.channels().count())
-                    .zip(expected.data().chunks(found.channels().count()));
-                for (a, b) in pixels {
-                    // What is hardly seen has hardly a colour: dividing by alpha makes much of one level.
-                    let most = if alpha { 255 / u16::from(*b.last().unwrap()).max(1) + 1 } else { 1 };
-                    assert!(
-                        a.iter().zip(b).all(|(a, b)| u16::from(a.abs_diff(*b)) <= most),
-                        "{color:?} {size:?}: {a:?} {b:?}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_damage_at_once_is_damage_by_rows() {
-        let size = (120, 90);
-        let whole = file(size, ExtendedColorType::Rgba8, 4);
-        let truncated = (40..whole.len()).step_by(61).map(|length| whole[..length].to_vec());
-        let flipped = (33..whole.len()).step_by(47).map(|place| {
-            let mut bytes = whole.clone();
-            bytes[place] ^= 1 << (place % 8);
-            bytes
-        });
-        let mut damaged = 0;
-        for bytes in truncated.chain(flipped) {
-            let Ok(probed) = probe(&bytes, &Limits::default()) else { continue };
-            let code = |target| probed.decode(target, false, None).map(drop).map_err(|e| e.code());
-            let (by_rows, at_once) = (code((30, 22)), code(size));
-            damaged += usize::from(at_once.is_err());
-            assert_eq!(by_rows, at_once, "{} bytes", bytes.len());
-        }
-        assert!(damaged > 100, "{damaged} damaged files");
-    }
-
-    #[test]
-    fn a_deadline_that_passes_stops_both_ways() {
-        let bytes = file((64, 64), ExtendedColorType::Rgb8, 3);
-        let probed = probe(&bytes, &Limits::default()).unwrap();
-        let late = Limits::default().with_deadline(Instant::now());
-        for target in [(8, 8), (64, 64)] {
-            let refused = decode(&bytes, &probed.header, target, None, &late).map(drop);
-            assert_eq!(refused.map_err(|e| e.code()), Err("PROCESSING_TIMEOUT"));
-        }
-    }
-
-    #[test]
-    fn sixteen_bits_are_rounded_to_the_nearest_of_eight() {
-        let mut data: Vec<u8> = [0_u16, 128, 129, 257, 32_896, 65_406, 65_407, 65_535]
-            .into_iter()
-            .flat_map(u16::to_be_bytes)
-            .collect();
-        narrow(&mut data);
-        assert_eq!(data, [0, 0, 1, 1, 128, 254, 255, 255]);
-    }
-}
+mod tests;

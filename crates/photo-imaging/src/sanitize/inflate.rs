@@ -8,57 +8,137 @@ use crate::limits::Limits;
 /// Most bytes that are read at once, as blocks without content give nothing, and most that are inflated at once.
 const WINDOW: usize = 64 << 10;
 /// What a stream begins with: deflate, the largest window, the default level.
-pub(super) const HEADER: [u8; 2] = [0x78, 0x9c];
+pub(crate) const HEADER: [u8; 2] = [0x78, 0x9c];
 
 /// What was found in a stream.
-pub(super) struct Inflated {
+pub(crate) struct Inflated {
     /// Bytes of the codes, without header and checksum; `None` if it does not end before the limit, or is
     /// damaged.
-    pub(super) end: Option<usize>,
+    pub(crate) end: Option<usize>,
     /// Bytes that came out.
-    pub(super) length: u64,
-    pub(super) checksum: u32,
+    pub(crate) length: u64,
+    pub(crate) checksum: u32,
+    /// The checksum behind the codes.
+    stored: Option<u32>,
 }
 
-/// Inflates a stream, one byte beyond `limit` at most, and passes on what comes out up to the limit. Damage ends it.
-pub(super) fn inflate(
-    stream: &[u8],
+impl Inflated {
+    /// Whether the stream ends with the checksum of what came out.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.end.is_some() && self.stored == Some(self.checksum)
+    }
+}
+
+/// Inflates a stream in parts, one byte beyond `limit` at most, and passes on what comes out up to the limit. Damage ends it.
+pub(crate) fn inflate<'a>(
+    parts: impl Iterator<Item = &'a [u8]> + 'a,
     limit: u64,
     limits: &Limits,
     each: &mut dyn FnMut(&[u8]),
 ) -> Result<Inflated, ImagingError> {
-    let mut found = Inflated { end: None, length: 0, checksum: 1 };
-    let Some((&[method, flags], data)) = stream.split_first_chunk() else { return Ok(found) };
-    let is_deflate = method & 15 == 8
-        && method >> 4 <= 7
-        && flags & 0x20 == 0
-        && u16::from_be_bytes([method, flags]).is_multiple_of(31);
-    if !is_deflate {
-        return Ok(found);
-    }
-    let mut inflater = Decompress::new(false);
+    let mut found = Inflated { end: None, length: 0, checksum: 1, stored: None };
+    let mut inflater = Inflater::new(parts);
     let mut window = vec![0; WINDOW];
-    loop {
-        limits.check_deadline("the end of sanitizing")?;
-        let (read, written) = (inflater.total_in(), inflater.total_out());
-        let rest = data.get(usize::try_from(read).unwrap_or(usize::MAX)..).unwrap_or(&[]);
-        let rest = &rest[..rest.len().min(WINDOW)];
-        let room = usize::try_from((limit + 1).saturating_sub(written)).unwrap_or(WINDOW).min(WINDOW);
-        let result = inflater.decompress(rest, &mut window[..room], FlushDecompress::None);
-        let produced = usize::try_from(inflater.total_out() - written).unwrap_or(0);
-        let passed = usize::try_from(limit - written).unwrap_or(usize::MAX).min(produced);
+    while found.length <= limit {
+        let room = usize::try_from((limit + 1).saturating_sub(found.length)).unwrap_or(WINDOW).min(WINDOW);
+        let produced = inflater.read(&mut window[..room], limits)?;
+        if produced == 0 {
+            found.end = inflater.end();
+            found.stored = inflater.checksum();
+            break;
+        }
+        let passed = usize::try_from(limit - found.length).unwrap_or(usize::MAX).min(produced);
         found.checksum = adler32(found.checksum, &window[..passed]);
         each(&window[..passed]);
         found.length += produced as u64;
-        match result {
-            Ok(Status::StreamEnd) if found.length <= limit => {
-                found.end = usize::try_from(inflater.total_in()).ok();
-                return Ok(found);
+    }
+    Ok(found)
+}
+
+/// A stream that is inflated as far as it goes.
+pub(crate) struct Inflater<'a> {
+    parts: Box<dyn Iterator<Item = &'a [u8]> + 'a>,
+    /// What is left of a part.
+    part: &'a [u8],
+    inflater: Decompress,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Start,
+    Codes,
+    End,
+    Damage,
+}
+
+impl<'a> Inflater<'a> {
+    pub(crate) fn new(parts: impl Iterator<Item = &'a [u8]> + 'a) -> Self {
+        let inflater = Decompress::new(false);
+        Self { parts: Box::new(parts), part: &[], inflater, state: State::Start }
+    }
+
+    /// Inflates into the window until something has come out. 0 at the end of the stream or at damage.
+    pub(crate) fn read(&mut self, window: &mut [u8], limits: &Limits) -> Result<usize, ImagingError> {
+        if self.state == State::Start {
+            let header = [self.byte(), self.byte()].map(Option::unwrap_or_default);
+            self.state = if is_deflate(header) { State::Codes } else { State::Damage };
+        }
+        while self.state == State::Codes {
+            limits.check_deadline("the end of inflating")?;
+            self.next_part();
+            let (read, written) = (self.inflater.total_in(), self.inflater.total_out());
+            let input = &self.part[..self.part.len().min(WINDOW)];
+            let result = self.inflater.decompress(input, window, FlushDecompress::None);
+            let count = |number: u64| usize::try_from(number).unwrap_or(0);
+            let consumed = count(self.inflater.total_in() - read);
+            let produced = count(self.inflater.total_out() - written);
+            self.part = self.part.get(consumed..).unwrap_or(&[]);
+            match result {
+                Ok(Status::StreamEnd) => self.state = State::End,
+                Ok(Status::Ok | Status::BufError) if consumed > 0 || produced > 0 => {}
+                _ => self.state = State::Damage,
             }
-            Ok(Status::Ok) if found.length <= limit && (produced > 0 || inflater.total_in() > read) => {}
-            _ => return Ok(found),
+            if produced > 0 {
+                return Ok(produced);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Bytes of the codes if their end has been read.
+    fn end(&self) -> Option<usize> {
+        usize::try_from(self.inflater.total_in()).ok().filter(|_| self.state == State::End)
+    }
+
+    /// The checksum behind the codes.
+    fn checksum(&mut self) -> Option<u32> {
+        let bytes = [self.byte()?, self.byte()?, self.byte()?, self.byte()?];
+        Some(u32::from_be_bytes(bytes))
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.next_part();
+        let (&byte, rest) = self.part.split_first()?;
+        self.part = rest;
+        Some(byte)
+    }
+
+    /// Leaves no part that is empty, but at the end.
+    fn next_part(&mut self) {
+        while self.part.is_empty() {
+            let Some(part) = self.parts.next() else { return };
+            self.part = part;
         }
     }
+}
+
+/// Whether a stream with this header is of deflate, without a dictionary.
+fn is_deflate([method, flags]: [u8; 2]) -> bool {
+    method & 15 == 8
+        && method >> 4 <= 7
+        && flags & 0x20 == 0
+        && u16::from_be_bytes([method, flags]).is_multiple_of(31)
 }
 
 /// A stream of its own.
@@ -130,8 +210,10 @@ mod tests {
 
     fn inflated(stream: &[u8], limit: u64) -> (Option<usize>, u64, u32, Vec<u8>) {
         let mut out = Vec::new();
-        let found =
-            inflate(stream, limit, &Limits::default(), &mut |part| out.extend_from_slice(part)).unwrap();
+        let found = inflate(std::iter::once(stream), limit, &Limits::default(), &mut |part| {
+            out.extend_from_slice(part)
+        })
+        .unwrap();
         (found.end, found.length, found.checksum, out)
     }
 

@@ -1,6 +1,42 @@
-//! Which colours of a palette the rows of a PNG use.
+//! The rows of a PNG: their filters, and which colours of a palette they use.
 
-use super::png::Shape;
+use crate::probe::png::Shape;
+
+/// Whether each row of a PNG begins with a filter that there is.
+pub(super) struct Filters {
+    pub(super) are_known: bool,
+    /// Bytes and number of the rows that are left, of this pass and of the next ones, the last first.
+    passes: Vec<(u64, u32)>,
+    /// Bytes that are left of a row.
+    left: u64,
+}
+
+impl Filters {
+    pub(super) fn new(shape: Shape) -> Self {
+        let mut passes = shape.rows();
+        passes.reverse();
+        Self { are_known: true, passes, left: 0 }
+    }
+
+    pub(super) fn push(&mut self, mut data: &[u8]) {
+        while !data.is_empty() {
+            if self.left == 0 {
+                let Some((bytes, rows)) = self.passes.last_mut() else { return };
+                self.are_known &= data[0] <= MAX_FILTER;
+                (self.left, *rows) = (*bytes, *rows - 1);
+                if *rows == 0 {
+                    self.passes.pop();
+                }
+            }
+            let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
+            data = &data[count..];
+            self.left -= count as u64;
+        }
+    }
+}
+
+/// The largest number of a filter.
+const MAX_FILTER: u8 = 4;
 
 /// Which of 256 colours a pixel has.
 pub(super) type Used = [bool; 256];
