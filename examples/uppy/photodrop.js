@@ -39,8 +39,7 @@ export function photodrop(uppy, api, token) {
     async signRequest(request) {
       const file = uppy.getFile(request.key); // none later on: then the key is the one that photodrop answered
       if (!file) return call("POST", "uppy/sign", request);
-      const { id, size, name: fileName } = file;
-      const contentType = file.type || "application/octet-stream"; // by its bytes: browsers know no type of HEIC
+      const { id, size, name: fileName, type: contentType } = file;
       if (!idempotencyKeys.has(id)) idempotencyKeys.set(id, crypto.randomUUID());
       const begin = () => call("POST", "uppy/sign", { ...request, size, fileName, contentType, idempotencyKey: idempotencyKeys.get(id) });
       const signed = await begin().catch((error) => {

@@ -22,8 +22,9 @@ SEED = 1
 # ends it with "AST constructor recursion depth mismatch".
 WORKERS = "1"
 
-# Every check but those that a description cannot promise here: whether a body is good depends on more than its schema (the
-# bytes of a name, a method that needs a size), and API Gateway answers an unknown method itself, with 404 for 405.
+# Every check but those that a description cannot promise here: whether a body is good depends on more than its schema
+# (a method that needs a size; aliases of a type are taken as well), and API Gateway answers an unknown method itself, with 404
+# for 405.
 CHECKS = [
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
     "response_schema_conformance", "ignored_auth", "use_after_free",

@@ -7,6 +7,8 @@ import { PhotodropError, photodrop, type UploadRequest } from "./client.js";
 
 const TYPES: Record<string, UploadRequest["content_type"]> = {
   ".gif": "image/gif",
+  ".heic": "image/heic",
+  ".heif": "image/heic",
   ".jpeg": "image/jpeg",
   ".jpg": "image/jpeg",
   ".png": "image/png",
@@ -23,7 +25,7 @@ const client = photodrop(stack.api_url, stack.token);
 for (const file of process.argv.slice(2)) {
   try {
     const content_type = TYPES[extname(file).toLowerCase()];
-    if (!content_type) throw new PhotodropError("UNSUPPORTED_TYPE", "is no .jpg, .png, .webp or .gif");
+    if (!content_type) throw new PhotodropError("UNSUPPORTED_TYPE", "is no .jpg, .png, .webp, .gif or .heic");
     const bytes = new Uint8Array(readFileSync(file));
     const checksum_sha256 = createHash("sha256").update(bytes).digest("base64");
     const request = { file_name: basename(file), content_type, size_bytes: bytes.length, checksum_sha256 };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { build } from "esbuild";
-import { launch, open, padded, photo, stack } from "./support.js";
+import { launch, made, open, padded, photo, stack } from "./support.js";
 
 const adapter = new URL("../../uppy/photodrop.js", import.meta.url);
 let browser;
@@ -73,6 +73,18 @@ test("Uppy puts a photo", async () => {
   const { successful, failed } = await upload(tab, photo("photo-6mp.jpg"), "image/jpeg");
   assert.deepEqual(failed, []);
   assert.equal((await settled(successful[0])).status, "ready");
+  await tab.context().close();
+});
+
+test("Uppy puts a photo of unknown type, and one whose type has another name", async () => {
+  const tab = await page();
+  const unknown = made("without-extension", readFileSync(photo("alpha.png")));
+  for (const [path, type, signed] of [[unknown, "", "application/octet-stream"], [photo("photo-6mp.jpg"), "image/jpg", "image/jpeg"]]) {
+    const { successful, failed } = await upload(tab, path, type);
+    assert.deepEqual(failed, []);
+    const record = await settled(successful[0]);
+    assert.deepEqual([record.status, record.content_type], ["ready", signed]);
+  }
   await tab.context().close();
 });
 
