@@ -33,16 +33,17 @@ pub(super) fn decode(
     let image = gif.images().next().ok_or_else(missing)?;
     let picture = Picture::decode(&image, gif.table, limits)?;
     let size = (header.width, header.height);
+    let channels = if picture.is_opaque(size) { Channels::Rgb } else { Channels::Rgba };
     let raster = if target == size {
-        let mut data = Vec::with_capacity(size.0 as usize * size.1 as usize * 4);
-        picture.rows(size, limits, |row| {
+        let mut data = Vec::with_capacity(size.0 as usize * size.1 as usize * channels.count());
+        picture.rows(size, channels, limits, |row| {
             data.extend_from_slice(row);
             Ok(())
         })?;
-        raster(size, data)?
+        raster(size, channels, data)?
     } else {
-        let mut strips = Strips::new(size, Channels::Rgba, target);
-        picture.rows(size, limits, |row| strips.push(row))?;
+        let mut strips = Strips::new(size, channels, target);
+        picture.rows(size, channels, limits, |row| strips.push(row))?;
         strips.finish()?
     };
     Ok((Source::Pixels(raster), picture.loss()))
@@ -90,7 +91,7 @@ impl<'a> Frames<'a> {
         for (y, row) in self.canvas.chunks_exact_mut(width).enumerate() {
             picture.paint(y, row);
         }
-        let shown = raster(self.size, self.canvas.as_flattened().to_vec())?;
+        let shown = raster(self.size, Channels::Rgba, self.canvas.as_flattened().to_vec())?;
         match before {
             Some(before) => self.canvas = before,
             None if disposal == 2 => {
@@ -147,21 +148,37 @@ impl Picture {
         Ok(Self { indices, stop, colors, left, top, width, height, interlaced: image.interlaced })
     }
 
+    /// Whether it has a colour for each pixel of a canvas of this size.
+    fn is_opaque(&self, (width, height): (u32, u32)) -> bool {
+        let place = (self.left, self.top, self.width, self.height);
+        self.stop.is_none()
+            && !self.colors.contains(&NONE)
+            && place == (0, 0, width as usize, height as usize)
+    }
+
     /// Gives each row of a canvas of this size that was transparent before.
     fn rows(
         &self,
         (width, height): (u32, u32),
+        channels: Channels,
         limits: &Limits,
         mut each: impl FnMut(&[u8]) -> Result<(), ImagingError>,
     ) -> Result<(), ImagingError> {
         let mut row = vec![NONE; width as usize];
+        let mut colors = Vec::with_capacity(if channels == Channels::Rgb { row.len() } else { 0 });
         for y in 0..height as usize {
             if y % ROWS_A_CHECK == 0 {
                 limits.check_deadline("decode")?;
             }
             row.fill(NONE);
             self.paint(y, &mut row);
-            each(row.as_flattened())?;
+            if channels == Channels::Rgb {
+                colors.clear();
+                colors.extend(row.iter().map(|&[r, g, b, _]| [r, g, b]));
+                each(colors.as_flattened())?;
+            } else {
+                each(row.as_flattened())?;
+            }
         }
         Ok(())
     }
@@ -232,7 +249,7 @@ fn coarser(y: usize) -> Option<usize> {
     }
 }
 
-fn raster((width, height): (u32, u32), data: Vec<u8>) -> Result<Raster, ImagingError> {
+fn raster((width, height): (u32, u32), channels: Channels, data: Vec<u8>) -> Result<Raster, ImagingError> {
     let unfit = || ImagingError::Internal("a frame does not fit its canvas".to_owned());
-    Raster::new(width, height, Channels::Rgba, data).ok_or_else(unfit)
+    Raster::new(width, height, channels, data).ok_or_else(unfit)
 }

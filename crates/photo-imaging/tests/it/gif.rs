@@ -135,7 +135,8 @@ fn screen(width: u16, height: u16, colors: &[[u8; 3]]) -> Vec<u8> {
         4 => 0x81,
         other => panic!("{other} colours"),
     };
-    [b"GIF89a", &width.to_le_bytes()[..], &height.to_le_bytes(), &[flags, 0, 0], colors.as_flattened()].concat()
+    [b"GIF89a", &width.to_le_bytes()[..], &height.to_le_bytes(), &[flags, 0, 0], colors.as_flattened()]
+        .concat()
 }
 
 fn start() -> Vec<u8> {
@@ -222,7 +223,10 @@ fn harmless() -> Vec<(String, Vec<u8>)> {
         files.push((name.to_owned(), join(&[&start, &image.bytes(), &trailer])));
     }
     let longer = [packed(&Image::new().codes()), b"SECRET".repeat(99)].concat();
-    files.push(("bytes behind the codes".to_owned(), join(&[&start, &Image::new().with_data(&longer), &trailer])));
+    files.push((
+        "bytes behind the codes".to_owned(),
+        join(&[&start, &Image::new().with_data(&longer), &trailer]),
+    ));
     // All but a control, which means something.
     for label in (0..=0xff).filter(|&label| label != 0xf9) {
         let unknown = extension(label, &[b"SECRET", b"abc"]);
@@ -237,7 +241,8 @@ fn damage_that_costs_no_pixel_is_no_damage() {
     assert_eq!(expected.damage, None);
     for (name, bytes) in harmless() {
         for animation in [Animation::FirstFrame, Animation::Keep] {
-            let rendered = render_bytes(&bytes, &options(animation)).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let rendered =
+                render_bytes(&bytes, &options(animation)).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert!(rendered == expected, "{name}");
         }
     }
@@ -261,7 +266,8 @@ fn a_file_cut_off_behind_its_first_image_is_whole() {
 #[test]
 fn a_sanitised_original_has_the_picture_and_nothing_else() {
     for (name, bytes) in harmless() {
-        let clean = probe(&bytes, &Limits::default()).unwrap().sanitize().unwrap_or_else(|e| panic!("{name}: {e}"));
+        let clean =
+            probe(&bytes, &Limits::default()).unwrap().sanitize().unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(still(&clean) == still(&whole()), "{name}");
         assert!(!clean.windows(6).any(|word| word == b"SECRET"), "{name}");
         assert_eq!(clean.last(), Some(&b';'), "{name}");
@@ -270,7 +276,11 @@ fn a_sanitised_original_has_the_picture_and_nothing_else() {
         // Strict decoders agree.
         let strict = image::load_from_memory_with_format(&clean, image::ImageFormat::Gif);
         if !name.contains("11 bits") {
-            assert_eq!(strict.unwrap().to_rgba8().get_pixel(40, 40).0[..3], COLORS[usize::from(index(40, 40))], "{name}");
+            assert_eq!(
+                strict.unwrap().to_rgba8().get_pixel(40, 40).0[..3],
+                COLORS[usize::from(index(40, 40))],
+                "{name}"
+            );
         }
     }
 }
@@ -334,7 +344,10 @@ fn rows_that_came_are_shown_and_the_rest_is_transparent() {
             let rendered = still(&bytes);
             let Some(Damage { received_percent, .. }) = rendered.damage else { panic!("{name}: no damage") };
             let exact = rows * 100 / SIDE;
-            assert!(usize::from(received_percent).abs_diff(exact) <= 1, "{name}: {received_percent} %, not {exact}");
+            assert!(
+                usize::from(received_percent).abs_diff(exact) <= 1,
+                "{name}: {received_percent} %, not {exact}"
+            );
             let picture = shown(&bytes);
             for (x, y) in [(8, 8), (40, 8), (8, 28), (56, 30), (24, rows - 4)] {
                 let color = opaque(COLORS[usize::from(index(x, y))]);
@@ -353,7 +366,8 @@ fn rows_that_came_are_shown_and_the_rest_is_transparent() {
 #[test]
 fn less_than_half_of_a_picture_is_refused() {
     let refusing = RenderOptions { damaged_photos: DamagedPhotos::Refuse, ..options(Animation::FirstFrame) };
-    let code = |bytes: &[u8], options: &RenderOptions| render_bytes(bytes, options).map(drop).map_err(|e| e.code());
+    let code =
+        |bytes: &[u8], options: &RenderOptions| render_bytes(bytes, options).map(drop).map_err(|e| e.code());
     for pixels in [0, 1, SIDE * 31] {
         for (name, bytes) in ends_at(pixels) {
             assert_eq!(code(&bytes, &options(Animation::Keep)), Err("CORRUPT_IMAGE"), "{name}, {pixels}");

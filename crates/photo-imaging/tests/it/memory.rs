@@ -13,7 +13,7 @@ use crate::support::{inside, render_bytes};
 
 /// What a render may take beyond its estimate: the 32 MiB that it has in any case, a copy of a small input, code and tables that
 /// are touched for the first time, and what the allocator keeps.
-const BEYOND: u64 = 48 * MIB;
+pub(crate) const BEYOND: u64 = 48 * MIB;
 
 /// Bytes that repeat often enough to be packed fast, and seldom enough that an encoder has work.
 fn pattern(length: usize) -> impl Iterator<Item = u8> {
@@ -39,20 +39,20 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
 /// A PNG of this depth and colour type, as the standard numbers them.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "what a file may have")]
-struct Png {
-    depth: u8,
-    color: u8,
-    interlaced: bool,
-    transparent: bool,
-    animated: bool,
-    gamma: bool,
+pub(crate) struct Png {
+    pub(crate) depth: u8,
+    pub(crate) color: u8,
+    pub(crate) interlaced: bool,
+    pub(crate) transparent: bool,
+    pub(crate) animated: bool,
+    pub(crate) gamma: bool,
 }
 
-const PNG: Png =
+pub(crate) const PNG: Png =
     Png { depth: 8, color: 6, interlaced: false, transparent: false, animated: false, gamma: false };
 
 impl Png {
-    fn bytes(&self, (width, height): (u32, u32)) -> Vec<u8> {
+    pub(crate) fn bytes(&self, (width, height): (u32, u32)) -> Vec<u8> {
         let samples: usize = [1, 0, 3, 1, 2, 0, 4][usize::from(self.color)];
         let bits = samples * usize::from(self.depth);
         let passes: &[(u32, u32, u32, u32)] = if self.interlaced {
@@ -70,7 +70,9 @@ impl Png {
         };
         let mut packed = ZlibEncoder::new(Vec::new(), Compression::fast());
         for &(left, top, across, down) in passes {
-            let (columns, rows) = ((width - left).div_ceil(across), (height - top).div_ceil(down));
+            let columns = width.saturating_sub(left).div_ceil(across);
+            // A pass without columns has no rows either.
+            let rows = if columns == 0 { 0 } else { height.saturating_sub(top).div_ceil(down) };
             let length = (columns as usize * bits).div_ceil(8);
             let row: Vec<u8> = std::iter::once(0).chain(pattern(length)).collect();
             for _ in 0..rows {
@@ -108,7 +110,7 @@ impl Png {
 }
 
 /// A GIF of one colour. Frames are their offsets and sizes; all but the first are transparent.
-fn gif(screen: (u16, u16), frames: &[(u16, u16, u16, u16)]) -> Vec<u8> {
+pub(crate) fn gif(screen: (u16, u16), frames: &[(u16, u16, u16, u16)]) -> Vec<u8> {
     let words = |words: &[u16]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
     let mut file =
         [b"GIF89a", &words(&[screen.0, screen.1])[..], &[0x80, 0, 0, 9, 99, 199, 0, 0, 0]].concat();
@@ -266,7 +268,7 @@ fn jpeg_keeps_to_its_estimate() {
 
 /// A chunk of a RIFF file.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "byte strings are references")]
-fn riff(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+pub(crate) fn riff(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let length = u32::try_from(data.len()).unwrap();
     let mut out = [kind, &length.to_le_bytes()[..], data].concat();
     out.resize(out.len().next_multiple_of(2), 0);
@@ -295,7 +297,7 @@ fn lossless((width, height): (u32, u32), alpha: bool) -> Vec<u8> {
 }
 
 /// An animation of the picture of a file, which is as large as the canvas, shown so often.
-fn animated((width, height): (u32, u32), file: &[u8], times: usize) -> Vec<u8> {
+pub(crate) fn animated((width, height): (u32, u32), file: &[u8], times: usize) -> Vec<u8> {
     let mut chunks = &file[12..];
     if chunks.starts_with(b"VP8X") {
         chunks = &chunks[18..];
