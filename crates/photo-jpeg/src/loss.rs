@@ -6,7 +6,7 @@ use crate::walk::Scan;
 /// What a file lacks of its picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
-    /// Rows of pixels that were decoded from the file's own bytes, less than `total`. Where a row has arrived in part, or without
+    /// Rows of pixels that were decoded from the file's own bytes, rounded, and less than `total`. Where a row has arrived in part, or without
     /// its colour, a share of it counts: luma twice as much as each of the chroma components; in progressive files, DC
     /// as much as the first scans of all AC coefficients together. Bits that refine coefficients do not count.
     pub received: u64,
@@ -66,7 +66,7 @@ impl Received {
         let total = u64::from(frame.height);
         // Between 0 and the height.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let rows = (share * f64::from(frame.height)) as u64;
+        let rows = (share * f64::from(frame.height)).round() as u64;
         let reason = self.fault.unwrap_or("a scan is missing");
         Some(Loss { received: rows.min(total - 1), total, reason })
     }
