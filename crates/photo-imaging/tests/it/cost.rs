@@ -136,10 +136,18 @@ impl Job {
         }
         let estimate = probed.render_bytes(&options);
         let run = || -> Result<(), ImagingError> {
-            // Held until the render ends, as the function holds it.
-            let sanitized = if self.sanitize { Some(probed.sanitize()?) } else { None };
             let rendered = probed.render(&options)?;
-            drop((sanitized, rendered));
+            if self.sanitize {
+                // The variants are held meanwhile, as the function holds them.
+                let held = rendered.variants.iter().map(|variant| variant.bytes.len()).sum();
+                let written = if rendered.damage.is_none() { probed.sanitize() } else { Ok(Vec::new()) };
+                match written {
+                    Ok(file) if !file.is_empty() => drop(file),
+                    Ok(_) | Err(ImagingError::Corrupt { .. }) => drop(probed.reencode(&options, held)?),
+                    Err(error) => return Err(error),
+                }
+            }
+            drop(rendered);
             Ok(())
         };
         (estimate, run().map_err(|e| e.code()))
