@@ -29,10 +29,6 @@ impl<'a> Cursor<'a> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    pub(crate) fn u16_be(&mut self) -> Option<u16> {
-        self.array().map(u16::from_be_bytes)
-    }
-
     pub(crate) fn u16_le(&mut self) -> Option<u16> {
         self.array().map(u16::from_le_bytes)
     }
