@@ -107,7 +107,7 @@ impl<'p> Job<'_, '_, 'p> {
         let reason = match self.strict(picture, Extent::Whole) {
             Ok(found) => {
                 // Wrong bits that still are rows. The checksum of the rows decides, if it has arrived.
-                let is_doubtful = !picture.data.is_intact() && {
+                let is_doubtful = picture.data.has_wrong_checksum() && {
                     let inflated = inflate(picture.data.parts(), shape.bytes(), self.limits, &mut |_| {})?;
                     !inflated.is_sound()
                 };

@@ -2,14 +2,16 @@
 //!
 //! `cICP` before `iCCP` before `sRGB` before `gAMA` with `cHRM`.
 
+use std::ops::RangeInclusive;
+
 use moxcms::{Chromaticity, ColorPrimaries, ColorProfile, ToneReprCurve, XyY};
 
 use super::png::PngFile;
 use crate::icc;
 use crate::profile::{self, Profile};
 
-/// 1 / 2.2 in PNG's unit, the gamma that most writers use for sRGB.
-const SRGB_GAMMA: u32 = 45_455;
+/// 1 / 2.2 within 5 % in PNG's unit, the gammas that writers use for sRGB.
+const SRGB_GAMMAS: RangeInclusive<u32> = 43_182..=47_727;
 
 /// White, red, green and blue of sRGB in PNG's unit.
 const SRGB_CHROMATICITIES: [u32; 8] = [31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000];
@@ -32,8 +34,8 @@ pub(crate) fn profile(bytes: &[u8]) -> Option<Profile> {
         return None;
     }
     let gamma = file.gamma?;
-    // As in Chromium: 2.2 within 5 % is sRGB, unless chromaticities stand beside it.
-    if file.chromaticities.is_none() && gamma.abs_diff(SRGB_GAMMA) * 20 <= SRGB_GAMMA {
+    // As in Chromium, unless chromaticities stand beside it.
+    if file.chromaticities.is_none() && SRGB_GAMMAS.contains(&gamma) {
         return None;
     }
     by_gamma(gamma, file.chromaticities.unwrap_or(SRGB_CHROMATICITIES), file.shape.is_gray())
@@ -58,7 +60,7 @@ fn peak_nits(file: &PngFile<'_>) -> Option<f32> {
 
 /// `None` if the chromaticities are impossible: then the gamma counts for nothing either, as in Chromium.
 fn by_gamma(gamma: u32, chromaticities: [u32; 8], is_gray: bool) -> Option<Profile> {
-    /// Beyond these a picture is black or white, and the colour library divides by zero.
+    /// Beyond these every picture is black or white.
     const LEAST_GAMMA: u32 = 10;
     const LARGEST_GAMMA: u32 = 10_000_000;
     // A gamma that is a short fraction exactly.

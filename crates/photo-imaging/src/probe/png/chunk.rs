@@ -17,6 +17,11 @@ impl Chunk<'_> {
     pub(crate) fn is_intact(&self) -> bool {
         self.checksum == Some(checksum(self.kind, self.data))
     }
+
+    /// Whether the checksum is another one.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.checksum.is_some() && !self.is_intact()
+    }
 }
 
 /// Reads chunk after chunk, the last one up to the end of the file if that comes first.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Chunks, Cursor, array};
+use super::{Chunk, Chunks, Cursor, array};
 
 /// What the header says, or a frame's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,8 +173,11 @@ impl<'a> ImageData<'a> {
     /// The parts of the compressed stream.
     pub(crate) fn parts(self) -> impl Iterator<Item = &'a [u8]> {
         let number = if self.kind == FRAME_DATA { 4 } else { 0 };
-        let chunks = Chunks::new(self.bytes).take_while(move |chunk| chunk.kind == self.kind);
-        chunks.map(move |chunk| chunk.data.get(number..).unwrap_or(&[]))
+        self.chunks().map(move |chunk| chunk.data.get(number..).unwrap_or(&[]))
+    }
+
+    fn chunks(self) -> impl Iterator<Item = Chunk<'a>> {
+        Chunks::new(self.bytes).take_while(move |chunk| chunk.kind == self.kind)
     }
 
     /// The compressed stream. It is mostly one part, which needs no copy.
@@ -190,9 +193,9 @@ impl<'a> ImageData<'a> {
         stream
     }
 
-    /// Whether the checksums of all its chunks are right.
-    pub(crate) fn is_intact(self) -> bool {
-        Chunks::new(self.bytes).take_while(|chunk| chunk.kind == self.kind).all(|chunk| chunk.is_intact())
+    /// Whether a chunk has a wrong checksum.
+    pub(crate) fn has_wrong_checksum(self) -> bool {
+        self.chunks().any(|chunk| chunk.is_damaged())
     }
 }
 
