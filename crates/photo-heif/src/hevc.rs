@@ -1,5 +1,7 @@
 //! One coded picture: parameter sets, slices, and the limits that the HEVC decoder has not (ITU-T H.265).
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use heifer_hevc_dec::nal::{NalUnit, NalUnitType};
 use heifer_hevc_dec::params::{ParameterSets, Pps, Sps};
 use heifer_hevc_dec::recon::{Frame, Reconstructor};
@@ -20,7 +22,7 @@ const MAX_PADDING: u32 = 64;
 const MAX_TILES_A_SIDE: u32 = 64;
 
 /// Coding units between two calls of `should_stop`. One has at least 64 luma samples.
-const UNITS_A_CHECK: u32 = 256;
+const UNITS_A_CHECK: u32 = 64;
 
 /// What the sequence parameter set says of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,12 +172,14 @@ impl Configuration {
             }
             recon.start_slice(&header);
             let payload = unit.rbsp.get(header.header_size..).ok_or(damaged)?;
-            let mut sink = Guard { recon, should_stop, units: 0, is_stopped: false };
-            let decoded = decode_slice_segment(picture, &header, qp, payload, &mut sink);
-            if sink.is_stopped {
-                return Err(Error::Stopped);
-            }
-            decoded.map_err(|error| refusal(&error, damaged))?;
+            let mut sink = Guard { recon, should_stop, units: 0 };
+            // What is half done when it unwinds is dropped.
+            let slice = AssertUnwindSafe(|| decode_slice_segment(picture, &header, qp, payload, &mut sink));
+            match catch_unwind(slice) {
+                Ok(decoded) => decoded.map_err(|error| refusal(&error, damaged))?,
+                Err(payload) if payload.is::<Stop>() => return Err(Error::Stopped),
+                Err(payload) => resume_unwind(payload),
+            };
             if let Some(error) = recon.error.take() {
                 return Err(refusal(&error, damaged));
             }
@@ -215,13 +219,14 @@ fn refusal(error: &heifer_hevc_dec::Error, damage: Error) -> Error {
     }
 }
 
-/// Hands blocks to the reconstruction until it is time to stop. The parser cannot be stopped inside a slice: it only gets
-/// faster.
+/// Unwinds from a slice when it is time to stop: the crate's parser has no other way out. No panic hook runs.
+struct Stop;
+
+/// Hands blocks to the reconstruction, and asks whether to stop.
 struct Guard<'r, 'a> {
     recon: &'r mut Reconstructor<'a>,
     should_stop: &'r mut dyn FnMut() -> bool,
     units: u32,
-    is_stopped: bool,
 }
 
 impl Sink for Guard<'_, '_> {
@@ -230,21 +235,17 @@ impl Sink for Guard<'_, '_> {
     }
 
     fn transform_block(&mut self, block: &TransformBlock<'_>) {
-        if !self.is_stopped {
-            self.recon.transform_block(block);
-        }
+        self.recon.transform_block(block);
     }
 
     fn pcm(&mut self, x: u32, y: u32, log2_size: u8, samples: [&[u16]; 3]) {
-        if !self.is_stopped {
-            self.recon.pcm(x, y, log2_size, samples);
-        }
+        self.recon.pcm(x, y, log2_size, samples);
     }
 
     fn coding_unit(&mut self, unit: &CodingUnit) {
         self.units += 1;
-        if self.units % UNITS_A_CHECK == 0 && !self.is_stopped {
-            self.is_stopped = (self.should_stop)();
+        if self.units.is_multiple_of(UNITS_A_CHECK) && (self.should_stop)() {
+            resume_unwind(Box::new(Stop));
         }
         self.recon.coding_unit(unit);
     }

@@ -229,8 +229,8 @@ impl<'a> Heif<'a> {
 
     /// Decodes tile by tile, reducing each by [`Heif::factor_at_most`] this factor. A damaged tile is gray, of alpha opaque.
     ///
-    /// `should_stop` is asked before each tile and for every 256 coding units of it; a true answer ends in [`Error::Stopped`]. The parser
-    /// of a slice cannot be stopped: it runs to the end of the tile.
+    /// `should_stop` is asked before each tile and for every 64 coding units of it; a true answer ends in [`Error::Stopped`]. Inside a slice
+    /// that unwinds without a panic hook, so a program that aborts instead of unwinding must not answer true.
     ///
     /// # Errors
     /// What is wrong with the first tile, if none can be decoded.

@@ -195,22 +195,26 @@ fn last_unit(data: &[u8]) -> usize {
 
 #[test]
 fn decoding_stops_when_it_is_told_to() {
-    let bytes = Container::grid(&coded(), SIZE, (3, 3), (360, 240)).bytes();
-    let heif = Heif::parse(&bytes).unwrap();
-    let mut asked = 0;
-    heif.decode(1, &mut || {
-        asked += 1;
-        false
-    })
-    .unwrap();
-    assert!(asked > 18, "{asked}");
-    for stop_at in 1..=asked {
-        let mut left = stop_at;
-        let stopped = heif.decode(1, &mut || {
-            left -= 1;
-            left == 0
-        });
-        assert_eq!(stopped.err(), Some(Error::Stopped), "{stop_at} of {asked}");
+    let single = Container::single(&coded(), SIZE).bytes();
+    let grid = Container::grid(&coded(), SIZE, (3, 3), (360, 240)).bytes();
+    for (bytes, least) in [(single, 4), (grid, 36)] {
+        let heif = Heif::parse(&bytes).unwrap();
+        let mut asked = 0;
+        heif.decode(1, &mut || {
+            asked += 1;
+            false
+        })
+        .unwrap();
+        // Inside of pictures too, not only before and after each.
+        assert!(asked > least, "{asked}");
+        for stop_at in 1..=asked {
+            let mut left = stop_at;
+            let stopped = heif.decode(1, &mut || {
+                left -= 1;
+                left == 0
+            });
+            assert_eq!(stopped.err(), Some(Error::Stopped), "{stop_at} of {asked}");
+        }
     }
 }
 
