@@ -54,7 +54,10 @@ async fn the_signed_type_is_the_normalised_one() {
             let reply = post(&body).to(&app).await;
             assert_eq!(reply.body["upload"]["headers"]["content-type"], expected, "{sent}: {}", reply.body);
             let stored: serde_json::Value = serde_json::from_slice(&table.all()[0].body).unwrap();
-            assert!(stored.to_string().contains(&format!(r#""content_type":{{"S":"{expected}"}}"#)), "{stored}");
+            assert!(
+                stored.to_string().contains(&format!(r#""content_type":{{"S":"{expected}"}}"#)),
+                "{stored}"
+            );
         }
     }
 }
