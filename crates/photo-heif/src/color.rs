@@ -58,7 +58,7 @@ pub(crate) enum Matrix {
 
 impl Matrix {
     /// BT.601 is meant where nothing is said, as in libheif.
-    pub(crate) fn of(nclx: &Nclx) -> Result<Self, Error> {
+    pub(crate) fn of(nclx: Nclx) -> Result<Self, Error> {
         let (red, blue) = match nclx.matrix {
             0 => return Ok(Self::Identity),
             8 => return Ok(Self::YCgCo),

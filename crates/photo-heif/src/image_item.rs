@@ -12,6 +12,12 @@ const MAX_GRID_BYTES: u64 = 64;
 /// Pixels of all tiles that a small canvas may have.
 const LEAST_TILE_PIXELS: u64 = 1 << 20;
 
+/// Properties that are known, or that change no pixel here.
+const DESCRIPTIONS: [&[u8; 4]; 17] = [
+    b"ispe", b"hvcC", b"pixi", b"pasp", b"clli", b"mdcv", b"cclv", b"amve", b"lsel", b"rloc", b"udes",
+    b"altt", b"crtt", b"mdft", b"ndwt", b"reve", b"itai",
+];
+
 /// Coded pictures side by side.
 pub(crate) struct ImageItem {
     pub(crate) width: u32,
@@ -71,10 +77,7 @@ impl<'a> Properties<'a> {
                     found.auxiliary_type = reader.rest.split(|&byte| byte == 0).next();
                 }
                 b"irot" | b"imir" | b"clap" => found.is_transformed = true,
-                // Descriptions: what they say changes no pixel here.
-                b"ispe" | b"hvcC" | b"pixi" | b"pasp" | b"clli" | b"mdcv" | b"cclv" | b"amve" | b"lsel" => {}
-                b"rloc" | b"udes" | b"altt" | b"crtt" | b"mdft" | b"ndwt" | b"reve" | b"itai" => {}
-                _ if is_essential => {
+                kind if is_essential && !DESCRIPTIONS.contains(&kind) => {
                     return Err(Error::Unsupported("HEIF with an unknown essential property"));
                 }
                 _ => {}
@@ -121,7 +124,7 @@ impl ImageItem {
         if Properties::read(meta, id)?.size.is_some_and(|size| size != (width, height)) {
             return Err(Error::Corrupt("a grid of another size than its item"));
         }
-        let ids = meta.targets(id, b"dimg");
+        let ids = meta.targets(id, *b"dimg");
         if ids.len() > MAX_BOXES {
             return Err(Error::LimitExceeded("tiles"));
         }

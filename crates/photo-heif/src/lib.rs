@@ -59,7 +59,7 @@ pub fn check_primary_item(bytes: &[u8]) -> Result<(), Error> {
     let chain = derivations(&meta)?;
     match chain.last() {
         Some(&id) if &meta.kind(id)? == b"grid" => {
-            let first = meta.targets(id, b"dimg").first().ok_or(Error::Corrupt("a grid without tiles"))?;
+            let first = meta.targets(id, *b"dimg").first().ok_or(Error::Corrupt("a grid without tiles"))?;
             let kind = meta.kind(*first)?;
             if &kind == b"hvc1" { Ok(()) } else { Err(unsupported(kind)) }
         }
@@ -113,11 +113,11 @@ impl<'a> Heif<'a> {
             colors = colors.or(Properties::read(&meta, id)?.colors);
         }
         let nclx = colors.nclx.unwrap_or(picture.format.vui);
-        let matrix = Matrix::of(&nclx)?;
+        let matrix = Matrix::of(nclx)?;
         let alpha_id = chain.iter().find_map(|&id| alpha(&meta, id));
         let alpha = alpha_id.map(|alpha| ImageItem::read(&meta, alpha)).transpose()?;
         let is_premultiplied =
-            alpha_id.is_some_and(|alpha| chain.iter().any(|&id| meta.targets(id, b"prem").contains(&alpha)));
+            alpha_id.is_some_and(|alpha| chain.iter().any(|&id| meta.targets(id, *b"prem").contains(&alpha)));
         let items = [Some(&picture), alpha.as_ref()];
         let mut coded_bytes = 0_u64;
         for item in items.into_iter().flatten() {
@@ -289,12 +289,12 @@ impl<'a> Heif<'a> {
             }
             let Some((_, decoder)) = &configuration else { continue };
             let data = self.meta.data(tile.id)?;
-            let decoded = if data.is_cut_off {
+            let frame = if data.is_cut_off {
                 Err(Error::Corrupt("the file ends inside a tile"))
             } else {
                 decoder.decode(&data.bytes, should_stop)
             };
-            match decoded {
+            match frame {
                 Ok(frame) => {
                     let at =
                         (number % item.columns * item.tile_size.0, number / item.columns * item.tile_size.1);
@@ -344,7 +344,7 @@ fn derivations(meta: &Meta<'_>) -> Result<Vec<u32>, Error> {
             b"hvc1" | b"grid" => return Ok(chain),
             // The base picture of a tone map is its first.
             b"iden" | b"tmap" => *meta
-                .targets(id, b"dimg")
+                .targets(id, *b"dimg")
                 .first()
                 .ok_or(Error::Corrupt("a derived image without a source"))?,
             kind => return Err(unsupported(*kind)),

@@ -46,6 +46,14 @@ struct Reference {
     targets: Range<usize>,
 }
 
+/// Where an item lies.
+struct Place<'m, 'a> {
+    is_in_idat: bool,
+    extents: &'m [(u64, u64)],
+    /// What the extents point into.
+    source: &'a [u8],
+}
+
 /// Data of an item.
 pub(crate) struct ItemData<'a> {
     pub(crate) bytes: Cow<'a, [u8]>,
@@ -112,10 +120,10 @@ impl<'a> Meta<'a> {
     }
 
     /// Targets of an item's first reference of a kind.
-    pub(crate) fn targets(&self, from: u32, kind: &[u8; 4]) -> &[u32] {
+    pub(crate) fn targets(&self, from: u32, kind: [u8; 4]) -> &[u32] {
         let at = self.references.partition_point(|reference| reference.from < from);
         let own = self.references[at..].iter().take_while(|reference| reference.from == from);
-        let mut of_kind = own.filter(|reference| &reference.kind == kind);
+        let mut of_kind = own.filter(|reference| reference.kind == kind);
         of_kind.next().map_or(&[], |reference| &self.targets[reference.targets.clone()])
     }
 
@@ -128,13 +136,13 @@ impl<'a> Meta<'a> {
 
     /// Bytes that [`Meta::data`] gives: without those behind the end of the file.
     pub(crate) fn data_length(&self, id: u32) -> Result<u64, Error> {
-        let (_, extents, source) = self.location(id)?;
+        let Place { extents, source, .. } = self.location(id)?;
         Ok(extents.iter().map(|&extent| within(source, extent).0.len() as u64).sum())
     }
 
     /// Data of an item. What lies behind the end of the file is left out.
     pub(crate) fn data(&self, id: u32) -> Result<ItemData<'a>, Error> {
-        let (is_in_idat, extents, source) = self.location(id)?;
+        let Place { is_in_idat, extents, source } = self.location(id)?;
         let mut is_cut_off = false;
         let mut slice = |&extent: &(u64, u64)| {
             let (bytes, is_whole) = within(source, extent);
@@ -151,8 +159,7 @@ impl<'a> Meta<'a> {
         Ok(ItemData { bytes, is_cut_off })
     }
 
-    /// Whether an item lies in `idat`, its extents, and what they point into.
-    fn location(&self, id: u32) -> Result<(bool, &[(u64, u64)], &'a [u8]), Error> {
+    fn location(&self, id: u32) -> Result<Place<'_, 'a>, Error> {
         let at = self.locations.partition_point(|location| location.id < id);
         let found = self.locations.get(at).filter(|location| location.id == id);
         let location = found.ok_or(Error::Corrupt("an item without a location"))?;
@@ -161,8 +168,8 @@ impl<'a> Meta<'a> {
         }
         let extents = &self.extents[location.extents.clone()];
         match location.method {
-            0 => Ok((false, extents, self.file)),
-            1 => Ok((true, extents, self.idat)),
+            0 => Ok(Place { is_in_idat: false, extents, source: self.file }),
+            1 => Ok(Place { is_in_idat: true, extents, source: self.idat }),
             _ => Err(Error::Unsupported("HEIF with items made of items")),
         }
     }

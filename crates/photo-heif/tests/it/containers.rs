@@ -91,13 +91,10 @@ fn alpha_is_that_of_the_auxiliary_picture() {
         let range = container.property(nclx(1, 13, 6, true));
         container.items[0].properties.push(range);
         let gray = Coded::of("gray.heic");
-        let properties = vec![
-            container.property(gray.configuration.clone()),
-            container.properties.len().try_into().map(|n: u16| n - 1).unwrap(),
-            container.property(full("auxC", &[urn.as_bytes(), &[0]].concat())),
-        ];
+        let configuration = container.property(gray.configuration);
+        let auxiliary = container.property(full("auxC", &[urn.as_bytes(), &[0]].concat()));
         // The size is that of item 1.
-        let properties = vec![properties[0], 2, properties[2]];
+        let properties = vec![configuration, 2, auxiliary];
         container.items.push(Item { id: 2, kind: "hvc1", data: gray.data, properties, ..Item::default() });
         container.references.push(("auxl", 2, vec![1]));
         let found = shown(&container.bytes());
