@@ -22,8 +22,13 @@ impl Profile {
     /// Reads an embedded profile. `None` if it is broken or over a limit of [`icc::reduce`]: such a one is passed over, as by
     /// browsers.
     pub(crate) fn parse(icc: &[u8]) -> Option<Self> {
-        let profile = ColorProfile::new_from_slice(&icc::reduce(icc)?).ok()?;
-        Some(Hdr::of_profile(&profile).map_or_else(|| profile.into(), Self::Hdr))
+        let mut profile = ColorProfile::new_from_slice(&icc::reduce(icc)?).ok()?;
+        if let Some(hdr) = Hdr::of_profile(&profile) {
+            return Some(Self::Hdr(hdr));
+        }
+        // moxcms would take the tag's curve in place of the profile's, of a limited range too.
+        profile.cicp = None;
+        Some(profile.into())
     }
 
     /// By code points of ITU-T H.273 for primaries and transfer characteristics, of samples that are RGB in full range. `peak_nits`

@@ -71,7 +71,7 @@ fn traces(bytes: &[u8]) -> bool {
         || match Format::sniff(bytes).unwrap() {
             Format::Png => png::chunks(bytes).iter().any(|(_, data)| has(&inflated_anywhere(data))),
             Format::Gif => has(&gif::without_lengths(bytes)),
-            Format::Jpeg | Format::WebP => false,
+            Format::Jpeg | Format::WebP | Format::Heic => false,
         }
 }
 

@@ -18,6 +18,7 @@ fn has(bytes: &[u8], word: &[u8]) -> bool {
 fn pixels(bytes: &[u8]) -> Vec<u8> {
     let cursor = std::io::Cursor::new(bytes);
     match Format::sniff(bytes).unwrap() {
+        Format::Heic => panic!("no such file is written"),
         Format::Jpeg => {
             let mut decoder = zune_jpeg::JpegDecoder::new(zune_core::bytestream::ZCursor::new(bytes));
             decoder.decode().unwrap()
