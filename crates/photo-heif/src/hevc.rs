@@ -84,8 +84,8 @@ impl Format {
             Some((x, y)) => pixels + 2 * pixels / u64::from(x * y),
             None => pixels,
         };
-        // Samples of 16 bits, a copy of the largest plane for SAO, 13 bytes for 16 pixels, and 80 for a block of 256.
-        2 * samples + 2 * pixels + pixels * 13 / 16 + pixels * 80 / 256 + (64 << 10)
+        // Samples of 16 bits, a copy of the largest plane for SAO, 13 bytes for 16 pixels, and 112 for a block of 256.
+        2 * samples + 2 * pixels + pixels * 13 / 16 + pixels * 112 / 256 + (64 << 10)
     }
 }
 
