@@ -38,9 +38,8 @@ pub(crate) struct EntropyReader<'a, 's> {
     is_lost: bool,
     /// Whether the rest of the scan is missing.
     is_over: bool,
-    /// At the last row that began with data, and whether nothing was wrong before it.
-    row_start: Bits<'a>,
-    row_is_sound: bool,
+    /// At the last row that began with data, if nothing was wrong before it.
+    row_start: Option<Bits<'a>>,
     total: u64,
     missing: u64,
     fault: Option<&'static str>,
@@ -71,8 +70,7 @@ impl<'a, 's> EntropyReader<'a, 's> {
             start: at,
             is_lost: false,
             is_over: false,
-            row_start: bits,
-            row_is_sound: true,
+            row_start: None,
             total,
             missing: 0,
             fault: None,
@@ -91,7 +89,7 @@ impl<'a, 's> EntropyReader<'a, 's> {
             return Err(Error::Stopped);
         }
         if !self.is_lost {
-            (self.row_start, self.row_is_sound) = (self.bits, self.fault.is_none());
+            self.row_start = self.fault.is_none().then_some(self.bits);
         }
         if self.is_over {
             self.missing += undone;
@@ -230,7 +228,7 @@ impl<'a, 's> EntropyReader<'a, 's> {
             total: self.total,
             fault: self.fault,
             is_garbled: self.is_garbled,
-            has_clean_end: self.is_over && self.row_is_sound && self.row_start.is_at_end(),
+            has_clean_end: self.is_over && self.row_start.is_some_and(Bits::is_at_end),
             at: self.bits.at(),
         };
         (outcome, self.sink)
@@ -250,14 +248,14 @@ mod tests {
         }
         data.extend([0xff, marker::EOI]);
         let mut reader = EntropyReader::new(&data, 0, 1, (12, 1), None);
-        let mcu = |_| match reader.next_mcu() {
-            Mcu::Missing => None,
-            _ => {
-                reader.bits = reader.bits.refill();
-                let byte = reader.bits.take(8);
-                reader.check();
-                Some(byte)
+        let mcu = |_| {
+            if reader.next_mcu() == Mcu::Missing {
+                return None;
             }
+            reader.bits = reader.bits.refill();
+            let byte = reader.bits.take(8);
+            reader.check();
+            Some(byte)
         };
         (0..12).map(mcu).collect()
     }

@@ -141,9 +141,9 @@ impl Strip {
         (&mut self.samples[y * self.stride + x..], self.stride)
     }
 
-    /// Gray for a part of the rows from `y` on.
-    pub(crate) fn fill_gray(&mut self, x: usize, y: usize, (width, height): (usize, usize)) {
-        for row in self.samples[y * self.stride..].chunks_exact_mut(self.stride).take(height) {
+    /// Gray for `width` × `height` samples from the top, `x` from the left.
+    pub(crate) fn fill_gray(&mut self, x: usize, (width, height): (usize, usize)) {
+        for row in self.samples.chunks_exact_mut(self.stride).take(height) {
             row[x..x + width].fill(128);
         }
     }

@@ -97,9 +97,13 @@ pub(crate) fn scan(
         for mcu_x in 0..mcus_across as usize {
             match reader.next_mcu() {
                 Mcu::Next => {}
-                Mcu::First => parts.iter_mut().for_each(|part| part.decoding.dc_predictor = 0),
+                Mcu::First => {
+                    for part in &mut parts {
+                        part.decoding.dc_predictor = 0;
+                    }
+                }
                 Mcu::Missing => {
-                    parts.iter_mut().for_each(|part| part.fill_gray(mcu_x));
+                    fill_gray(&mut parts, mcu_x);
                     continue;
                 }
             }
@@ -107,7 +111,7 @@ pub(crate) fn scan(
                 if let Err(error) = part.mcu(&mut reader.bits, mcu_x, &mut block) {
                     reader.fail(error);
                     block = [0.0; 64];
-                    parts.iter_mut().for_each(|part| part.fill_gray(mcu_x));
+                    fill_gray(&mut parts, mcu_x);
                     break;
                 }
             }
@@ -137,12 +141,15 @@ impl Part<'_> {
         }
         Ok(())
     }
+}
 
-    #[cold]
-    #[inline(never)]
-    fn fill_gray(&mut self, mcu_x: usize) {
-        let width = self.h * self.width;
-        self.strip.fill_gray(mcu_x * width, 0, (width, self.v * self.height));
+/// Gray for an MCU.
+#[cold]
+#[inline(never)]
+fn fill_gray(parts: &mut [Part<'_>], mcu_x: usize) {
+    for part in parts {
+        let width = part.h * part.width;
+        part.strip.fill_gray(mcu_x * width, (width, part.v * part.height));
     }
 }
 

@@ -156,7 +156,7 @@ fn resynchronising_takes_linear_time() {
         ("one number, nothing between", flood(&[0xff, 0xd0])),
         ("earlier numbers", flood(&[0xff, 0xd7, 0xff, 0xd6])),
         ("later numbers", flood(&[0xff, 0xd1, 0xff, 0xd2])),
-        ("long intervals", flood(&[&[0x11; 65_000][..], &[0xff, 0xd3]].concat())),
+        ("long intervals", flood(&[vec![0x11; 65_000], vec![0xff, 0xd3]].concat())),
         ("codes below markers", flood(&[0xff, 0x02])),
         ("fill bytes", flood(&[0xff])),
     ] {
