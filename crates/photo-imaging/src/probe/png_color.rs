@@ -10,7 +10,7 @@ use super::png::PngFile;
 use crate::icc;
 use crate::profile::{self, Profile};
 
-/// 1 / 2.2 within 5 % in PNG's unit, the gammas that writers use for sRGB.
+/// 1 / 2.2 within 5 % in PNG's unit: as in Chromium sRGB, unless chromaticities stand beside it.
 const SRGB_GAMMAS: RangeInclusive<u32> = 43_182..=47_727;
 
 /// White, red, green and blue of sRGB in PNG's unit.
@@ -33,12 +33,22 @@ pub(crate) fn profile(bytes: &[u8]) -> Option<Profile> {
     if file.srgb.is_some() {
         return None;
     }
-    let gamma = file.gamma?;
-    // As in Chromium, unless chromaticities stand beside it.
-    if file.chromaticities.is_none() && SRGB_GAMMAS.contains(&gamma) {
-        return None;
+    let (gamma, chromaticities) = gamma(&file)?;
+    Some(by_gamma(gamma, chromaticities.unwrap_or(SRGB_CHROMATICITIES), file.shape.is_gray()))
+}
+
+/// Returns the gamma and the chromaticities that count if nothing else names the colours. `None` if these are those that are
+/// assumed anyhow or, as in Chromium, if the chromaticities are impossible.
+pub(crate) fn gamma(file: &PngFile<'_>) -> Option<(u32, Option<[u32; 8]>)> {
+    /// Beyond these every picture is black or white.
+    const LEAST: u32 = 10;
+    const LARGEST: u32 = 10_000_000;
+    let gamma = file.gamma?.clamp(LEAST, LARGEST);
+    match file.chromaticities {
+        None if SRGB_GAMMAS.contains(&gamma) => None,
+        Some(chromaticities) if !are_possible(chromaticities) => None,
+        chromaticities => Some((gamma, chromaticities)),
     }
-    by_gamma(gamma, file.chromaticities.unwrap_or(SRGB_CHROMATICITIES), file.shape.is_gray())
 }
 
 /// Reads the embedded profile. `None` if there is none that is whole.
@@ -58,31 +68,28 @@ fn peak_nits(file: &PngFile<'_>) -> Option<f32> {
     (steps > 0).then_some(nits)
 }
 
-/// `None` if the chromaticities are impossible: then the gamma counts for nothing either, as in Chromium.
-fn by_gamma(gamma: u32, chromaticities: [u32; 8], is_gray: bool) -> Option<Profile> {
-    /// Beyond these every picture is black or white.
-    const LEAST_GAMMA: u32 = 10;
-    const LARGEST_GAMMA: u32 = 10_000_000;
-    // A gamma that is a short fraction exactly.
-    #[expect(clippy::cast_possible_truncation)]
-    let exponent = (100_000.0 / f64::from(gamma.clamp(LEAST_GAMMA, LARGEST_GAMMA))) as f32;
-    let [wx, wy, rx, ry, gx, gy, bx, by] = chromaticities.map(|n| f64::from(n) / 100_000.0);
+fn are_possible(chromaticities: [u32; 8]) -> bool {
+    let [_, wy, rx, ry, gx, gy, bx, by] = chromaticities.map(|n| f64::from(n) / 100_000.0);
     // A y of zero is no colour, and three on one line make no others. ProPhoto's blue has the least y there is.
     let area = (gx - rx) * (by - ry) - (bx - rx) * (gy - ry);
-    if [wy, ry, gy, by].iter().any(|&y| y <= 0.0)
-        || chromaticities.iter().any(|&n| n > 100_000)
-        || area.abs() < 0.001
-    {
-        return None;
-    }
+    [wy, ry, gy, by].iter().all(|&y| y > 0.0)
+        && chromaticities.iter().all(|&n| n <= 100_000)
+        && area.abs() >= 0.001
+}
+
+fn by_gamma(gamma: u32, chromaticities: [u32; 8], is_gray: bool) -> Profile {
+    // A gamma that is a short fraction exactly.
+    #[expect(clippy::cast_possible_truncation)]
+    let exponent = (100_000.0 / f64::from(gamma)) as f32;
     if is_gray {
-        return Some(ColorProfile::new_gray_with_gamma(exponent).into());
+        return ColorProfile::new_gray_with_gamma(exponent).into();
     }
+    let [wx, wy, rx, ry, gx, gy, bx, by] = chromaticities.map(|n| f64::from(n) / 100_000.0);
     #[expect(clippy::cast_possible_truncation)]
     let at = |x: f64, y: f64| Chromaticity::new(x as f32, y as f32);
     let primaries = ColorPrimaries { red: at(rx, ry), green: at(gx, gy), blue: at(bx, by) };
     let mut profile = ColorProfile::new_srgb();
     profile.update_rgb_colorimetry(XyY { x: wx, y: wy, yb: 1.0 }, primaries);
     profile::set_curve(&mut profile, &ToneReprCurve::Parametric(vec![exponent]));
-    Some(profile.into())
+    profile.into()
 }

@@ -67,12 +67,12 @@ fn put_colors(file: &PngFile<'_>, out: &mut Vec<u8>) {
         put_chunk(out, *b"iCCP", &[PROFILE_NAME, &[0], &deflater.finish()].concat());
     } else if let Some(intent) = file.srgb {
         put_chunk(out, *b"sRGB", &[intent]);
-    } else if png_color::embedded(file).is_none()
-        && let Some(gamma) = file.gamma
+    } else if let Some((gamma, chromaticities)) = png_color::gamma(file)
+        && png_color::embedded(file).is_none()
     {
         // A profile that is whole, if not for these channels, counts for more.
         put_chunk(out, *b"gAMA", &gamma.to_be_bytes());
-        if let Some(chromaticities) = file.chromaticities {
+        if let Some(chromaticities) = chromaticities {
             put_chunk(out, *b"cHRM", chromaticities.map(u32::to_be_bytes).as_flattened());
         }
     }
