@@ -70,6 +70,10 @@ fn every_right_picture_keeps_its_pixels_its_shape_and_its_colours() {
     for name in all_files() {
         let bytes = read(&name);
         let Ok(before) = render_bytes(&bytes, &one_webp()) else { continue };
+        // Encoded anew instead.
+        if before.damage.is_some() {
+            continue;
+        }
         // Files that only strict decoders doubt are nobody's original.
         if ["garbled-scan.jpg", "text-bomb.png", "profile-bomb.png"].contains(&name.as_str()) {
             continue;
