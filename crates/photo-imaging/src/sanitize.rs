@@ -76,8 +76,8 @@ impl Probed<'_> {
         }
     }
 
-    /// Writes the same pixels into a file without metadata, orientation and colour profile excepted. An animated PNG becomes its
-    /// default picture. An animated WebP ends before the first frame that cannot be decoded. Bytes behind the end of a stream go.
+    /// Writes the same pixels into a file without metadata, orientation and colour profile excepted. An animated PNG becomes the
+    /// picture that is shown. An animated WebP ends before the first frame that cannot be decoded. Bytes behind the end of a stream go.
     /// Time is linear in the length of the input and in the number of pixels of all frames. The output is at most
     /// 128 bytes longer than the input, and 512 bytes for a PNG whose data holds more or less than its rows; a PNG's profile is
     /// compressed again, which may take more bytes than before.

@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(photo.format(), again.format());
     assert_eq!((photo.width(), photo.height()), (again.width(), again.height()));
     assert_eq!(photo.orientation(), again.orientation());
-    // An animated PNG becomes its default picture, and an animation without a header in front its first frame.
+    // An animation without a header in front its first frame.
     assert!(again.frames() <= photo.frames());
     assert_eq!(again.sanitize().expect("a whole file"), clean);
 });
