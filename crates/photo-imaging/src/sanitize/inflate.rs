@@ -236,4 +236,45 @@ mod tests {
         assert_eq!(inflated(b"\x78\x9d", 10).1, 0);
         assert_eq!(inflated(b"", 10).1, 0);
     }
+
+    #[test]
+    fn what_is_in_front_of_damage_comes_out() {
+        let data: Vec<u8> = (0..200_000_u32).map(|i| i.wrapping_mul(i).to_be_bytes()[1]).collect();
+        let length = u16::try_from(40_000).unwrap();
+        let block =
+            |bytes: &[u8]| [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes].concat();
+        let blocks: Vec<u8> = data.chunks(40_000).flat_map(block).collect();
+        // A kind of block that there is not.
+        let broken = [&HEADER[..], &blocks, &[7; 9]].concat();
+        let cut = [&HEADER[..], &blocks[..blocks.len() - 1000]].concat();
+        for (stream, expected) in [(&broken, data.len()), (&cut, data.len() - 1000)] {
+            let (end, found, _, out) = inflated(stream, u64::MAX / 2);
+            assert_eq!((end, found), (None, expected as u64));
+            assert!(out == data[..expected]);
+        }
+        // The same in parts of any length.
+        for part in [1, 7, 65_536] {
+            let found = inflate(broken.chunks(part), u64::MAX / 2, &Limits::default(), &mut |_| {}).unwrap();
+            assert_eq!(found.length, data.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_stream_is_sound_with_its_checksum() {
+        let whole = stream(b"rows");
+        let sound = |stream: &[u8]| {
+            inflate(stream.chunks(3), 100, &Limits::default(), &mut |_| {}).unwrap().is_sound()
+        };
+        assert!(sound(&whole) && sound(&[&whole[..], b"tail"].concat()));
+        let mut wrong = whole.clone();
+        *wrong.last_mut().unwrap() ^= 1;
+        assert!(!sound(&wrong) && !sound(&whole[..whole.len() - 1]));
+    }
+
+    #[test]
+    fn a_late_stream_is_not_inflated() {
+        let late = Limits::default().with_deadline(std::time::Instant::now());
+        let refused = inflate(stream(b"rows").chunks(9), 100, &late, &mut |_| {}).map(drop);
+        assert_eq!(refused.map_err(|e| e.code()), Err("PROCESSING_TIMEOUT"));
+    }
 }
