@@ -81,6 +81,9 @@ pub(crate) fn set_curve(profile: &mut ColorProfile, curve: &ToneReprCurve) {
     }
 }
 
+/// The transfer characteristics of sRGB in ITU-T H.273.
+const SRGB_CURVE: u16 = 13;
+
 impl Probed<'_> {
     /// Reads the profile that the file embeds or, of PNG, names by other chunks. `None` if there is none that can be applied.
     pub(crate) fn profile(&self) -> Option<Profile> {
@@ -94,7 +97,9 @@ impl Probed<'_> {
                     return Profile::parse(icc);
                 }
                 let colors = photo.nclx();
-                Profile::from_cicp(colors.primaries.try_into().ok()?, colors.transfer.try_into().ok()?, None)
+                // Encoders name the curve of video for pictures in sRGB. libheif and libvips show those as sRGB.
+                let transfer = if matches!(colors.transfer, 1 | 6 | 11 | 14 | 15) { SRGB_CURVE } else { colors.transfer };
+                Profile::from_cicp(colors.primaries.try_into().ok()?, transfer.try_into().ok()?, None)
             }
             // As in browsers: the format has none.
             Format::Gif => None,
