@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 import cost
+import heic
 from infra.local import cpu, settings
 from infra.local.console import Failure
 
@@ -87,13 +88,14 @@ def install_sharp() -> None:
 
 
 def make_photos() -> None:
-    stamp, value = WORK / "photos.stamp", digest(BENCH / "photos.py", REQUIREMENTS)
-    if stamped(stamp, value) and all((PHOTOS / name).exists() for name in ORDER):
+    stamp, value = WORK / "photos.stamp", digest(BENCH / "photos.py", BENCH / "heic.py", REQUIREMENTS)
+    if stamped(stamp, value) and all((PHOTOS / name).exists() for name in ORDER + heic.NAMES):
         return
     python = WORK / "venv/bin/python"
     run("installing what makes the photos", [sys.executable, "-m", "venv", WORK / "venv"], ROOT)
     run("installing what makes the photos", [python, "-m", "pip", "install", "--quiet", "-r", REQUIREMENTS], ROOT)
     run("making the photos", [python, BENCH / "photos.py", PHOTOS], ROOT)
+    run("making the HEIC photos", [python, BENCH / "heic.py", PHOTOS / ORDER[0], PHOTOS], ROOT, {"PYTHONPATH": str(ROOT)})
     stamp.write_text(value)
 
 
@@ -128,6 +130,8 @@ def main() -> None:
     if not rounds.isdecimal() or rounds == "0":
         raise Failure(f"ROUNDS={rounds}: a number from 1 on is needed")
     check_node()
+    if not os.environ.get("PHOTOS"):
+        heic.check_tools()
     WORK.mkdir(exist_ok=True)
     binary, built = build()
     install_sharp()
@@ -143,6 +147,10 @@ def main() -> None:
     done = subprocess.run([binary, "run", *arguments, *photos], cwd=ROOT, check=False)
     if done.returncode:
         raise Failure("the comparison ended early, see above")
+    if not os.environ.get("PHOTOS"):
+        say("HEIC beside vipsthumbnail and pillow-heif")
+        page = None if given else ROOT / "docs/PERFORMANCE.md"
+        heic.run([PHOTOS / name for name in heic.NAMES], int(rounds), binary, WORK / "venv/bin/python", WORK, page)
     if not given:
         say("written into docs/PERFORMANCE.md and docs/performance.svg")
         # What a million photos cost follows from these figures.

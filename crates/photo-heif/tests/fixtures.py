@@ -130,4 +130,5 @@ def main():
         print(path.name, path.stat().st_size, picture.mode, picture.size)
 
 
-main()
+if __name__ == "__main__":
+    main()
