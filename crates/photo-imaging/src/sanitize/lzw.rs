@@ -63,8 +63,11 @@ mod tests {
 
     fn coded(codes: &[(usize, u32)]) -> Vec<u8> {
         let (mut out, mut at) = (Vec::new(), 0);
-        codes.iter().for_each(|&(code, width)| out.put(code, width));
-        out.finish()
+        for &(code, width) in codes {
+            put(&mut out, at, code, width);
+            at += width as usize;
+        }
+        out
     }
 
     #[test]
