@@ -50,7 +50,7 @@ pub(super) fn decode<'p>(
             decoded = job.tolerant(default);
         }
     }
-    let (Found { raster, profile, .. }, loss) = decoded?;
+    let (Output { raster, profile, .. }, loss) = decoded?;
     Ok(Decoded { source: Source::Pixels(raster), profile, orientation: header.orientation, loss })
 }
 
@@ -79,7 +79,7 @@ struct Job<'f, 'a, 'p> {
 }
 
 /// What was made of a picture.
-struct Found<'p> {
+struct Output<'p> {
     raster: Raster,
     /// By which its pixels are still to be converted.
     profile: Option<&'p Profile>,
@@ -98,7 +98,7 @@ enum Extent {
 
 impl<'p> Job<'_, '_, 'p> {
     /// Decodes a picture as far as it goes.
-    fn tolerant(self, picture: Picture<'_>) -> Result<(Found<'p>, Option<Loss>), ImagingError> {
+    fn tolerant(self, picture: Picture<'_>) -> Result<(Output<'p>, Option<Loss>), ImagingError> {
         let shape = picture.shape;
         let loss = |rows, reason| {
             let (received, total) = (shape.pixels_in(rows), shape.pixels_in(u64::MAX));
@@ -128,7 +128,7 @@ impl<'p> Job<'_, '_, 'p> {
         Ok((found, loss))
     }
 
-    fn strict(self, picture: Picture<'_>, extent: Extent) -> Result<Found<'p>, ImagingError> {
+    fn strict(self, picture: Picture<'_>, extent: Extent) -> Result<Output<'p>, ImagingError> {
         let mut reader = self.open(picture, extent)?;
         let (color, depth) = reader.output_color_type();
         let deep = depth == BitDepth::Sixteen;
@@ -139,11 +139,11 @@ impl<'p> Job<'_, '_, 'p> {
             || (deep && self.profile.is_some());
         if !at_once {
             let (raster, rows) = self.by_rows(&mut reader, channels, deep, extent)?;
-            return Ok(Found { raster, profile: self.profile, rows });
+            return Ok(Output { raster, profile: self.profile, rows });
         }
         let (data, rows) = samples_at_once(&mut reader, picture, extent)?;
         let (raster, profile) = self.raster(picture, data, channels, deep)?;
-        Ok(Found { raster: on_canvas(raster, picture, self.file.size())?, profile, rows })
+        Ok(Output { raster: on_canvas(raster, picture, self.file.size())?, profile, rows })
     }
 
     /// Palettes and few bits become 8 bits, and what may not have arrived gets alpha.

@@ -18,7 +18,7 @@ enum Data<'a> {
     Parts(Box<dyn Iterator<Item = &'a [u8]> + 'a>),
     /// Inflated here as far as that goes, and zeros without end behind it, all in blocks that are not compressed. A decoder that
     /// meets damage in a stream keeps back some of what was in front of it.
-    Inflated(Box<Inflater<'a>>),
+    Salvage(Box<Inflater<'a>>),
 }
 
 /// A PNG of what counts alone. Text, EXIF and profiles would be kept and inflated by the decoder.
@@ -52,7 +52,7 @@ impl<'a> PixelChunks<'a> {
         open_chunk(&mut written, *b"IDAT", u32::MAX);
         written.extend_from_slice(&HEADER);
         let inflater = Inflater::new(picture.data.parts());
-        Self::from_data(written, Data::Inflated(Box::new(inflater)), limits)
+        Self::from_data(written, Data::Salvage(Box::new(inflater)), limits)
     }
 
     fn from_data(written: Vec<u8>, data: Data<'a>, limits: &Limits) -> Self {
@@ -73,7 +73,7 @@ impl<'a> PixelChunks<'a> {
                         put_chunk(&mut self.written, *b"IEND", &[]);
                     }
                 },
-                Data::Inflated(inflater) => {
+                Data::Salvage(inflater) => {
                     let mut block = vec![0; BLOCK];
                     let count = inflater.read(&mut block, &self.limits).map_err(|_| late())?;
                     // At its end come zeros.
