@@ -65,7 +65,7 @@ impl Probed<'_> {
             match photo.render_once(&options) {
                 // Each turn takes a little more than half of the pixels.
                 Err(ImagingError::TooMuchMemory { .. }) if longest_side > 1 => {
-                    longest_side = longest_side * 3 / 4
+                    longest_side = longest_side * 3 / 4;
                 }
                 Err(error) => return Err(error),
                 Ok((rendered, _)) => {
