@@ -147,7 +147,7 @@ impl<'p> Job<'_, '_, 'p> {
     }
 
     /// Palettes and few bits become 8 bits, and what may not have arrived gets alpha.
-    fn open<'d>(self, picture: Picture<'d>, extent: Extent) -> Result<Reader<PixelChunks<'d>>, ImagingError> {
+    fn open(self, picture: Picture<'_>, extent: Extent) -> Result<Reader<PixelChunks<'_>>, ImagingError> {
         let (source, transformations) = match extent {
             Extent::Whole => (PixelChunks::new(self.file, picture, self.limits), Transformations::EXPAND),
             Extent::Rows(_) => (

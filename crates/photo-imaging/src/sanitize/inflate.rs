@@ -60,7 +60,7 @@ pub(crate) struct Inflater<'a> {
     parts: Box<dyn Iterator<Item = &'a [u8]> + 'a>,
     /// What is left of a part.
     part: &'a [u8],
-    inflater: Decompress,
+    codes: Decompress,
     state: State,
 }
 
@@ -74,8 +74,8 @@ enum State {
 
 impl<'a> Inflater<'a> {
     pub(crate) fn new(parts: impl Iterator<Item = &'a [u8]> + 'a) -> Self {
-        let inflater = Decompress::new(false);
-        Self { parts: Box::new(parts), part: &[], inflater, state: State::Start }
+        let codes = Decompress::new(false);
+        Self { parts: Box::new(parts), part: &[], codes, state: State::Start }
     }
 
     /// Inflates into the window until something has come out. 0 at the end of the stream or at damage.
@@ -87,12 +87,12 @@ impl<'a> Inflater<'a> {
         while self.state == State::Codes {
             limits.check_deadline("the end of inflating")?;
             self.next_part();
-            let (read, written) = (self.inflater.total_in(), self.inflater.total_out());
+            let (read, written) = (self.codes.total_in(), self.codes.total_out());
             let input = &self.part[..self.part.len().min(WINDOW)];
-            let result = self.inflater.decompress(input, window, FlushDecompress::None);
+            let result = self.codes.decompress(input, window, FlushDecompress::None);
             let count = |number: u64| usize::try_from(number).unwrap_or(0);
-            let consumed = count(self.inflater.total_in() - read);
-            let produced = count(self.inflater.total_out() - written);
+            let consumed = count(self.codes.total_in() - read);
+            let produced = count(self.codes.total_out() - written);
             self.part = self.part.get(consumed..).unwrap_or(&[]);
             match result {
                 Ok(Status::StreamEnd) => self.state = State::End,
@@ -108,7 +108,7 @@ impl<'a> Inflater<'a> {
 
     /// Bytes of the codes if their end has been read.
     fn end(&self) -> Option<usize> {
-        usize::try_from(self.inflater.total_in()).ok().filter(|_| self.state == State::End)
+        usize::try_from(self.codes.total_in()).ok().filter(|_| self.state == State::End)
     }
 
     /// The checksum behind the codes.
@@ -211,7 +211,7 @@ mod tests {
     fn inflated(stream: &[u8], limit: u64) -> (Option<usize>, u64, u32, Vec<u8>) {
         let mut out = Vec::new();
         let found = inflate(std::iter::once(stream), limit, &Limits::default(), &mut |part| {
-            out.extend_from_slice(part)
+            out.extend_from_slice(part);
         })
         .unwrap();
         (found.end, found.length, found.checksum, out)

@@ -63,16 +63,17 @@ impl<'a> PixelChunks<'a> {
     fn refill(&mut self) -> Result<()> {
         while self.at == self.written.len() && self.part.is_empty() && !self.is_over {
             match &mut self.data {
-                Data::Parts(parts) => match parts.next() {
-                    Some(part) => self.part = part,
-                    None => {
+                Data::Parts(parts) => {
+                    if let Some(part) = parts.next() {
+                        self.part = part;
+                    } else {
                         self.is_over = true;
                         self.at = 0;
                         // Checksums are not read.
                         self.written = vec![0; 4];
                         put_chunk(&mut self.written, *b"IEND", &[]);
                     }
-                },
+                }
                 Data::Salvage(inflater) => {
                     let mut block = vec![0; BLOCK];
                     let count = inflater.read(&mut block, &self.limits).map_err(|_| late())?;

@@ -119,13 +119,14 @@ fn written(width: u32, depth: u8, colour: u8, chunks: &[([u8; 4], &[u8])], rows:
     file
 }
 
+/// Width, depth, colour type, chunks, two rows of bytes, and the samples that come out.
+type Case<'a> = (u32, u8, u8, Vec<([u8; 4], &'a [u8])>, Vec<u8>, Vec<u8>);
+
 #[test]
 fn every_depth_is_what_pillow_and_chromium_make_of_it() {
     let palette: &[u8] = &[10, 20, 30, 40, 50, 60, 70, 80, 90, 1, 2, 3];
     let plte = (*b"PLTE", palette);
     let transparent = |data: &'static [u8]| (*b"tRNS", data);
-    // Two rows of bytes, width, depth, colour type, chunks, and the samples that come out.
-    type Case<'a> = (u32, u8, u8, Vec<([u8; 4], &'a [u8])>, Vec<u8>, Vec<u8>);
     let cases: Vec<Case<'_>> = vec![
         (3, 1, 0, vec![], vec![0b1010_0000, 0b0101_1111], vec![255, 0, 255, 0, 255, 0]),
         (3, 2, 0, vec![], vec![0b0001_1000, 0b1110_0100], vec![0, 85, 170, 255, 170, 85]),

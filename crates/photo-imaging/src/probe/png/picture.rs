@@ -210,7 +210,7 @@ pub(super) fn first_frame(mut chunks: Chunks<'_>, canvas: Shape) -> Option<Pictu
         match &chunk.kind {
             b"IDAT" if is_default => continue,
             b"fcTL" => {
-                frame = Some(control(chunk.is_intact().then_some(chunk.data)?, canvas, numbers.next()?)?)
+                frame = Some(control(chunk.is_intact().then_some(chunk.data)?, canvas, numbers.next()?)?);
             }
             &FRAME_DATA => {
                 let (shape, place) = frame?;
