@@ -10,8 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::request::hex;
 
-/// Raised by a release whose variants are worth making again with the same settings, such as one that mends colours.
-const PIPELINE: u32 = 1;
+/// Raised by a release whose variants are worth making again with the same settings, such as one that corrects colours.
+/// 2: tone mapping of PQ and HLG, black of inks, gammas of PNG, palettes of GIF, edges of alpha.
+const PIPELINE: u32 = 2;
 
 /// How many hexadecimal digits of the SHA-256 a recipe has: 64 bits tell a stack's few settings apart.
 const DIGITS: usize = 16;
