@@ -14,7 +14,7 @@ const MESSAGES = {
   TOO_LARGE: "This photo is too large.",
   TOO_MANY_PIXELS: "This photo has too many pixels: scale it down.",
   TOO_MANY_FRAMES: "This animation has too many frames.",
-  UNSUPPORTED_TYPE: "Photos of this type are not taken: use JPEG, PNG, WebP or GIF.",
+  UNSUPPORTED_TYPE: "Photos of this type are not taken: convert it to JPEG.",
   NOT_AN_IMAGE: "This file is not a photo, whatever its name says.",
   TYPE_MISMATCH: "This file is another kind of photo than it says.",
   CORRUPT_IMAGE: "This photo is damaged: upload it again from its source.",
