@@ -57,7 +57,8 @@ def check_tools() -> None:
 
 
 def measured(command: list[str], given: str = "") -> tuple[float, int, str]:
-    """CPU ms and peak KiB of a process, and what it printed."""
+    """CPU ms and peak KiB of a process, and what it printed. The peak is at least that of this process, some 20 MiB, so tools that
+    take so little report their own."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     process.stdin.write(given)
     process.stdin.close()

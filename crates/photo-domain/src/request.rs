@@ -72,13 +72,13 @@ pub const MAX_FILE_NAME_CHARS: usize = 255;
 /// The longest extension that a shortened file name keeps, in characters with its dot.
 const MAX_EXTENSION_CHARS: usize = 16;
 
-/// A file's name as the user has it, without what no view of it can show.
+/// A file's name as the user has it, without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName(String);
 
 impl FileName {
     /// Takes a name from a request or a record: drops control characters, and shortens a name over [`MAX_FILE_NAME_CHARS`]
-    /// at the end of its stem. Returns none if nothing that can be seen is left.
+    /// at the end of its stem. Returns none if nothing but white space is left.
     #[must_use]
     pub fn clean(text: &str) -> Option<Self> {
         let name: String = text.chars().filter(|c| !c.is_control()).collect();

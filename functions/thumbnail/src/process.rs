@@ -181,7 +181,7 @@ impl Pipeline {
             "variants written"
         );
         if let Some(Damage { received_percent, reason }) = &rendering.damage {
-            tracing::warn!(received_percent, reason, "photo is damaged: what has arrived is shown");
+            tracing::info!(received_percent, reason, "photo is damaged: what has arrived is shown");
         }
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let mut measured = Document::new()
