@@ -49,6 +49,7 @@ pub use lossless::decode::{
 };
 use segments::Tuning;
 use thiserror::Error;
+pub use transparent::Cleaned;
 
 /// A side of a picture in the file has 14 bits.
 pub const MAX_SIDE: u32 = 16_383;

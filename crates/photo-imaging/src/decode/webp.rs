@@ -45,7 +45,7 @@ pub(crate) fn frame_bytes(frame: &Frame<'_>, limits: &Limits) -> Result<u64, Ima
     let size = (frame.width, frame.height);
     let pixels = u64::from(frame.width) * u64::from(frame.height);
     within(limits, |limits| match frame.bitstream {
-        Bitstream::Lossless { data, .. } => photo_webp::lossless_memory_bytes(data, limits),
+        Bitstream::Lossless(data) => photo_webp::lossless_memory_bytes(data, limits),
         Bitstream::Lossy { alpha, .. } => {
             let planes = photo_webp::decode_memory_bytes(frame.width, frame.height);
             let Some(alpha) = alpha else { return Ok(planes) };
@@ -64,8 +64,8 @@ pub(crate) fn frame_bytes(frame: &Frame<'_>, limits: &Limits) -> Result<u64, Ima
 fn source(frame: &Frame<'_>, limits: &Limits) -> Result<(Source, Option<Loss>), ImagingError> {
     let rows = frame.height;
     match frame.bitstream {
-        Bitstream::Lossless { data, has_alpha } => {
-            let picture = within(limits, |limits| photo_webp::decode_lossless(data, has_alpha, limits))?;
+        Bitstream::Lossless(data) => {
+            let picture = within(limits, |limits| photo_webp::decode_lossless(data, limits))?;
             let channels = if picture.has_alpha { Channels::Rgba } else { Channels::Rgb };
             let raster = raster((picture.width, picture.height), channels, picture.samples)?;
             Ok((Source::Pixels(raster), picture.loss.map(|loss| loss_of(loss, rows))))

@@ -1,6 +1,6 @@
 //! WebP: by `photo-webp`, and where libwebp does better by that.
 
-use photo_webp::Options;
+use photo_webp::{Cleaned, Options};
 use webpx::{EncoderConfig, Unstoppable, YuvPlanesRef};
 
 use super::planes::{Planes, Range};
@@ -35,12 +35,10 @@ pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, 
     let (width, height) = (raster.width(), raster.height());
     check_side(format, (width, height))?;
     if raster.channels() == Channels::Rgba {
-        if is_libwebps(u64::from(width) * u64::from(height), method) {
-            let config = tuned(u64::from(width) * u64::from(height), quality, method);
-            let encoder = webpx::Encoder::new_rgba(raster.data(), width, height).config(config);
-            return encoder.encode(Unstoppable).map_err(|e| refused(format)(e.to_string()));
-        }
         let (planes, alpha) = Planes::with_alpha(raster).map_err(refused(format))?;
+        if is_libwebps(u64::from(width) * u64::from(height), method) {
+            return by_libwebp(&planes, Some(&alpha), quality, method);
+        }
         return by_photo_webp(&planes, Some(&alpha), quality);
     }
     // Converted here: libwebp's own way goes by a copy of four bytes a pixel and is not vectorised.
@@ -51,7 +49,7 @@ pub(crate) fn webp(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, 
 /// Lossy WebP of limited-range planes with chroma of half size.
 pub(super) fn of_planes(planes: &Planes, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
     if is_libwebps(planes.width as u64 * planes.height as u64, method) {
-        return by_libwebp(planes, quality, method);
+        return by_libwebp(planes, None, quality, method);
     }
     by_photo_webp(planes, None, quality)
 }
@@ -63,13 +61,7 @@ fn is_libwebps(pixels: u64, method: u8) -> bool {
 
 fn by_photo_webp(planes: &Planes, alpha: Option<&[u8]>, quality: u8) -> Result<Vec<u8>, ImagingError> {
     let pixels = planes.width as u64 * planes.height as u64;
-    let picture = photo_webp::Planes {
-        width: side(planes.width),
-        height: side(planes.height),
-        y: &planes.y,
-        u: &planes.cb,
-        v: &planes.cr,
-    };
+    let picture = picture(planes);
     let lift = by_size(pixels, LIFTS);
     // Alpha is mostly smaller than libwebp's, so large pictures with it have no bytes to bring back.
     let lift = if alpha.is_some() { lift.max(0.0) } else { lift };
@@ -81,18 +73,33 @@ fn by_photo_webp(planes: &Planes, alpha: Option<&[u8]>, quality: u8) -> Result<V
     encoded.map_err(|e| refused(OutputFormat::WebP)(e.to_string()))
 }
 
-fn by_libwebp(planes: &Planes, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
-    let half = planes.width.div_ceil(2);
+fn picture(planes: &Planes) -> photo_webp::Planes<'_> {
     let (width, height) = (side(planes.width), side(planes.height));
+    photo_webp::Planes { width, height, y: &planes.y, u: &planes.cb, v: &planes.cr }
+}
+
+fn by_libwebp(
+    planes: &Planes,
+    alpha: Option<&[u8]>,
+    quality: u8,
+    method: u8,
+) -> Result<Vec<u8>, ImagingError> {
+    let (stride, half) = (planes.width, planes.width.div_ceil(2));
+    let picture = picture(planes);
+    let (width, height) = (picture.width, picture.height);
+    // libwebp leaves hidden chroma beside seen pixels as it is.
+    let cleaned = alpha.and_then(|alpha| Cleaned::of(&picture, alpha));
+    let picture = cleaned.as_ref().map_or(picture, |cleaned| cleaned.planes(width, height));
+    let alpha = alpha.filter(|alpha| alpha.iter().any(|&alpha| alpha != 255));
     let view = YuvPlanesRef {
-        y: &planes.y,
-        y_stride: planes.width,
-        u: &planes.cb,
+        y: picture.y,
+        y_stride: stride,
+        u: picture.u,
         u_stride: half,
-        v: &planes.cr,
+        v: picture.v,
         v_stride: half,
-        a: None,
-        a_stride: 0,
+        a: alpha,
+        a_stride: alpha.map_or(0, |_| stride),
         width,
         height,
     };

@@ -37,10 +37,6 @@ impl<'a> Cursor<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
-    pub(crate) fn u32_le(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
     pub(crate) fn u24_le(&mut self) -> Option<u32> {
         self.array().map(|[a, b, c]| u32::from_le_bytes([a, b, c, 0]))
     }

@@ -16,26 +16,14 @@ pub(crate) use chunks::Chunks;
 /// A bitstream, and the alpha beside it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bitstream<'a> {
-    Lossy {
-        frame: &'a [u8],
-        alpha: Option<&'a [u8]>,
-    },
-    /// `has_alpha` is what the header of the file says of it.
-    Lossless {
-        data: &'a [u8],
-        has_alpha: Option<bool>,
-    },
+    Lossy { frame: &'a [u8], alpha: Option<&'a [u8]> },
+    Lossless(&'a [u8]),
 }
 
 impl<'a> Bitstream<'a> {
-    /// As browsers have it: alpha is there if a chunk has it and the header does not deny it. Alpha beside a lossless bitstream is
-    /// nothing. A lossless bitstream says itself that it has alpha, and the header counts more.
-    fn new(kind: [u8; 4], data: &'a [u8], alpha: Option<&'a [u8]>, has_alpha: Option<bool>) -> Self {
-        if &kind == b"VP8L" {
-            Self::Lossless { data, has_alpha }
-        } else {
-            Self::Lossy { frame: data, alpha: alpha.filter(|_| has_alpha != Some(false)) }
-        }
+    /// Alpha beside a lossless bitstream is nothing: it has its own, whatever the header says.
+    fn new(kind: [u8; 4], data: &'a [u8], alpha: Option<&'a [u8]>) -> Self {
+        if &kind == b"VP8L" { Self::Lossless(data) } else { Self::Lossy { frame: data, alpha } }
     }
 }
 
@@ -113,11 +101,10 @@ pub(super) fn parse<'a>(
     for (kind, data) in chunks {
         match &kind {
             b"VP8X" if still.is_none() && frames == 0 => extended = extended.or(Extended::parse(data)),
-            b"VP8 " | b"VP8L" if still.is_none() => {
-                let has_alpha = extended.map(|header| header.has(flag::ALPHA));
-                // A chunk alone is nothing, if no header can announce it.
-                let alpha = alpha.filter(|_| extended.is_some());
-                let bitstream = Bitstream::new(kind, data, alpha, has_alpha);
+            b"VP8 " | b"VP8L" if still.is_none() && frames == 0 => {
+                // As browsers have it: alpha is there if it is, and said to be. A flag alone, or a chunk alone, is nothing.
+                let announced = extended.is_some_and(|header| header.has(flag::ALPHA));
+                let bitstream = Bitstream::new(kind, data, alpha.filter(|_| announced));
                 still = Some((bitstream_size(kind, data)?, bitstream));
             }
             b"ALPH" => alpha = alpha.or(Some(data)),
@@ -204,7 +191,7 @@ impl<'a> Frame<'a> {
                 b"ALPH" => alpha = alpha.or(Some(data)),
                 b"VP8 " | b"VP8L" => {
                     let (width, height) = bitstream_size(kind, data)?;
-                    let bitstream = Bitstream::new(kind, data, alpha, None);
+                    let bitstream = Bitstream::new(kind, data, alpha);
                     return Ok(Self { left, top, width, height, duration_ms, blends, disposes, bitstream });
                 }
                 _ => {}

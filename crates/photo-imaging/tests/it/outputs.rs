@@ -67,7 +67,7 @@ fn no_metadata_of_the_photo_gets_into_a_variant() {
                 OutputFormat::WebP => {
                     let chunks = webp_chunks(bytes);
                     assert!(
-                        chunks.iter().all(|c| [b"VP8 ", b"VP8X", b"ALPH"].contains(&c)),
+                        chunks.iter().all(|c| [b"VP8 ", b"VP8L", b"VP8X", b"ALPH"].contains(&c)),
                         "{name}: {chunks:?}"
                     );
                 }

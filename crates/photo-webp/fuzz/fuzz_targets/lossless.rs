@@ -16,7 +16,7 @@ fn within<T>(max_memory_bytes: u64, run: impl FnOnce(&mut DecodeLimits<'_>) -> T
 
 fuzz_target!(|bytes: &[u8]| {
     match within(MOST, |limits| lossless_memory_bytes(bytes, limits)) {
-        Ok(known) => match within(known, |limits| decode_lossless(bytes, None, limits)) {
+        Ok(known) => match within(known, |limits| decode_lossless(bytes, limits)) {
             Ok(picture) => {
                 let channels = if picture.has_alpha { 4 } else { 3 };
                 assert_eq!(
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
             Err(error) => assert!(matches!(error, DecodeError::Corrupt(_)), "{error:?}"),
         },
-        Err(error) => assert_eq!(within(MOST, |limits| decode_lossless(bytes, None, limits)), Err(error)),
+        Err(error) => assert_eq!(within(MOST, |limits| decode_lossless(bytes, limits)), Err(error)),
     }
     match within(MOST, |limits| alpha_memory_bytes(bytes, SIZE, limits)) {
         Ok(known) => match within(known, |limits| decode_alpha(bytes, SIZE, limits)) {

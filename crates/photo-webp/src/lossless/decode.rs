@@ -40,18 +40,17 @@ pub struct LosslessPicture {
     pub width: u32,
     /// In pixels.
     pub height: u32,
-    /// Whether alpha counts.
+    /// Whether the file says that it has alpha, or a pixel has some.
     pub has_alpha: bool,
-    /// RGBA if alpha counts, otherwise RGB.
+    /// RGBA if there is alpha, otherwise RGB.
     pub samples: Vec<u8>,
-    /// What is missing of it; those rows are transparent if alpha counts, otherwise gray.
+    /// What is missing of it; those rows are transparent if there is alpha, otherwise gray.
     pub loss: Option<Loss>,
 }
 
 /// Decodes the content of a `VP8L` chunk to pixels.
 ///
-/// `has_alpha` says whether alpha counts, which a file with a `VP8X` header says there. `None` asks the bitstream, whose own bit
-/// is a hint: browsers go by it in a file without that header alone.
+/// The header's bit on alpha is a hint (RFC 9649, 3.4). Alpha counts without it, as in libwebp and Chromium.
 ///
 /// A bitstream that ends too early, or is invalid among its pixels, gives the whole rows in front of that place, and
 /// [`LosslessPicture::loss`].
@@ -60,13 +59,12 @@ pub struct LosslessPicture {
 /// Damage in front of the second row. What is over a limit.
 pub fn decode_lossless(
     bitstream: &[u8],
-    has_alpha: Option<bool>,
     limits: &mut DecodeLimits<'_>,
 ) -> Result<LosslessPicture, DecodeError> {
     let header = Header::parse(bitstream)?;
     let (width, height) = (header.width, header.height);
-    let has_alpha = has_alpha.unwrap_or(header.has_alpha);
     let (mut pixels, loss) = decode(header.data, (width, height), limits, 0)?;
+    let has_alpha = header.has_alpha || pixels.iter().any(|&[_, _, _, alpha]| alpha != 255);
     pixels.resize(width as usize * height as usize, if has_alpha { [0; 4] } else { GRAY });
     let mut samples = pixels.into_flattened();
     if !has_alpha {

@@ -13,7 +13,7 @@ type Pixel = [u8; 4];
 const MAX_COLORS: usize = 256;
 /// Out of 16 pixels, how many at least are like their neighbour on the left or above. Screenshots and drawings have 13 and
 /// more; dithered photos have 4, and are smaller with loss.
-const REPEATS_OF_16: usize = 11;
+const REPEATS_OF_16: usize = 12;
 /// Up to so many pixels no picture is larger without loss.
 const FEW_PIXELS: usize = 64;
 

