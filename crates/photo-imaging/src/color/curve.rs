@@ -94,6 +94,7 @@ struct Formula {
     f: f32,
 }
 
+#[expect(clippy::many_single_char_names, reason = "the names of the standard")]
 impl Formula {
     fn new(parameters: &[f32]) -> Option<Self> {
         let [g, a, b, c, d, e, f] = match *parameters {

@@ -249,7 +249,8 @@ mod tests {
         ] {
             for (step, level) in (0_u8..).zip(expected) {
                 let found = mapped(transfer, peak_nits, f32::from(step) / 16.0);
-                assert!(found.abs_diff(level) <= 1, "{transfer} {peak_nits:?} {step}: {found}, not {level}");
+                // Chromium computes in half precision.
+                assert!(found.abs_diff(level) <= 2, "{transfer} {peak_nits:?} {step}: {found}, not {level}");
             }
         }
     }

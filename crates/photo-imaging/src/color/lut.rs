@@ -193,14 +193,14 @@ impl Encoding {
 
     fn to_xyz(self, values: [f32; 3]) -> [f32; 3] {
         const OLD: f32 = 65_535.0 / 65_280.0;
-        let [l, a, b] = match self {
+        let [lightness, red, yellow] = match self {
             Self::Xyz => return values.map(|value| value * (1.0 + 32_767.0 / 32_768.0)),
             Self::Lab => values,
             Self::OldLab => values.map(|value| value * OLD),
         };
-        let y = (l * 100.0 + 16.0) / 116.0;
-        let x = y + (a * 255.0 - 128.0) / 500.0;
-        let z = y - (b * 255.0 - 128.0) / 200.0;
+        let y = (lightness * 100.0 + 16.0) / 116.0;
+        let x = y + (red * 255.0 - 128.0) / 500.0;
+        let z = y - (yellow * 255.0 - 128.0) / 200.0;
         [D50[0] * light(x), D50[1] * light(y), D50[2] * light(z)]
     }
 }

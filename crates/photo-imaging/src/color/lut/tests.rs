@@ -160,7 +160,7 @@ fn ink_has_the_black_point_of_little_cms() {
     let curved_v2 = [[141, 148, 181], [0, 0, 0], [255, 225, 239], [184, 187, 209], [235, 235, 242]];
     let curved_v4 = [[155, 147, 180], [86, 0, 0], [255, 226, 239], [191, 186, 208], [237, 235, 242]];
     let of = |grid: u8, black: f64| nodes(4, grid, inks(black));
-    let cases: [(&str, u8, Vec<u8>, [[u8; 3]; 4], [[u8; 3]; 5]); 8] = [
+    let cases = [
         ("lut16 of version 2", 2, lut16(4, 2, &of(2, 15.0)), of_v2, v2),
         ("lut16 of version 4", 4, lut16(4, 2, &of(2, 15.0)), of_v4, v4),
         ("a grid of 5", 2, lut16(4, 5, &of(5, 15.0)), of_v2, v2),
