@@ -113,22 +113,6 @@ impl Probed<'_> {
     /// # Errors
     /// Those of [`Probed::render`].
     pub fn render_timed(&self, options: &RenderOptions) -> Result<(Rendered, StageTimes), ImagingError> {
-        let first_frame = || RenderOptions { animation: Animation::FirstFrame, ..options.clone() };
-        match self.render_once(options) {
-            // The first frame of an animation is shown when a later one is damaged.
-            Err(ImagingError::Corrupt { .. })
-                if options.animation == Animation::Keep && self.header.frames > 1 =>
-            {
-                self.render_once(&first_frame())
-            }
-            result => result,
-        }
-    }
-
-    pub(crate) fn render_once(
-        &self,
-        options: &RenderOptions,
-    ) -> Result<(Rendered, StageTimes), ImagingError> {
         let mut laps = Laps::start();
         let mut times = StageTimes::default();
         let original = Original { format: self.format(), width: self.width(), height: self.height() };
@@ -165,7 +149,12 @@ impl Probed<'_> {
         let mut rendered =
             upright.variants(original, &still_placements, &still_options, &limits, &mut times)?;
         laps.lap();
-        let moving = kept.render(self, profile.as_ref(), original, (width, height), &placements, options)?;
+        let moving = kept.render(self, profile.as_ref(), original, (width, height), &placements, options);
+        if matches!(moving, Err(ImagingError::Corrupt { .. })) {
+            // A later frame is damaged: the photo is its first frame.
+            return self.render_timed(&RenderOptions { animation: Animation::FirstFrame, ..options.clone() });
+        }
+        let moving = moving?;
         times.animation = laps.lap();
         let mut all: Vec<_> = still.into_iter().zip(rendered.variants).collect();
         all.extend(kept.variants.into_iter().zip(moving));

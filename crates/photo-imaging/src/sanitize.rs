@@ -62,7 +62,7 @@ impl Probed<'_> {
                 threads: 1,
                 ..options.clone()
             };
-            match photo.render_once(&options) {
+            match photo.render_timed(&options) {
                 // Each turn takes a little more than half of the pixels.
                 Err(ImagingError::TooMuchMemory { .. }) if longest_side > 1 => {
                     longest_side = longest_side * 3 / 4;

@@ -78,11 +78,11 @@ fn put(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Result<(), ImagingError
     put_chunk(out, kind, data).ok_or_else(damaged)
 }
 
-/// The part of a stream that its decoder reads. A later frame that takes more memory than the renderer may have is not decoded
-/// there either, and stays whole.
+/// Returns the part of a stream that its decoder reads. A later frame that takes more memory than the renderer may have is not
+/// decoded there either: the animation ends before it.
 fn up_to(data: &[u8], length: Result<usize, ImagingError>) -> Result<&[u8], ImagingError> {
     match length {
-        Err(ImagingError::TooMuchMemory { .. }) => Ok(data),
+        Err(ImagingError::TooMuchMemory { .. }) => Err(damaged()),
         length => data.get(..length?).ok_or_else(damaged),
     }
 }
