@@ -6,13 +6,14 @@ use crate::walk::Scan;
 /// What a file lacks of its picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
-    /// Rows of pixels that were decoded from the file's own bytes, rounded, and less than `total`. Where a row has arrived in part, or without
-    /// its colour, a share of it counts: luma twice as much as each of the chroma components; in progressive files, DC
-    /// as much as the first scans of all AC coefficients together. Bits that refine coefficients do not count.
+    /// Thousandths of rows of pixels that were decoded from the file's own bytes, rounded, and less than `total`. Where a
+    /// row has arrived in part, or without its colour, a share of it counts: luma twice as much as each of the chroma
+    /// components; in progressive files, DC as much as the first scans of all AC coefficients together. Bits that refine
+    /// coefficients do not count.
     pub received: u64,
-    /// Height of the picture in px.
+    /// 1,000 times the height of the picture in px.
     pub total: u64,
-    /// What was wrong first.
+    /// The first fault in the file.
     pub reason: &'static str,
 }
 
@@ -20,9 +21,9 @@ pub struct Loss {
 pub(crate) struct Received {
     /// For each component and coefficient, the part of its blocks that has come in a first scan.
     shares: Vec<[f64; 64]>,
-    /// Whether bits came that mean nothing.
+    /// Whether a scan has invalid codes.
     is_garbled: bool,
-    /// What was wrong first, also where it costs no pixel.
+    /// The first fault in the file, also if it costs no pixel.
     pub(crate) fault: Option<&'static str>,
 }
 
@@ -63,25 +64,27 @@ impl Received {
         if share >= 1.0 && !self.is_garbled {
             return None;
         }
-        let total = u64::from(frame.height);
-        // Between 0 and the height.
+        // Whole rows would make every loss of a picture one pixel high a loss of all of it.
+        let total = 1000 * frame.height;
+        // Between 0 and the total.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let rows = (share * f64::from(frame.height)).round() as u64;
+        let received = (share * f64::from(total)).round() as u64;
         let reason = self.fault.unwrap_or("a scan is missing");
-        Some(Loss { received: rows.min(total - 1), total, reason })
+        let total = u64::from(total);
+        Some(Loss { received: received.min(total - 1), total, reason })
     }
 }
 
 /// What became of a scan.
 pub(crate) struct Outcome {
-    /// Of `total` units, those that were not decoded.
+    /// Of `total` MCUs, those that were not decoded. In a scan of one component, an MCU is a block.
     pub(crate) missing: u64,
     pub(crate) total: u64,
-    /// What was wrong first.
+    /// The first fault in the scan.
     pub(crate) fault: Option<&'static str>,
-    /// Whether it was a code that means nothing, and not only the end of the data.
+    /// Whether the scan has invalid codes. Data that end too early have none.
     pub(crate) is_garbled: bool,
-    /// Whether the data end with a whole row of units, and the next marker follows at once.
+    /// Whether the data end with a whole row of MCUs, and the next marker follows at once.
     pub(crate) has_clean_end: bool,
     /// The place up to which the data have been read.
     pub(crate) at: usize,

@@ -8,9 +8,9 @@ use crate::support::{data_start, decode_at, decoded_at, encoded, markers, painte
 const KINDS: [&str; 5] =
     ["progressive.jpg", "subsampling-422.jpg", "restart-markers.jpg", "grayscale.jpg", "cmyk.jpg"];
 
-/// Rows that were received, of the height.
+/// Thousandths of rows that were received, of the whole height.
 fn received(decoded: &Decoded) -> u64 {
-    decoded.loss.map_or(decoded.picture.height.into(), |loss| {
+    decoded.loss.map_or(1000 * u64::from(decoded.picture.height), |loss| {
         assert!(loss.received < loss.total, "{loss:?}");
         loss.received
     })
@@ -28,7 +28,7 @@ fn a_file_cut_off_anywhere_claims_no_more_than_came() {
                 assert!(length <= start, "{name} cut at {length}");
                 continue;
             };
-            let rows = received(&decoded);
+            let rows = received(&decoded) / 1000;
             assert!(rows >= before, "{name} cut at {length}: {rows} rows after {before}");
             before = rows;
             if name != "progressive.jpg" {
@@ -70,7 +70,7 @@ fn a_cut_file_that_is_closed_or_filled_is_as_damaged() {
             }
             // Of a long run of zeros, the first may be data.
             let filled = decoded_at(&[cut, &vec![0; bytes.len() - length]].concat(), 8).unwrap();
-            assert!(received(&filled) <= received(&expected) + 16, "{name}: {:?}", filled.loss);
+            assert!(received(&filled) <= received(&expected) + 16_000, "{name}: {:?}", filled.loss);
         }
     }
 }
@@ -82,11 +82,32 @@ fn missing_mcus_are_gray() {
     for eighths in [1, 3, 8] {
         let cut = decoded_at(&bytes[..bytes.len() / 2], eighths).unwrap();
         let loss = cut.loss.unwrap();
-        assert_eq!(loss.total, u64::from(whole.height));
-        let first_missing = (loss.received as usize + 8) * usize::from(eighths) / 8;
+        assert_eq!(loss.total, 1000 * u64::from(whole.height));
+        let first_missing = (loss.received as usize / 1000 + 8) * usize::from(eighths) / 8;
         for plane in &cut.picture.planes {
             let below = &plane.samples[(first_missing + 1) * plane.width..];
             assert!(!below.is_empty() && below.iter().all(|&sample| sample == 128), "{eighths}/8");
+        }
+    }
+}
+
+#[test]
+fn a_loss_of_a_low_picture_is_a_share_of_it() {
+    for height in [1, 2, 3, 8] {
+        // Ten restart intervals of ten blocks.
+        let pixels = vec![90; 800 * usize::from(height)];
+        let bytes = encoded((800, height), jpeg_encoder::ColorType::Luma, &pixels, |encoder| {
+            encoder.set_restart_interval(10);
+        });
+        let restarts = markers(&bytes);
+        for (intervals, &end) in (1..10).zip(&restarts) {
+            let loss = decoded_at(&bytes[..end], 8).unwrap().loss.unwrap();
+            let expected = (intervals * loss.total / 10, 1000 * u64::from(height));
+            assert_eq!(
+                (loss.received, loss.total),
+                expected,
+                "{intervals} of 10 intervals, {height} px high"
+            );
         }
     }
 }
@@ -139,8 +160,7 @@ fn scans_of_a_progressive_file_count_by_what_they_bring() {
         let missing_first = scans[count..].iter().any(|&at| is_first(at));
         assert_eq!(decoded.loss.is_some(), missing_first, "{count} scans: {:?}", decoded.loss);
         if count == 1 {
-            let half = u64::from(whole.height) / 2;
-            assert!(before.abs_diff(half) <= 1, "DC is half of a picture: {before}");
+            assert_eq!(before, 500 * u64::from(whole.height), "DC is half of a picture: {before}");
         }
         let far = decoded.picture.planes[0].samples.iter().zip(&whole.planes[0].samples);
         let mean =
@@ -173,9 +193,9 @@ fn a_component_without_a_scan_is_gray_and_missing() {
     let luma = decoded_at(&bytes[..scans[1]], 8).unwrap();
     assert_eq!(luma.picture.planes[0], whole.planes[0]);
     assert!(luma.picture.planes[1].samples.iter().all(|&sample| sample == 128));
-    assert_eq!(luma.loss.map(|loss| (loss.received, loss.total)), Some((24, 48)));
+    assert_eq!(luma.loss.map(|loss| (loss.received, loss.total)), Some((24_000, 48_000)));
     let no_cr = decoded_at(&bytes[..scans[2]], 8).unwrap();
-    assert_eq!(no_cr.loss.map(|loss| (loss.received, loss.total)), Some((36, 48)));
+    assert_eq!(no_cr.loss.map(|loss| (loss.received, loss.total)), Some((36_000, 48_000)));
 }
 
 #[test]
