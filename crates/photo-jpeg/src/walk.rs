@@ -64,22 +64,19 @@ pub(crate) enum Part<'a> {
 pub(crate) struct Walk<'a, 'f> {
     markers: Markers<'a>,
     frame: &'f Frame,
-    /// For each component and coefficient, the bits that are still missing; [`UNSEEN`] before the first scan.
-    missing_bits: Vec<[u8; 64]>,
+    /// For each component: a bit for each coefficient that has all its bits, along the zigzag.
+    complete: Vec<u64>,
     has_scan: bool,
 }
 
-const UNSEEN: u8 = 255;
-
 impl<'a, 'f> Walk<'a, 'f> {
     pub(crate) fn new(markers: Markers<'a>, frame: &'f Frame) -> Self {
-        let missing_bits = vec![[UNSEEN; 64]; frame.components.len()];
-        Self { markers, frame, missing_bits, has_scan: false }
+        Self { markers, frame, complete: vec![0; frame.components.len()], has_scan: false }
     }
 
     /// The next part; `None` at the end of the picture.
     pub(crate) fn next(&mut self) -> Result<Option<Part<'a>>, Error> {
-        if self.missing_bits.as_flattened().iter().all(|&bits| bits == 0) {
+        if self.complete.iter().all(|&coefficients| coefficients == u64::MAX) {
             return Ok(None);
         }
         let segment = self.markers.next()?;
@@ -105,13 +102,23 @@ impl<'a, 'f> Walk<'a, 'f> {
     /// libjpeg-turbo decodes scans in any order, and so do browsers.
     fn note(&mut self, scan: &Scan) {
         let (first, last) = scan.spectral_selection;
-        let (range, low) = if self.frame.progressive {
-            (usize::from(first)..=usize::from(last), scan.successive_approximation.1)
+        let (coefficients, missing_bits) = if self.frame.progressive {
+            (coefficient_mask(first.into(), last.into()), scan.successive_approximation.1)
         } else {
-            (0..=63, 0)
+            (u64::MAX, 0)
         };
         for selected in &scan.components {
-            self.missing_bits[selected.index][range.clone()].fill(low);
+            let complete = &mut self.complete[selected.index];
+            if missing_bits == 0 {
+                *complete |= coefficients;
+            } else {
+                *complete &= !coefficients;
+            }
         }
     }
+}
+
+/// Returns a bit for each coefficient of a spectral selection, along the zigzag: `first` ≤ `last` < 64.
+pub(crate) fn coefficient_mask(first: usize, last: usize) -> u64 {
+    (u64::MAX >> (63 - last)) & (u64::MAX << first)
 }

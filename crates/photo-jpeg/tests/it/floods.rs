@@ -42,6 +42,24 @@ fn picture(progressive: bool, before: &[u8], behind: &[u8]) -> Vec<u8> {
     file
 }
 
+/// A progressive CMYK picture of one MCU that lacks the last coefficient of the last component alone, and what is behind it.
+fn almost_whole(behind: &[u8]) -> Vec<u8> {
+    let mut file = vec![0xff, 0xd8];
+    file.extend(segment(0xdb, &[&[0][..], &[1; 64]].concat()));
+    let components = [1, 2, 3, 4].map(|id| [id, 0x11, 0]);
+    file.extend(segment(0xc2, &[&[8, 0, 8, 0, 8, 4][..], components.as_flattened()].concat()));
+    file.extend(segment(0xc4, &[huffman(0x00, 0), huffman(0x10, 0)].concat()));
+    file.extend(segment(0xda, &[4, 1, 0, 2, 0, 3, 0, 4, 0, 0, 0, 0]));
+    file.push(0);
+    for (id, last) in [(1, 63), (2, 63), (3, 63), (4, 62)] {
+        file.extend(segment(0xda, &[1, id, 0, 1, last, 0]));
+        file.push(0);
+    }
+    file.extend(behind);
+    file.extend([0xff, 0xd9]);
+    file
+}
+
 /// The answer, and the time that this thread was on a CPU for it.
 fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
     let nanoseconds = || -> u64 {
@@ -113,6 +131,23 @@ fn floods_behind_a_scan_cost_little() {
             assert!(decoded.picture == whole.picture && decoded.loss.is_some() == progressive, "{name}");
             assert!(spent < MOST, "{name}: {spent:?}");
         }
+    }
+}
+
+#[test]
+fn floods_behind_an_incomplete_scan_cost_little() {
+    let loss = decode(&almost_whole(b""), Scale::LEAST).unwrap().loss;
+    assert_eq!(
+        loss.map(|loss| (loss.received, loss.total)),
+        Some((7984, 8000)),
+        "1 of 63 × 2 × 4 is missing"
+    );
+    for (name, flood) in floods() {
+        let bytes = almost_whole(&flood);
+        let (jpeg, parsed) = timed(|| Jpeg::parse(&bytes).unwrap());
+        let (decoded, spent) = timed(|| jpeg.decode(Scales::same(Scale::LEAST), &mut || false).unwrap());
+        assert_eq!(decoded.loss.map(|loss| loss.received), Some(7984), "{name}");
+        assert!(parsed < MOST / 2 && spent < MOST / 2, "{name}: parsed in {parsed:?}, decoded in {spent:?}");
     }
 }
 
