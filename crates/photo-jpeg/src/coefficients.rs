@@ -8,12 +8,12 @@ pub(crate) const NOWHERE: u8 = 255;
 
 /// The coefficients that the scale needs, and of all others only whether they are zero, which later scans have to know.
 pub(crate) struct Coefficients {
-    /// Blocks in a row, and rows, with those that fill up units.
-    pub(crate) across: usize,
-    pub(crate) down: usize,
+    /// Blocks in a row and in a column, with those that pad MCUs.
+    pub(crate) horizontal_blocks: usize,
+    pub(crate) vertical_blocks: usize,
     pub(crate) block_width: usize,
     pub(crate) block_height: usize,
-    /// Coefficients kept of each block: `block_width` × `block_height`, waves across first.
+    /// Coefficients kept of each block: `block_width` × `block_height`, column by column.
     pub(crate) kept: usize,
     pub(crate) values: Vec<i16>,
     /// For each block: a bit for each coefficient that is not zero, along the zigzag.
@@ -27,9 +27,9 @@ pub(crate) struct Coefficients {
 }
 
 impl Coefficients {
-    pub(crate) fn new((across, down): (u32, u32), layout: &Layout) -> Self {
+    pub(crate) fn new((horizontal, vertical): (u32, u32), layout: &Layout) -> Self {
         let (block_width, block_height) = (layout.block_width, layout.block_height);
-        let blocks = across as usize * down as usize;
+        let blocks = horizontal as usize * vertical as usize;
         let mut places = [NOWHERE; 64];
         let mut wanted = 0;
         for (k, (place, &at)) in places.iter_mut().zip(&ZIGZAG).enumerate() {
@@ -41,8 +41,8 @@ impl Coefficients {
         }
         let kept = block_width * block_height;
         Self {
-            across: across as usize,
-            down: down as usize,
+            horizontal_blocks: horizontal as usize,
+            vertical_blocks: vertical as usize,
             block_width,
             block_height,
             kept,
@@ -55,8 +55,8 @@ impl Coefficients {
     }
 
     /// What [`Coefficients::new`] allocates.
-    pub(crate) fn bytes((across, down): (u32, u32), layout: &Layout) -> u64 {
+    pub(crate) fn bytes((horizontal, vertical): (u32, u32), layout: &Layout) -> u64 {
         let each = 2 * layout.block_width * layout.block_height + 8;
-        u64::from(across) * u64::from(down) * each as u64
+        u64::from(horizontal) * u64::from(vertical) * each as u64
     }
 }

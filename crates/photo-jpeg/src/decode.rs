@@ -179,9 +179,9 @@ pub(crate) fn memory_bytes(frame: &Frame, color: Color, scales: Scales) -> u64 {
     let of = |index: usize| {
         let layout = frame.layout(index, color, scales);
         let component = &frame.components[index];
-        let (across, _) = frame.padded_blocks(component);
+        let (horizontal, _) = frame.padded_blocks(component);
         let plane = layout.width as u64 * layout.height as u64;
-        let stride = across as usize * layout.block_width + WRITTEN;
+        let stride = horizontal as usize * layout.block_width + WRITTEN;
         let strip = (stride * component.v as usize * layout.block_height) as u64;
         let kept =
             if frame.progressive { Coefficients::bytes(frame.padded_blocks(component), &layout) } else { 0 };

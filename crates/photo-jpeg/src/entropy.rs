@@ -48,7 +48,7 @@ pub(crate) struct EntropyReader<'a, 's> {
 }
 
 impl<'a, 's> EntropyReader<'a, 's> {
-    /// For a scan of `mcus` across and down whose data begin at `at`.
+    /// For a scan of `mcus`, in a row and in a column, whose data begin at `at`.
     pub(crate) fn new(
         data: &'a [u8],
         at: usize,
@@ -123,7 +123,8 @@ impl<'a, 's> EntropyReader<'a, 's> {
         }
     }
 
-    /// For an MCU whose codes mean nothing. What follows cannot be told apart from damage, up to the next restart marker.
+    /// After an MCU with invalid codes. All data up to the next restart marker are lost, because nothing says where the
+    /// next code begins.
     #[cold]
     #[inline(never)]
     pub(crate) fn fail(&mut self, error: Error) {
@@ -186,7 +187,7 @@ impl<'a, 's> EntropyReader<'a, 's> {
         self.restarts_left = self.restarts_left.saturating_sub(1);
         self.is_lost = found.is_none();
         if let Some(mut at) = found {
-            // Written twice, it is one.
+            // Two equal restart markers in a row count as one.
             while self.data.get(at + 2..at + 4) == Some(&self.data[at..at + 2]) {
                 at += 2;
             }

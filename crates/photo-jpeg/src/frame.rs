@@ -13,7 +13,7 @@ pub enum Color {
     YCbCr,
     /// Stored as they are.
     Rgb,
-    /// Four inks. Adobe's programs store 255 for no ink, see [`crate::Jpeg::adobe`].
+    /// Four inks. Adobe's programs store 255 for no ink, see [`crate::Jpeg::adobe_transform`].
     Cmyk,
     /// Cyan, magenta and yellow as if they were light, as luma and chroma; black as it is.
     Ycck,
@@ -30,7 +30,7 @@ impl Color {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Component {
     pub(crate) id: u8,
-    /// Samples across and down in a unit of the picture.
+    /// Horizontal and vertical sampling factor: blocks of an MCU, side by side and one below the other.
     pub(crate) h: u32,
     pub(crate) v: u32,
     /// Number of its quantisation table.
@@ -46,9 +46,9 @@ pub(crate) struct Frame {
     pub(crate) components: Vec<Component>,
     pub(crate) h_max: u32,
     pub(crate) v_max: u32,
-    /// Units that an interleaved scan has across and down.
-    pub(crate) mcus_across: u32,
-    pub(crate) mcus_down: u32,
+    /// MCUs of an interleaved scan, in a row and in a column.
+    pub(crate) horizontal_mcus: u32,
+    pub(crate) vertical_mcus: u32,
 }
 
 impl Frame {
@@ -94,8 +94,8 @@ impl Frame {
             components,
             h_max,
             v_max,
-            mcus_across: width.div_ceil(8 * h_max),
-            mcus_down: height.div_ceil(8 * v_max),
+            horizontal_mcus: width.div_ceil(8 * h_max),
+            vertical_mcus: height.div_ceil(8 * v_max),
         })
     }
 
@@ -113,7 +113,7 @@ impl Frame {
         }
     }
 
-    /// Blocks of a component across and down, without those that only fill up units.
+    /// Blocks of a component, in a row and in a column, without those that only pad MCUs.
     pub(crate) fn blocks(&self, component: &Component) -> (u32, u32) {
         (
             (self.width * component.h).div_ceil(8 * self.h_max),
@@ -121,9 +121,9 @@ impl Frame {
         )
     }
 
-    /// The same with those that fill up units.
+    /// The same with those that pad MCUs.
     pub(crate) fn padded_blocks(&self, component: &Component) -> (u32, u32) {
-        (self.mcus_across * component.h, self.mcus_down * component.v)
+        (self.horizontal_mcus * component.h, self.vertical_mcus * component.v)
     }
 
     /// How a component is decoded when the picture is decoded at these scales.
@@ -145,14 +145,14 @@ impl Frame {
         let (width, height) = (x.div_ceil(x_of) as usize, y.div_ceil(y_of) as usize);
         // Far below 2⁵³.
         #[expect(clippy::cast_precision_loss)]
-        let (across, down) = (x as f64 / x_of as f64, y as f64 / y_of as f64);
+        let (exact_width, exact_height) = (x as f64 / x_of as f64, y as f64 / y_of as f64);
         Layout {
             block_width: block_width as usize,
             block_height: block_height as usize,
             width,
             height,
-            across,
-            down,
+            exact_width,
+            exact_height,
         }
     }
 }
@@ -167,6 +167,6 @@ pub(crate) struct Layout {
     pub(crate) width: usize,
     pub(crate) height: usize,
     /// The same, not rounded up.
-    pub(crate) across: f64,
-    pub(crate) down: f64,
+    pub(crate) exact_width: f64,
+    pub(crate) exact_height: f64,
 }

@@ -41,8 +41,8 @@ impl Plane {
         Self {
             width: layout.width,
             height: layout.height,
-            exact_width: layout.across,
-            exact_height: layout.down,
+            exact_width: layout.exact_width,
+            exact_height: layout.exact_height,
             samples: vec![0; layout.width * layout.height],
         }
     }

@@ -10,7 +10,7 @@ use crate::idct::transform;
 use crate::loss::Outcome;
 use crate::picture::{Plane, Strip};
 use crate::tables::{NO_TABLE, Quantisation, factors};
-use crate::walk::{Scan, Selected};
+use crate::walk::{Scan, Selected, coefficient_mask};
 
 /// Decodes a scan whose data begin at `at`, as far as they have come.
 pub(crate) fn scan(
@@ -37,7 +37,7 @@ pub(crate) fn scan(
     let frame = decoder.frame;
     let mcus = match scan.components[..] {
         [only] => frame.blocks(&frame.components[only.index]),
-        _ => (frame.mcus_across, frame.mcus_down),
+        _ => (frame.horizontal_mcus, frame.vertical_mcus),
     };
     let interval = decoder.tables.restart_interval;
     let mut reader = EntropyReader::new(decoder.bytes, at, interval, mcus, decoder.sink.take());
@@ -65,17 +65,17 @@ fn dc(
     selected: &[Selected],
     reader: &mut EntropyReader<'_, '_>,
     (is_refinement, shift): (bool, u32),
-    (across, down): (u32, u32),
+    (horizontal, vertical): (u32, u32),
     should_stop: &mut dyn FnMut() -> bool,
 ) -> Result<(), Error> {
     let frame = decoder.frame;
     let is_alone = selected.len() == 1;
     let mut dc_predictors = [0_i32; 4];
-    for mcu_y in 0..down {
-        if !reader.begin_row(u64::from(down - mcu_y) * u64::from(across), should_stop)? {
+    for mcu_y in 0..vertical {
+        if !reader.begin_row(u64::from(vertical - mcu_y) * u64::from(horizontal), should_stop)? {
             break;
         }
-        for mcu_x in 0..across as usize {
+        for mcu_x in 0..horizontal as usize {
             match reader.next_mcu() {
                 Mcu::Next => {}
                 Mcu::First => dc_predictors = [0; 4],
@@ -86,7 +86,7 @@ fn dc(
                 let (h, v) = if is_alone { (1, 1) } else { (component.h as usize, component.v as usize) };
                 let coefficients = &mut decoder.coefficients[index];
                 for (y, x) in (0..v).flat_map(|y| (0..h).map(move |x| (y, x))) {
-                    let block = (mcu_y as usize * v + y) * coefficients.across + mcu_x * h + x;
+                    let block = (mcu_y as usize * v + y) * coefficients.horizontal_blocks + mcu_x * h + x;
                     let value = &mut coefficients.values[block * coefficients.kept];
                     reader.bits = reader.bits.refill();
                     if is_refinement {
@@ -114,6 +114,16 @@ fn dc(
     Ok(())
 }
 
+/// A Huffman code of an AC scan, with the bits that belong to it.
+enum Code {
+    /// A run of zeros, and the coefficient behind them, which is not zero.
+    Coefficient { run: u32, value: i32 },
+    /// Sixteen zeros (ZRL).
+    SixteenZeros,
+    /// Blocks that have no more codes, this one included.
+    EobRun(u32),
+}
+
 /// A band of AC coefficients.
 struct Band<'a> {
     table: &'a Table,
@@ -129,18 +139,18 @@ impl Band<'_> {
         &self,
         reader: &mut EntropyReader<'_, '_>,
         coefficients: &mut Coefficients,
-        (across, down): (u32, u32),
+        (horizontal, vertical): (u32, u32),
         should_stop: &mut dyn FnMut() -> bool,
     ) -> Result<(), Error> {
         let mut eob_run = 0_u32;
         let places = coefficients.places;
         let kept = coefficients.kept;
-        for y in 0..down {
-            if !reader.begin_row(u64::from(down - y) * u64::from(across), should_stop)? {
+        for y in 0..vertical {
+            if !reader.begin_row(u64::from(vertical - y) * u64::from(horizontal), should_stop)? {
                 break;
             }
-            let row = y as usize * coefficients.across;
-            for block in row..row + across as usize {
+            let row = y as usize * coefficients.horizontal_blocks;
+            for block in row..row + horizontal as usize {
                 match reader.next_mcu() {
                     Mcu::Next => {}
                     Mcu::First => eob_run = 0,
@@ -162,6 +172,24 @@ impl Band<'_> {
         Ok(())
     }
 
+    /// Reads a code.
+    #[inline(always)]
+    fn code(&self, bits: &mut Bits<'_>) -> Result<Code, Error> {
+        *bits = bits.refill();
+        let entry = self.table.codes[bits.peek::<LOOK>()];
+        if entry & HAS_VALUE != 0 {
+            bits.skip(entry & 63);
+            return Ok(Code::Coefficient { run: entry >> 8 & 15, value: entry.cast_signed() >> 16 });
+        }
+        let (length, symbol) = self.table.code(entry, bits)?;
+        bits.skip(length);
+        Ok(match (symbol >> 4, symbol & 15) {
+            (15, 0) => Code::SixteenZeros,
+            (run, 0) => Code::EobRun((1 << run) + if run == 0 { 0 } else { bits.take(run.into()) }),
+            (run, size) => Code::Coefficient { run: run.into(), value: bits.take_signed(size.into()) },
+        })
+    }
+
     /// A block, and how many blocks behind it have nothing in the band.
     #[inline(always)]
     fn first_block(
@@ -176,32 +204,23 @@ impl Band<'_> {
         let mut k = self.first;
         let mut answer = Ok(0);
         while k <= self.last {
-            bits = bits.refill();
-            let entry = self.table.codes[bits.peek::<LOOK>()];
-            let value = if entry & HAS_VALUE != 0 {
-                bits.skip(entry & 63);
-                k += (entry >> 8 & 15) as usize;
-                entry.cast_signed() >> 16
-            } else {
-                let (length, symbol) = match self.table.code(entry, &bits) {
-                    Ok(code) => code,
-                    Err(error) => {
-                        answer = Err(error);
-                        break;
-                    }
-                };
-                bits.skip(length);
-                let (run, size) = (symbol >> 4, symbol & 15);
-                if size == 0 {
-                    if run < 15 {
-                        answer = Ok(eob_run_of(&mut bits, run) - 1);
-                        break;
-                    }
+            let value = match self.code(&mut bits) {
+                Ok(Code::Coefficient { run, value }) => {
+                    k += run as usize;
+                    value
+                }
+                Ok(Code::SixteenZeros) => {
                     k += 16;
                     continue;
                 }
-                k += usize::from(run);
-                bits.take_signed(size.into())
+                Ok(Code::EobRun(run)) => {
+                    answer = Ok(run - 1);
+                    break;
+                }
+                Err(error) => {
+                    answer = Err(error);
+                    break;
+                }
             };
             if k > self.last {
                 answer = Err(TOO_MANY);
@@ -228,18 +247,18 @@ impl Band<'_> {
         &self,
         reader: &mut EntropyReader<'_, '_>,
         coefficients: &mut Coefficients,
-        (across, down): (u32, u32),
+        (horizontal, vertical): (u32, u32),
         should_stop: &mut dyn FnMut() -> bool,
     ) -> Result<(), Error> {
         let mut eob_run = 0_u32;
         let (places, wanted, kept) = (coefficients.places, coefficients.wanted, coefficients.kept);
-        let within = (u64::MAX >> (63 - self.last)) & (u64::MAX << self.first);
-        for y in 0..down {
-            if !reader.begin_row(u64::from(down - y) * u64::from(across), should_stop)? {
+        let within = coefficient_mask(self.first, self.last);
+        for y in 0..vertical {
+            if !reader.begin_row(u64::from(vertical - y) * u64::from(horizontal), should_stop)? {
                 break;
             }
-            let row = y as usize * coefficients.across;
-            for block in row..row + across as usize {
+            let row = y as usize * coefficients.horizontal_blocks;
+            for block in row..row + horizontal as usize {
                 match reader.next_mcu() {
                     Mcu::Next => {}
                     Mcu::First => eob_run = 0,
@@ -285,27 +304,16 @@ impl Band<'_> {
         let mut bits = *reader;
         let mut answer = Ok(());
         while eob_run == 0 && rest != 0 {
-            bits = bits.refill();
-            let entry = self.table.codes[bits.peek::<LOOK>()];
-            let (run, value) = if entry & HAS_VALUE != 0 {
-                bits.skip(entry & 63);
-                ((entry >> 8 & 15), entry.cast_signed() >> 16)
-            } else {
-                let (length, symbol) = match self.table.code(entry, &bits) {
-                    Ok(code) => code,
-                    Err(error) => {
-                        answer = Err(error);
-                        break;
-                    }
-                };
-                bits.skip(length);
-                match (symbol >> 4, symbol & 15) {
-                    (15, 0) => (15, 0),
-                    (run, 0) => {
-                        eob_run = eob_run_of(&mut bits, run);
-                        break;
-                    }
-                    (run, size) => (u32::from(run), bits.take_signed(size.into())),
+            let (run, value) = match self.code(&mut bits) {
+                Ok(Code::Coefficient { run, value }) => (run, value),
+                Ok(Code::SixteenZeros) => (15, 0),
+                Ok(Code::EobRun(run)) => {
+                    eob_run = run;
+                    break;
+                }
+                Err(error) => {
+                    answer = Err(error);
+                    break;
                 }
             };
             if !(-1..=1).contains(&value) {
@@ -343,13 +351,6 @@ impl Band<'_> {
 }
 
 const TOO_MANY: Error = Error::Corrupt("a block has too many coefficients");
-
-/// How many blocks, this one included, have nothing more in the band.
-#[inline(always)]
-fn eob_run_of(bits: &mut Bits<'_>, run: u8) -> u32 {
-    let low = if run == 0 { 0 } else { bits.take(run.into()) };
-    (1 << run) + low
-}
 
 /// Reads a bit for each of these coefficients, which are not zero, and applies it to those that are kept.
 #[inline(always)]
@@ -420,14 +421,14 @@ impl Coefficients {
             }
         }
         let inverse = transform(width, height);
-        let mut strip = Strip::new(self.across * width, height);
+        let mut strip = Strip::new(self.horizontal_blocks * width, height);
         let mut block = [0.0; 64];
-        for y in 0..self.down {
+        for y in 0..self.vertical_blocks {
             if should_stop() {
                 return Err(Error::Stopped);
             }
-            for x in 0..self.across {
-                let index = y * self.across + x;
+            for x in 0..self.horizontal_blocks {
+                let index = y * self.horizontal_blocks + x;
                 let values = &self.values[index * self.kept..(index + 1) * self.kept];
                 let (out, stride) = strip.at(x * width, 0);
                 let nonzero = self.nonzero[index] & self.wanted;

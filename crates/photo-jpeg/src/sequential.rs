@@ -14,7 +14,7 @@ use crate::walk::Scan;
 /// A component of the scan.
 struct Part<'a> {
     index: usize,
-    /// Blocks across and down in an MCU.
+    /// Blocks of an MCU, side by side and one below the other.
     h: usize,
     v: usize,
     decoding: Decoding<'a>,
@@ -44,10 +44,10 @@ pub(crate) fn scan(
 ) -> Result<Outcome, Error> {
     let frame = decoder.frame;
     let is_alone = scan.components.len() == 1;
-    let (mcus_across, mcus_down) = match scan.components[..] {
+    let (horizontal_mcus, vertical_mcus) = match scan.components[..] {
         // Alone, a component has no MCUs but its own blocks, and none to fill up with.
         [only] => frame.blocks(&frame.components[only.index]),
-        _ => (frame.mcus_across, frame.mcus_down),
+        _ => (frame.horizontal_mcus, frame.vertical_mcus),
     };
     let skipping = decoder.layouts.iter().any(|l| l.block_width < 8 || l.block_height < 8);
     for selected in &scan.components {
@@ -77,16 +77,16 @@ pub(crate) fn scan(
             width,
             height,
             transform: transform(width, height),
-            strip: Strip::new(mcus_across as usize * h * width, v * height),
+            strip: Strip::new(horizontal_mcus as usize * h * width, v * height),
         });
     }
 
-    let mcus = (mcus_across, mcus_down);
+    let mcus = (horizontal_mcus, vertical_mcus);
     let interval = decoder.tables.restart_interval;
     let mut reader = EntropyReader::new(decoder.bytes, at, interval, mcus, decoder.sink.take());
     let mut block = [0.0; 64];
-    for mcu_y in 0..mcus_down {
-        let undone = u64::from(mcus_down - mcu_y) * u64::from(mcus_across);
+    for mcu_y in 0..vertical_mcus {
+        let undone = u64::from(vertical_mcus - mcu_y) * u64::from(horizontal_mcus);
         let has_more = reader.begin_row(undone, should_stop)?;
         if !has_more {
             for part in &parts {
@@ -94,7 +94,7 @@ pub(crate) fn scan(
             }
             break;
         }
-        for mcu_x in 0..mcus_across as usize {
+        for mcu_x in 0..horizontal_mcus as usize {
             match reader.next_mcu() {
                 Mcu::Next => {}
                 Mcu::First => {

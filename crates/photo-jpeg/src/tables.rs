@@ -64,7 +64,7 @@ pub(crate) struct Tables<'a> {
     pub(crate) quantisation: [Option<Quantisation>; 4],
     dc: [Option<Huffman<'a>>; 4],
     ac: [Option<Huffman<'a>>; 4],
-    /// Units between restart markers, 0 for none.
+    /// MCUs between restart markers, 0 for none.
     pub(crate) restart_interval: u32,
 }
 
