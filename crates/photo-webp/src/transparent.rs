@@ -157,14 +157,14 @@ impl Square {
             rows.into_iter()
                 .any(|row| alpha[row * width + 2 * x..row * width + right].iter().any(|&alpha| alpha != 0))
         };
-        let places = || (self.top..self.bottom).flat_map(|y| (self.left..self.right).map(move |x| (x, y)));
+        let samples = || (self.top..self.bottom).flat_map(|y| (self.left..self.right).map(move |x| (x, y)));
         for plane in planes {
-            let (sum, count) = places()
+            let (sum, count) = samples()
                 .filter(|&(x, y)| seen(x, y))
                 .fold((0, 0), |(sum, count), (x, y)| (sum + usize::from(plane[y * half + x]), count + 1));
             // Some pixel of the square is seen, so one of these is.
             let mean = u8::try_from((sum + count / 2) / count.max(1)).unwrap_or(u8::MAX);
-            places().filter(|&(x, y)| !seen(x, y)).for_each(|(x, y)| plane[y * half + x] = mean);
+            samples().filter(|&(x, y)| !seen(x, y)).for_each(|(x, y)| plane[y * half + x] = mean);
         }
     }
 

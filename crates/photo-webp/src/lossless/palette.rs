@@ -39,15 +39,15 @@ impl Indexed {
         for pixel in pixels {
             // The colour of what nobody sees is not kept.
             let pixel = if pixel[3] == 0 { [0; 4] } else { pixel };
-            let place = match last {
-                Some((color, place)) if color == pixel => place,
+            let index = match last {
+                Some((color, index)) if color == pixel => index,
                 _ => found.place(pixel)?,
             };
-            last = Some((pixel, place));
+            last = Some((pixel, index));
             if plane.is_empty() {
                 plane.reserve_exact(count);
             }
-            plane.push(place);
+            plane.push(index);
         }
         if !repeats(&plane, width) {
             return None;
@@ -57,8 +57,8 @@ impl Indexed {
         colors.sort_unstable_by_key(|&[red, green, blue, alpha]| [alpha, green, red, blue]);
         let mut names = [0; MAX_COLORS];
         for (color, name) in found.colors.iter().zip(&mut names) {
-            let place = colors.iter().position(|other| other == color).unwrap_or(0);
-            *name = u8::try_from(place).unwrap_or(u8::MAX);
+            let sorted = colors.iter().position(|other| other == color).unwrap_or(0);
+            *name = u8::try_from(sorted).unwrap_or(u8::MAX);
         }
         Some(Self { width, colors, plane, names })
     }
@@ -105,7 +105,9 @@ impl Indexed {
         // Green has symbols of lengths as well. The order of the file is green, red, blue, alpha.
         let codes = [(1, GREEN), (0, 256), (2, 256), (3, 256)].map(|(channel, symbols)| {
             let mut counts = vec![0_u32; symbols];
-            differences.iter().for_each(|difference| counts[usize::from(difference[channel])] += 1);
+            for difference in &differences {
+                counts[usize::from(difference[channel])] += 1;
+            }
             (channel, PrefixCode::write(writer, &counts))
         });
         // No distances.

@@ -107,8 +107,11 @@ fn a_stream_cut_off_gives_the_rows_before_its_end() {
                     picture.samples[..received] == whole.samples[..received],
                     "{kind}, {length}: other pixels"
                 );
-                let fill = if whole.has_alpha { 0 } else { 128 };
-                assert!(picture.samples[received..].iter().all(|&sample| sample == fill), "{kind}, {length}");
+                let missing = if whole.has_alpha { 0 } else { 128 };
+                assert!(
+                    picture.samples[received..].iter().all(|&sample| sample == missing),
+                    "{kind}, {length}"
+                );
             }
             assert!(last > 35 || bitstream.len() < 80, "{kind}, {method}: {last} rows of the longest");
         }

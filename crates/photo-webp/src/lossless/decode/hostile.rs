@@ -163,7 +163,7 @@ fn libwebp_sees_the_same_picture() {
         let riff = |data: &[u8]| [&u32::try_from(data.len()).unwrap().to_le_bytes(), data].concat();
         let body = [b"WEBPVP8L", &riff(&data)[..], &[0][..data.len() % 2]].concat();
         let file = [b"RIFF", &riff(&body)[..]].concat();
-        let (expected, ..) = webpx::decode_rgb(&file).unwrap();
+        let (expected, ..) = webpx::decode_rgba(&file).unwrap();
         let limits = &mut DecodeLimits { max_memory_bytes: 1 << 30, should_stop: &mut || false };
         assert!(decode_lossless(&data, limits).unwrap().samples == expected, "{groups} groups");
     }
