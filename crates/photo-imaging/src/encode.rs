@@ -15,7 +15,7 @@ use crate::planar::Planar;
 use crate::raster::{Channels, Raster};
 use avif::avif;
 use planes::{Planes, PlanesRef, Range};
-pub(crate) use webp::webp;
+pub(crate) use webp::{LOSSLESS_PIXELS, webp};
 
 /// A variant of pixels. For JPEG they must be opaque, see [`flatten`].
 pub(crate) fn pixels(

@@ -105,14 +105,6 @@ impl Limits {
         if self.deadline_has_passed() { Err(ImagingError::DeadlinePassed { step }) } else { Ok(()) }
     }
 
-    /// Why a decoder stopped that was given no more bytes after the deadline.
-    pub(crate) fn late_or(&self, error: ImagingError) -> ImagingError {
-        if self.deadline_has_passed() {
-            return ImagingError::DeadlinePassed { step: "the end of decoding" };
-        }
-        error
-    }
-
     pub(crate) fn deadline_has_passed(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }

@@ -4,6 +4,7 @@
 //! largest variant, and for each variant its pixels and what its encoder needs. The figures of the encoders are those of pictures that are
 //! all noise.
 
+use crate::encode::LOSSLESS_PIXELS;
 use crate::format::OutputFormat;
 use crate::options::{RenderOptions, VariantSpec};
 use crate::plan::Placement;
@@ -68,22 +69,25 @@ impl Work<'_> {
         let pixels: u64 = variants().map(prepared).sum();
         let files: u64 = self.placements.iter().map(|placement| area(placement.canvas) * FILE).sum();
         let mut encoders: Vec<u64> =
-            variants().map(|(spec, placement)| area(placement.canvas) * self.encoder(spec)).collect();
+            variants().map(|(spec, placement)| self.encoder(spec, area(placement.canvas))).collect();
         encoders.sort_unstable_by(|a, b| b.cmp(a));
         let encoding: u64 = encoders.iter().take(self.threads).sum();
         converting.max(self.upright() + pixels + files + encoding)
     }
 
-    /// Bytes a pixel that an encoder takes beside its input and its file.
-    fn encoder(&self, spec: &VariantSpec) -> u64 {
-        match spec.format() {
-            // Planes, and four bytes for each coefficient.
-            OutputFormat::Jpeg if spec.quality() < 90 => 8,
-            OutputFormat::Jpeg => 15,
-            OutputFormat::WebP if self.options.webp_method > 3 => 16,
-            OutputFormat::WebP => 8 + if self.has_alpha { 4 } else { 0 },
-            OutputFormat::Avif => 64,
-        }
+    /// Bytes that an encoder takes beside its input and its file.
+    fn encoder(&self, spec: &VariantSpec, pixels: u64) -> u64 {
+        pixels
+            * match spec.format() {
+                // Planes, and four bytes for each coefficient.
+                OutputFormat::Jpeg if spec.quality() < 90 => 8,
+                OutputFormat::Jpeg => 15,
+                // Indices, their costs and runs, of a picture by a palette.
+                OutputFormat::WebP if pixels <= LOSSLESS_PIXELS => 24,
+                OutputFormat::WebP if self.options.webp_method > 3 => 16,
+                OutputFormat::WebP => 8 + if self.has_alpha { 4 } else { 0 },
+                OutputFormat::Avif => 64,
+            }
     }
 }
 

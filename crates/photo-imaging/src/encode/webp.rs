@@ -15,6 +15,9 @@ const LIBWEBP_METHOD: u8 = 4;
 /// 160 x 160.
 const SMALL_PIXELS: u64 = 25_600;
 const LARGE_PIXELS: u64 = 500_000;
+/// Largest picture that is tried without loss, in pixels: a screenshot of 1920 × 1200 px. It bounds what the attempt takes, which is
+/// 24 bytes a pixel and some 15 ms a megapixel.
+pub(crate) const LOSSLESS_PIXELS: u64 = 2_500_000;
 /// Steps of quality that small, middle and large pictures get more than is asked for: see docs/adr/033-quality-by-size.md.
 const LIFTS: [f32; 3] = [3.5, 0.75, -0.1];
 
@@ -23,8 +26,12 @@ const LIFTS: [f32; 3] = [3.5, 0.75, -0.1];
 pub(super) fn still(raster: &Raster, quality: u8, method: u8) -> Result<Vec<u8>, ImagingError> {
     let size = (raster.width(), raster.height());
     check_side(OutputFormat::WebP, size)?;
-    let lossless = photo_webp::encode_palette(raster.data(), raster.channels().count(), size)
-        .map_err(|e| refused(OutputFormat::WebP)(e.to_string()))?;
+    let lossless = if u64::from(size.0) * u64::from(size.1) > LOSSLESS_PIXELS {
+        None
+    } else {
+        photo_webp::encode_palette(raster.data(), raster.channels().count(), size)
+            .map_err(|e| refused(OutputFormat::WebP)(e.to_string()))?
+    };
     let lossy = webp(raster, quality, method)?;
     Ok(lossless.filter(|lossless| lossless.len() <= lossy.len()).unwrap_or(lossy))
 }
