@@ -98,7 +98,11 @@ impl Probed<'_> {
                 }
                 let colors = photo.nclx();
                 // Encoders name the curve of video for pictures in sRGB. libheif and libvips show those as sRGB.
-                let transfer = if matches!(colors.transfer, 1 | 6 | 11 | 14 | 15) { SRGB_CURVE } else { colors.transfer };
+                let transfer = if matches!(colors.transfer, 1 | 6 | 11 | 14 | 15) {
+                    SRGB_CURVE
+                } else {
+                    colors.transfer
+                };
                 Profile::from_cicp(colors.primaries.try_into().ok()?, transfer.try_into().ok()?, None)
             }
             // As in browsers: the format has none.

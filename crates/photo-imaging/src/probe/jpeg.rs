@@ -19,7 +19,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Header, Jpeg<'_>), ImagingError> {
         width: jpeg.width(),
         height: jpeg.height(),
         frames: 1,
-        orientation: jpeg.exif().and_then(|exif| exif.get(6..)).map_or(Orientation::NoTransforms, orientation_of),
+        orientation: jpeg
+            .exif()
+            .and_then(|exif| exif.get(6..))
+            .map_or(Orientation::NoTransforms, orientation_of),
         has_icc: jpeg.has_icc_profile(),
         // What no variant can be made without; rendering holds what its variants need against the same limit.
         decoder_bytes: jpeg.memory_bytes(Scales::same(Scale::LEAST)),

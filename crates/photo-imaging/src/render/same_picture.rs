@@ -14,7 +14,8 @@ const BACKGROUND: [u8; 3] = [30, 200, 90];
 fn jpeg(width: u16, height: u16, sampling: Option<SamplingFactor>) -> Vec<u8> {
     // 375 x 250 px.
     let photo = photo_jpeg::Jpeg::parse(include_bytes!("../../testdata/photo-6mp.jpg")).unwrap();
-    let small = photo.decode(photo_jpeg::Scales::same(photo_jpeg::Scale::LEAST), &mut || false).unwrap().picture;
+    let small =
+        photo.decode(photo_jpeg::Scales::same(photo_jpeg::Scale::LEAST), &mut || false).unwrap().picture;
     let pixels = image::RgbImage::from_raw(small.width, small.height, small.into_pixels()).unwrap();
     let part = image::DynamicImage::from(pixels).crop_imm(60, 50, width.into(), height.into());
     assert_eq!((part.width(), part.height()), (width.into(), height.into()));

@@ -37,10 +37,9 @@ pub(super) fn write(
     let mut scans = Scans::new(photo.is_progressive(), out);
     let mut is_valid = true;
     photo
-        .coded_parts(
-            &mut |part| is_valid = is_valid && scans.put(part).is_some(),
-            &mut || limits.deadline_has_passed(),
-        )
+        .coded_parts(&mut |part| is_valid = is_valid && scans.put(part).is_some(), &mut || {
+            limits.deadline_has_passed()
+        })
         .map_err(refused)?;
     if !is_valid {
         return Err(ImagingError::corrupt(Format::Jpeg, "a segment is too short"));
