@@ -7,7 +7,7 @@ pub(crate) const MAX_BOXES: usize = 4_000;
 
 /// A box without its header.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Boxed<'a> {
+pub(crate) struct BmffBox<'a> {
     pub(crate) kind: [u8; 4],
     pub(crate) body: &'a [u8],
 }
@@ -26,12 +26,12 @@ impl<'a> Boxes<'a> {
         Self { reader: Reader::new(bytes), count: 0, is_file: true }
     }
 
-    /// Boxes of a box.
+    /// Boxes of a box. Zeros or a damaged box behind them end the list: the only error is [`Error::LimitExceeded`].
     pub(crate) fn inside(bytes: &'a [u8]) -> Self {
         Self { reader: Reader::new(bytes), count: 0, is_file: false }
     }
 
-    fn read(&mut self) -> Result<Boxed<'a>, Error> {
+    fn read(&mut self) -> Result<BmffBox<'a>, Error> {
         self.count += 1;
         if self.count > MAX_BOXES {
             return Err(Error::LimitExceeded("boxes"));
@@ -54,12 +54,12 @@ impl<'a> Boxes<'a> {
             _ if self.is_file && &kind != b"meta" => left,
             _ => return Err(Error::Corrupt("a box is longer than its container")),
         };
-        Ok(Boxed { kind, body: self.reader.take(body)? })
+        Ok(BmffBox { kind, body: self.reader.take(body)? })
     }
 }
 
 impl<'a> Iterator for Boxes<'a> {
-    type Item = Result<Boxed<'a>, Error>;
+    type Item = Result<BmffBox<'a>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.reader.rest.is_empty() {
@@ -68,6 +68,9 @@ impl<'a> Iterator for Boxes<'a> {
         let found = self.read();
         if found.is_err() {
             self.reader.rest = &[];
+        }
+        if !self.is_file && matches!(found, Err(Error::Corrupt(_))) {
+            return None;
         }
         Some(found)
     }

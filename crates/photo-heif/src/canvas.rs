@@ -88,8 +88,9 @@ impl Canvas {
         }
     }
 
-    /// Reduces a decoded tile to its place. `at` is its left upper pixel on the canvas, a multiple of the boxes.
-    pub(crate) fn place(&mut self, frame: &Frame, format: &Format, at: (u32, u32)) {
+    /// Reduces the first `rows` rows of a decoded tile to their place. `at` is the tile's left upper pixel on the canvas, a multiple
+    /// of the boxes.
+    pub(crate) fn place(&mut self, frame: &Frame, format: &Format, at: (u32, u32), rows: u32) {
         let subsampling = format.subsampling.unwrap_or((1, 1));
         let all = self.planes.iter_mut().zip(&self.boxes).enumerate();
         for (i, (plane, &(box_x, box_y))) in all {
@@ -104,7 +105,7 @@ impl Canvas {
                 x: window_x as usize,
                 y: window_y as usize,
                 width: left(self.size.0, at.0, format.size.0, sub_x),
-                height: left(self.size.1, at.1, format.size.1, sub_y),
+                height: left(self.size.1, at.1, rows, sub_y),
             };
             let shift = self.bits - frame.bit_depth[usize::from(i > 0)];
             let (x, y) = ((at.0 / sub_x) as usize / box_x, (at.1 / sub_y) as usize / box_y);

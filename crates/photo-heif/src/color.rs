@@ -1,7 +1,6 @@
 //! Colour information (ISO/IEC 14496-12, 12.1.5) and the matrices of ITU-T H.273.
 
 use crate::Error;
-use crate::boxes::Reader;
 
 /// Code points of ITU-T H.273.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,25 +23,25 @@ pub(crate) struct Colors<'a> {
 }
 
 impl<'a> Colors<'a> {
-    /// Reads a `colr` property. Of two of a kind the first counts.
-    pub(crate) fn read(&mut self, body: &'a [u8]) -> Result<(), Error> {
-        let mut reader = Reader::new(body);
-        match &reader.array()? {
-            b"nclx" if self.nclx.is_none() => {
-                let [primaries, transfer, matrix] = [reader.u16()?, reader.u16()?, reader.u16()?];
-                let full_range = reader.u8()? & 0x80 != 0;
-                self.nclx = Some(Nclx { primaries, transfer, matrix, full_range });
-            }
-            b"prof" | b"rICC" if self.icc.is_none() => self.icc = Some(reader.rest),
+    /// Reads a `colr` property. Of two of a kind the first counts, and one that ends early counts for nothing.
+    pub(crate) fn read(&mut self, body: &'a [u8]) {
+        match body.split_first_chunk() {
+            Some((b"nclx", numbers)) => self.nclx = self.nclx.or(nclx(numbers)),
+            Some((b"prof" | b"rICC", profile)) => self.icc = self.icc.or(Some(profile)),
             _ => {}
         }
-        Ok(())
     }
 
     /// What `self` leaves open, `other` decides.
     pub(crate) fn or(self, other: Self) -> Self {
         Self { icc: self.icc.or(other.icc), nclx: self.nclx.or(other.nclx) }
     }
+}
+
+fn nclx(numbers: &[u8]) -> Option<Nclx> {
+    let &[a, b, c, d, e, f, range, ..] = numbers else { return None };
+    let [primaries, transfer, matrix] = [[a, b], [c, d], [e, f]].map(u16::from_be_bytes);
+    Some(Nclx { primaries, transfer, matrix, full_range: range & 0x80 != 0 })
 }
 
 /// How samples become red, green and blue.

@@ -1,12 +1,12 @@
-//! One coded picture: parameter sets, slices, and the limits that the HEVC decoder has not (ITU-T H.265).
+//! Parameter sets of a coded picture, and the limits that the HEVC decoder has not (ITU-T H.265).
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+mod slices;
 
+pub(crate) use slices::DecodedPicture;
+
+use heifer_hevc_dec::bitreader::BitReader;
 use heifer_hevc_dec::nal::{NalUnit, NalUnitType};
-use heifer_hevc_dec::params::{ParameterSets, Pps, Sps};
-use heifer_hevc_dec::recon::{Frame, Reconstructor};
-use heifer_hevc_dec::slice::SliceHeader;
-use heifer_hevc_dec::syntax::{CodingUnit, Picture, SaoParams, Sink, TransformBlock, decode_slice_segment};
+use heifer_hevc_dec::params::{ParameterSets, Sps};
 
 use crate::Error;
 use crate::boxes::Reader;
@@ -18,11 +18,8 @@ const MAX_CONFIGURATION_BYTES: usize = 16 << 10;
 /// Samples that a side may be longer than the conformance window: coded sides are whole coding blocks.
 const MAX_PADDING: u32 = 64;
 
-/// Columns and rows of HEVC tiles. Level 6.2 has at most 20 and 22 (A.4.2).
-const MAX_TILES_A_SIDE: u32 = 64;
-
-/// Coding units between two calls of `should_stop`. One has at least 64 luma samples.
-const UNITS_A_CHECK: u32 = 64;
+/// Luma samples of a side. Level 6.2 has at most 16,888 (A.4.1), and the decoder multiplies two of them as `u32`.
+const MAX_SIDE: u32 = u16::MAX as u32;
 
 /// What the sequence parameter set says of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +39,9 @@ impl Format {
     fn of(sps: &Sps) -> Result<Self, Error> {
         let coded = (sps.pic_width_in_luma_samples, sps.pic_height_in_luma_samples);
         let size = sps.output_size();
+        if size.0 == 0 || size.1 == 0 {
+            return Err(Error::Corrupt("an empty conformance window"));
+        }
         if coded.0 - size.0 >= MAX_PADDING || coded.1 - size.1 >= MAX_PADDING {
             return Err(Error::Corrupt("a coded picture much larger than its window"));
         }
@@ -76,24 +76,96 @@ impl Format {
         self.size == other.size && self.subsampling == other.subsampling && self.depth == other.depth
     }
 
+    /// Pixels and samples of a picture at most: the padding of one tile may differ from that of another.
+    fn samples(&self) -> (u64, u64) {
+        let pixels = u64::from(self.size.0 + MAX_PADDING) * u64::from(self.size.1 + MAX_PADDING);
+        let chroma = self.subsampling.map_or(0, |(x, y)| 2 * pixels / u64::from(x * y));
+        (pixels, pixels + chroma)
+    }
+
+    /// Memory in bytes of the decoded samples, of 16 bits each.
+    pub(crate) fn frame_bytes(&self) -> u64 {
+        2 * self.samples().1
+    }
+
     /// Memory in bytes that decoding a picture takes at most.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        // The padding of this picture may differ from that of another one of the same grid.
-        let pixels = u64::from(self.size.0 + MAX_PADDING) * u64::from(self.size.1 + MAX_PADDING);
-        let samples = match self.subsampling {
-            Some((x, y)) => pixels + 2 * pixels / u64::from(x * y),
-            None => pixels,
-        };
-        // Samples of 16 bits, a copy of the largest plane for SAO, 13 bytes for 16 pixels, and 112 for a block of 256.
-        2 * samples + 2 * pixels + pixels * 13 / 16 + pixels * 112 / 256 + (64 << 10)
+        let pixels = self.samples().0;
+        // A copy of the largest plane for SAO, 13 bytes for 16 pixels, and 112 for a block of 256.
+        self.frame_bytes() + 2 * pixels + pixels * 13 / 16 + pixels * 112 / 256 + (64 << 10)
     }
+}
+
+/// Formats of the pictures that a configuration is for, by the number of their picture parameter set.
+pub(crate) struct Formats {
+    of_sets: Vec<(u32, Format)>,
+    length_bytes: usize,
+}
+
+impl Formats {
+    /// The format, if all pictures have the same.
+    pub(crate) fn single(&self) -> Option<Format> {
+        let (&(_, first), others) = self.of_sets.split_first()?;
+        others.iter().all(|&(_, format)| format == first).then_some(first)
+    }
+
+    /// The format of a picture, by the parameter sets that its first slice names.
+    pub(crate) fn of(&self, data: &[u8]) -> Result<Format, Error> {
+        let mut units = Units { reader: Reader::new(data), length_bytes: self.length_bytes };
+        let slice = units.find(|unit| is_slice(unit.bytes));
+        let set = slice.and_then(|slice| {
+            let (&[first, _], rest) = slice.bytes.split_first_chunk()?;
+            let is_irap = matches!(NalUnitType::from_raw(first >> 1 & 0x3f), NalUnitType::IrapSlice(_));
+            let mut reader = BitReader::new(rest);
+            // first_slice_segment_in_pic_flag and no_output_of_prior_pics_flag.
+            reader.skip(if is_irap { 2 } else { 1 }).ok()?;
+            reader.ue().ok()
+        });
+        let named = self.of_sets.iter().find(|(number, _)| Some(*number) == set);
+        // A picture without a slice is damaged, which its decoding finds.
+        named.or(self.of_sets.first()).map(|&(_, format)| format).ok_or(NO_SETS)
+    }
+}
+
+const NO_SETS: Error = Error::Corrupt("missing parameter sets");
+
+/// NAL units behind their lengths.
+struct Units<'a> {
+    reader: Reader<'a>,
+    length_bytes: usize,
+}
+
+/// A NAL unit of an item.
+struct Unit<'a> {
+    bytes: &'a [u8],
+    /// Whether the data ends before the unit does.
+    is_cut_off: bool,
+}
+
+impl<'a> Iterator for Units<'a> {
+    type Item = Unit<'a>;
+
+    fn next(&mut self) -> Option<Unit<'a>> {
+        let length = self.reader.take(self.length_bytes).ok()?;
+        let length = length.iter().fold(0, |n, &byte| n << 8 | usize::from(byte));
+        let left = self.reader.rest.len();
+        let bytes = self.reader.take(length.min(left)).ok()?;
+        Some(Unit { bytes, is_cut_off: length > left })
+    }
+}
+
+/// Whether a NAL unit is a slice of the picture itself. Metadata, filler and parameter sets are not: those of an `hvc1` item are in
+/// its configuration.
+fn is_slice(unit: &[u8]) -> bool {
+    let Some(&[first, second]) = unit.first_chunk() else { return false };
+    let layer = (first & 1) << 5 | second >> 3;
+    NalUnitType::from_raw(first >> 1 & 0x3f).is_slice() && layer == 0
 }
 
 /// Parameter sets of a coded picture, by its `hvcC` property (ISO/IEC 14496-15, 8.3.3).
 pub(crate) struct Configuration {
     sets: ParameterSets,
     length_bytes: usize,
-    pub(crate) format: Format,
 }
 
 impl Configuration {
@@ -121,94 +193,34 @@ impl Configuration {
                 let invalid = Error::Corrupt("invalid parameter set");
                 sets.add(unit).map_err(|error| refusal(&error, invalid))?;
             }
+            // All of them: which one counts is said by each slice.
+            let is_large =
+                |sps: &Sps| sps.pic_width_in_luma_samples.max(sps.pic_height_in_luma_samples) > MAX_SIDE;
+            if sets.sps.iter().flatten().any(is_large) {
+                return Err(Error::Corrupt("a coded picture that is too large"));
+            }
         }
-        let sps = sets.sps.iter().flatten().next().ok_or(Error::Corrupt("missing sequence parameter set"))?;
-        let format = Format::of(sps)?;
-        Ok(Self { sets, length_bytes, format })
+        Ok(Self { sets, length_bytes })
     }
 
-    /// Decodes a picture from its item data: NAL units behind their lengths.
+    /// Formats of the pictures that can name these parameter sets.
     ///
     /// # Errors
-    /// Damage of this picture alone is [`Error::Corrupt`], or `Unsupported` for tools that are not decoded.
-    pub(crate) fn decode(&self, data: &[u8], should_stop: &mut dyn FnMut() -> bool) -> Result<Frame, Error> {
-        let mut state: Option<(u8, Picture<'_>, Reconstructor<'_>)> = None;
-        let mut previous: Option<SliceHeader> = None;
-        let mut reader = Reader::new(data);
-        while !reader.rest.is_empty() {
-            let length =
-                reader.take(self.length_bytes)?.iter().fold(0, |n, &byte| n << 8 | usize::from(byte));
-            let bytes = reader.take(length)?;
-            // Metadata, filler and parameter sets: those of an `hvc1` item are in its configuration.
-            let Some(&[first, second]) = bytes.first_chunk() else { continue };
-            let layer = (first & 1) << 5 | second >> 3;
-            if !NalUnitType::from_raw(first >> 1 & 0x3f).is_slice() || layer != 0 {
-                continue;
-            }
-            if should_stop() {
-                return Err(Error::Stopped);
-            }
-            let unit = NalUnit::parse(bytes).map_err(|_| Error::Corrupt("invalid NAL unit header"))?;
-            let is_first = unit.rbsp.first().is_some_and(|byte| byte & 0x80 != 0);
-            if is_first && state.is_some() {
-                break;
-            }
-            let header = SliceHeader::parse(&unit.rbsp, &unit.header, &self.sets, previous.as_ref())
-                .map_err(|error| refusal(&error, Error::Corrupt("invalid slice header")))?;
-            let id = header.slice_pic_parameter_set_id;
-            let damaged = Error::Corrupt("damaged slice");
-            let qp = header.slice_qp_y(&self.sets).map_err(|_| damaged)?;
-            let (pps, sps) = self.sets.get(id.into()).map_err(|_| damaged)?;
-            if state.is_none() {
-                self.check(pps, sps)?;
-            }
-            let (active, picture, recon) =
-                state.get_or_insert_with(|| (id, Picture::new(sps, pps), Reconstructor::new(sps, pps)));
-            // Each slice starts where the one before it ends: no block is decoded twice.
-            let address = usize::try_from(header.slice_segment_address).unwrap_or(usize::MAX);
-            let place = picture.layout.rs_to_ts.get(address);
-            if *active != id || place != Some(&picture.decoded_ctbs) {
-                return Err(Error::Corrupt("a slice at the wrong place"));
-            }
-            recon.start_slice(&header);
-            let payload = unit.rbsp.get(header.header_size..).ok_or(damaged)?;
-            let mut sink = Guard { recon, should_stop, units: 0 };
-            // What is half done when it unwinds is dropped.
-            let slice = AssertUnwindSafe(|| decode_slice_segment(picture, &header, qp, payload, &mut sink));
-            match catch_unwind(slice) {
-                Ok(decoded) => decoded.map_err(|error| refusal(&error, damaged))?,
-                Err(payload) if payload.is::<Stop>() => return Err(Error::Stopped),
-                Err(payload) => resume_unwind(payload),
-            };
-            if let Some(error) = recon.error.take() {
-                return Err(refusal(&error, damaged));
-            }
-            if !header.dependent_slice_segment_flag {
-                previous = Some(header);
+    /// What is wrong with the first parameter sets, if no picture can be decoded by any.
+    pub(crate) fn formats(&self) -> Result<Formats, Error> {
+        let (mut of_sets, mut refused) = (Vec::new(), NO_SETS);
+        for (number, _) in (0..).zip(&self.sets.pps).filter(|(_, set)| set.is_some()) {
+            let format = self.sets.get(number as usize).map_err(|_| NO_SETS);
+            match format.and_then(|(_, sps)| Format::of(sps)) {
+                Ok(format) => of_sets.push((number, format)),
+                Err(error) if refused == NO_SETS => refused = error,
+                Err(_) => {}
             }
         }
-        let (_, picture, recon) = state.ok_or(Error::Corrupt("no slice"))?;
-        if !picture.is_complete() {
-            return Err(Error::Corrupt("missing slices"));
+        if of_sets.is_empty() {
+            return Err(refused);
         }
-        drop(picture);
-        if should_stop() {
-            return Err(Error::Stopped);
-        }
-        Ok(recon.finish(false))
-    }
-
-    /// Holds the parameter sets that a slice names against those of the header, before anything is allocated for them.
-    fn check(&self, pps: &Pps, sps: &Sps) -> Result<(), Error> {
-        if Format::of(sps)? != self.format {
-            return Err(Error::Corrupt("a slice of another format"));
-        }
-        let too_many =
-            |tiles: &heifer_hevc_dec::params::Tiles| tiles.num_columns.max(tiles.num_rows) > MAX_TILES_A_SIDE;
-        if pps.tiles.as_ref().is_some_and(too_many) {
-            return Err(Error::LimitExceeded("HEVC tiles"));
-        }
-        Ok(())
+        Ok(Formats { of_sets, length_bytes: self.length_bytes })
     }
 }
 
@@ -216,37 +228,5 @@ fn refusal(error: &heifer_hevc_dec::Error, damage: Error) -> Error {
     match error {
         heifer_hevc_dec::Error::Unimplemented(_) => Error::Unsupported("this kind of HEVC"),
         _ => damage,
-    }
-}
-
-/// Unwinds from a slice when it is time to stop: the crate's parser has no other way out. No panic hook runs.
-struct Stop;
-
-/// Hands blocks to the reconstruction, and asks whether to stop.
-struct Guard<'r, 'a> {
-    recon: &'r mut Reconstructor<'a>,
-    should_stop: &'r mut dyn FnMut() -> bool,
-    units: u32,
-}
-
-impl Sink for Guard<'_, '_> {
-    fn sao(&mut self, x: u32, y: u32, params: &SaoParams) {
-        self.recon.sao(x, y, params);
-    }
-
-    fn transform_block(&mut self, block: &TransformBlock<'_>) {
-        self.recon.transform_block(block);
-    }
-
-    fn pcm(&mut self, x: u32, y: u32, log2_size: u8, samples: [&[u16]; 3]) {
-        self.recon.pcm(x, y, log2_size, samples);
-    }
-
-    fn coding_unit(&mut self, unit: &CodingUnit) {
-        self.units += 1;
-        if self.units.is_multiple_of(UNITS_A_CHECK) && (self.should_stop)() {
-            resume_unwind(Box::new(Stop));
-        }
-        self.recon.coding_unit(unit);
     }
 }

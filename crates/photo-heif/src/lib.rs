@@ -14,11 +14,11 @@ pub use color::Nclx;
 pub use error::Error;
 pub use picture::{Channels, Picture, Rows};
 
-use boxes::{Boxed, Boxes};
+use boxes::{BmffBox, Boxes};
 use canvas::Canvas;
 use color::{Colors, Matrix};
-use hevc::Configuration;
-use image_item::{ImageItem, Properties, check_tiles, unsupported};
+use hevc::{Configuration, DecodedPicture};
+use image_item::{ImageItem, MAX_REUSE, Properties, is_alpha, unsupported};
 use meta::Meta;
 use transform::{Crop, Transform};
 
@@ -28,22 +28,16 @@ pub const MAX_FACTOR: u32 = 16;
 /// Items between the primary item and the one that is coded: `iden`, or a tone map and its base.
 const MAX_DERIVATIONS: usize = 4;
 
-/// Bytes of the coded pictures, as a multiple of the file's length: a tile may be used twice.
-const MAX_REUSE: u64 = 2;
-
 /// Brands of HEIF files (ISO/IEC 23008-12, 10, and AVIF's).
 const BRANDS: [&[u8; 4]; 13] = [
     b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"miaf", b"avif",
     b"avis", b"MiHE",
 ];
 
-/// Types of alpha.
-const ALPHA: [&[u8]; 2] = [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
-
 /// Whether the first box names a brand of HEIF, those of AVIF included.
 #[must_use]
 pub fn is_heif(bytes: &[u8]) -> bool {
-    let Some(Ok(Boxed { kind, body })) = Boxes::of_file(bytes).next() else { return false };
+    let Some(Ok(BmffBox { kind, body })) = Boxes::of_file(bytes).next() else { return false };
     // A minor version stands between the major and the compatible brands.
     let (brands, _) = body.as_chunks::<4>();
     let is_known = |brand: &[u8; 4]| BRANDS.contains(&brand);
@@ -71,7 +65,8 @@ pub fn check_primary_item(bytes: &[u8]) -> Result<(), Error> {
 pub struct Heif<'a> {
     meta: Meta<'a>,
     picture: ImageItem,
-    alpha: Option<ImageItem>,
+    /// An alpha picture that cannot be read is damage: the picture is shown opaque.
+    alpha: Result<Option<ImageItem>, Error>,
     is_premultiplied: bool,
     transform: Transform,
     colors: Colors<'a>,
@@ -101,11 +96,10 @@ impl<'a> Heif<'a> {
         let chain = derivations(&meta)?;
         let id = *chain.last().unwrap_or(&meta.primary);
         let picture = ImageItem::read(&meta, id)?;
-        check_tiles(&meta, &picture, id)?;
         let mut transform = Transform::identity(picture.width, picture.height);
         for &id in chain.iter().rev() {
             for (_, _, property) in meta.properties(id) {
-                transform.apply(property.kind, property.body)?;
+                transform.apply(property.kind, property.body);
             }
         }
         let mut colors = Colors::default();
@@ -114,23 +108,11 @@ impl<'a> Heif<'a> {
         }
         let nclx = colors.nclx.unwrap_or(picture.format.vui);
         let matrix = Matrix::of(nclx)?;
-        let alpha_id = chain.iter().find_map(|&id| alpha(&meta, id));
-        let alpha = alpha_id.map(|alpha| ImageItem::read(&meta, alpha)).transpose()?;
+        let alpha_id =
+            chain.iter().find_map(|&id| meta.sources(id, b"auxl").find(|&item| is_alpha(&meta, item)));
+        let alpha = alpha_id.map(|alpha| read_alpha(&meta, alpha, &picture)).transpose();
         let is_premultiplied =
             alpha_id.is_some_and(|alpha| chain.iter().any(|&id| meta.targets(id, *b"prem").contains(&alpha)));
-        let items = [Some(&picture), alpha.as_ref()];
-        let mut coded_bytes = 0_u64;
-        for item in items.into_iter().flatten() {
-            coded_bytes = coded_bytes.saturating_add(item.coded_bytes(&meta)?);
-            if u64::from(item.width) * u64::from(item.height)
-                > u64::from(picture.width) * u64::from(picture.height)
-            {
-                return Err(Error::Unsupported("HEIF with alpha larger than the picture"));
-            }
-        }
-        if coded_bytes > MAX_REUSE * bytes.len() as u64 {
-            return Err(Error::LimitExceeded("bytes of tiles"));
-        }
         Ok(Self { meta, picture, alpha, is_premultiplied, transform, colors, nclx, matrix })
     }
 
@@ -170,10 +152,15 @@ impl<'a> Heif<'a> {
         self.nclx
     }
 
-    /// Whether there is an alpha picture.
+    /// Whether there is an alpha picture that can be decoded.
     #[must_use]
     pub fn has_alpha(&self) -> bool {
-        self.alpha.is_some()
+        matches!(self.alpha, Ok(Some(_)))
+    }
+
+    /// The picture, and its alpha if there is any.
+    fn items(&self) -> impl Iterator<Item = &ImageItem> {
+        std::iter::once(&self.picture).chain(self.alpha.iter().flatten())
     }
 
     /// Whether samples have more than 8 bits.
@@ -194,8 +181,7 @@ impl<'a> Heif<'a> {
     pub fn factor_at_most(&self, wanted: u32) -> u32 {
         let is_possible = |factor: &u32| {
             let divides = |side: u32| side.is_multiple_of(*factor);
-            let tiles = [Some(&self.picture), self.alpha.as_ref()].into_iter().flatten();
-            let mut grids = tiles.filter(|item| item.tiles.len() > 1);
+            let mut grids = self.items().filter(|item| item.tiles.len() > 1);
             let Crop { x, y, .. } = self.transform.crop;
             *factor <= wanted
                 && divides(x)
@@ -209,36 +195,35 @@ impl<'a> Heif<'a> {
     #[must_use]
     pub fn picture_bytes(&self, factor: u32) -> u64 {
         let factor = self.factor_at_most(factor);
-        let items = [Some(&self.picture), self.alpha.as_ref()].into_iter().flatten();
         let planes = |item: &ImageItem| canvas::memory_bytes((item.width, item.height), &item.format, factor);
-        items.map(planes).sum::<u64>() + 5 * 4 * u64::from(self.picture.width)
+        self.items().map(planes).sum::<u64>() + 5 * 4 * u64::from(self.picture.width)
     }
 
     /// Memory in bytes that [`Heif::decode`] takes at most, the picture included.
     #[must_use]
     pub fn memory_bytes(&self, factor: u32) -> u64 {
-        let items = || [Some(&self.picture), self.alpha.as_ref()].into_iter().flatten();
         let picture = self.picture_bytes(factor);
         // Data in several extents is put together, and emulation prevention bytes are taken out of a copy.
         let coded = |item: &ImageItem| item.format.memory_bytes() + 2 * item.longest_tile;
-        let tile = items().map(coded).max().unwrap_or(0);
-        let is_single = self.picture.tiles.len() == 1 && self.alpha.is_none();
-        // The planes of a single picture are made when its decoder holds nothing but the decoded samples.
-        if is_single { tile.max(tile / 2 + picture) } else { tile + picture }
+        let tile = self.items().map(coded).max().unwrap_or(0);
+        let is_single = self.picture.tiles.len() == 1 && !self.has_alpha();
+        // The planes of a single picture are made when its decoder holds nothing but the decoded samples and the data.
+        let decoded = self.picture.format.frame_bytes() + self.picture.longest_tile;
+        if is_single { tile.max(decoded + picture) } else { tile + picture }
     }
 
-    /// Decodes tile by tile, reducing each by [`Heif::factor_at_most`] this factor. A damaged tile is gray, of alpha opaque.
+    /// Decodes tile by tile, reducing each by [`Heif::factor_at_most`] this factor. What is missing of a tile is gray, of alpha opaque.
     ///
-    /// `should_stop` is asked before each tile and for every 64 coding units of it; a true answer ends in [`Error::Stopped`]. Inside a slice
-    /// that unwinds without a panic hook, so a program that aborts instead of unwinding must not answer true.
+    /// `should_stop` is asked before each tile, for every 64 coding units of it, and before its in-loop filters, which run to their end;
+    /// a true answer ends in [`Error::Stopped`]. Inside a slice that unwinds without a panic hook, so a program that aborts instead of
+    /// unwinding must not answer true.
     ///
     /// # Errors
     /// What is wrong with the first tile, if none can be decoded.
     pub fn decode(&self, factor: u32, should_stop: &mut dyn FnMut() -> bool) -> Result<Picture, Error> {
         let factor = self.factor_at_most(factor);
-        let (canvas, lost, damage) = self.decode_item(&self.picture, factor, should_stop)?;
-        let total = self.picture.tiles.len();
-        if let Some(error) = damage.filter(|_| lost == total) {
+        let (canvas, received_rows, damage) = self.decode_item(&self.picture, false, factor, should_stop)?;
+        if let Some(error) = damage.filter(|_| received_rows == 0) {
             return Err(error);
         }
         let mut picture = Picture {
@@ -248,28 +233,35 @@ impl<'a> Heif<'a> {
             crop: self.reduced_crop(factor),
             matrix: self.matrix,
             full_range: self.nclx.full_range,
-            received_tiles: count(total - lost),
-            total_tiles: count(total),
+            received_rows,
+            total_rows: self.picture.rows(),
             damage,
         };
-        if let Some(alpha) = &self.alpha {
-            let (canvas, lost, damage) = self.decode_item(alpha, factor, should_stop)?;
-            picture.received_tiles += count(alpha.tiles.len() - lost);
-            picture.total_tiles += count(alpha.tiles.len());
-            picture.damage = picture.damage.or(damage);
-            picture.alpha = Some(canvas);
+        let (received, total, alpha_damage) = match &self.alpha {
+            Ok(None) => return Ok(picture),
+            Ok(Some(alpha)) => {
+                let (canvas, received, damage) = self.decode_item(alpha, true, factor, should_stop)?;
+                picture.alpha = Some(canvas);
+                (received, alpha.rows(), damage)
+            }
+            Err(error) => (0, 1, Some(*error)),
+        };
+        if picture.damage.is_none() && alpha_damage.is_some() {
+            // All colours are there: alpha is half of the picture.
+            (picture.received_rows, picture.total_rows) = (total + received, 2 * total);
+            picture.damage = alpha_damage;
         }
         Ok(picture)
     }
 
-    /// The planes, the number of lost tiles, and what was wrong with the first of them.
+    /// The planes, the number of rows of tiles that were decoded, and what was wrong with the first tile that is not whole.
     fn decode_item(
         &self,
         item: &ImageItem,
+        is_alpha: bool,
         factor: u32,
         should_stop: &mut dyn FnMut() -> bool,
-    ) -> Result<(Canvas, usize, Option<Error>), Error> {
-        let is_alpha = !std::ptr::eq(item, &raw const self.picture);
+    ) -> Result<(Canvas, u64, Option<Error>), Error> {
         let new_canvas = || {
             let mut canvas = Canvas::new((item.width, item.height), &item.format, factor);
             if is_alpha {
@@ -278,7 +270,7 @@ impl<'a> Heif<'a> {
             canvas
         };
         let mut configuration: Option<(usize, Configuration)> = None;
-        let (mut canvas, mut lost, mut damage) = (None, 0, None);
+        let (mut canvas, mut received, mut damage) = (None, 0, None);
         for (number, tile) in (0_u32..).zip(&item.tiles) {
             if should_stop() {
                 return Err(Error::Stopped);
@@ -289,25 +281,20 @@ impl<'a> Heif<'a> {
             }
             let Some((_, decoder)) = &configuration else { continue };
             let data = self.meta.data(tile.id)?;
-            let frame = if data.is_cut_off {
-                Err(Error::Corrupt("the file ends inside a tile"))
-            } else {
-                decoder.decode(&data.bytes, should_stop)
-            };
-            match frame {
-                Ok(frame) => {
+            let cut_off = data.is_cut_off.then_some(Error::Corrupt("the file ends inside a tile"));
+            match decoder.decode(&data.bytes, &item.format, should_stop) {
+                Ok(DecodedPicture { frame, format, rows, damage: damaged }) => {
                     let at =
                         (number % item.columns * item.tile_size.0, number / item.columns * item.tile_size.1);
-                    canvas.get_or_insert_with(new_canvas).place(&frame, &decoder.format, at);
+                    canvas.get_or_insert_with(new_canvas).place(&frame, &format, at, rows);
+                    received += u64::from(rows);
+                    damage = damage.or(damaged.and(cut_off).or(damaged));
                 }
                 Err(Error::Stopped) => return Err(Error::Stopped),
-                Err(error) => {
-                    lost += 1;
-                    damage = damage.or(Some(error));
-                }
+                Err(error) => damage = damage.or(cut_off).or(Some(error)),
             }
         }
-        Ok((canvas.unwrap_or_else(new_canvas), lost, damage))
+        Ok((canvas.unwrap_or_else(new_canvas), received, damage))
     }
 
     /// The clean aperture on the reduced planes.
@@ -321,7 +308,7 @@ impl<'a> Heif<'a> {
 fn meta_of(bytes: &[u8]) -> Result<Meta<'_>, Error> {
     let mut missing = Error::Corrupt("missing meta box");
     for found in Boxes::of_file(bytes) {
-        let Boxed { kind, body } = found?;
+        let BmffBox { kind, body } = found?;
         match &kind {
             b"meta" => return Meta::parse(bytes, body),
             b"moov" => missing = Error::Unsupported("HEIF without a still picture"),
@@ -331,8 +318,17 @@ fn meta_of(bytes: &[u8]) -> Result<Meta<'_>, Error> {
     Err(missing)
 }
 
-fn count(tiles: usize) -> u32 {
-    u32::try_from(tiles).unwrap_or(u32::MAX)
+/// Reads the alpha of a picture, with what bounds both of them.
+fn read_alpha(meta: &Meta<'_>, id: u32, picture: &ImageItem) -> Result<ImageItem, Error> {
+    let alpha = ImageItem::read(meta, id)?;
+    let pixels = |item: &ImageItem| u64::from(item.width) * u64::from(item.height);
+    if pixels(&alpha) > pixels(picture) {
+        return Err(Error::Unsupported("HEIF with alpha larger than the picture"));
+    }
+    if alpha.coded_bytes.saturating_add(picture.coded_bytes) > MAX_REUSE * meta.file_length() {
+        return Err(Error::LimitExceeded("bytes of tiles"));
+    }
+    Ok(alpha)
 }
 
 /// Items from the primary item to the coded one.
@@ -352,13 +348,4 @@ fn derivations(meta: &Meta<'_>) -> Result<Vec<u32>, Error> {
         chain.push(id);
     }
     Err(Error::LimitExceeded("derived images"))
-}
-
-/// The item that holds the alpha of another one.
-fn alpha(meta: &Meta<'_>, id: u32) -> Option<u32> {
-    let is_alpha = |&item: &u32| {
-        let kind = Properties::read(meta, item).ok().and_then(|properties| properties.auxiliary_type);
-        kind.is_some_and(|kind| ALPHA.contains(&kind))
-    };
-    meta.sources(id, b"auxl").find(is_alpha)
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::Error;
-use crate::boxes::{Boxed, Boxes, MAX_BOXES, Reader};
+use crate::boxes::{BmffBox, Boxes, MAX_BOXES, Reader};
 
 /// Extents of all items, and targets of all references.
 const MAX_ENTRIES: usize = 4 * MAX_BOXES;
@@ -23,7 +23,7 @@ pub(crate) struct Meta<'a> {
     locations: Vec<Location>,
     extents: Vec<(u64, u64)>,
     /// In the order of `ipco`: associations count from 1.
-    properties: Vec<Boxed<'a>>,
+    properties: Vec<BmffBox<'a>>,
     /// Sorted by id.
     associations: Vec<(u32, Range<usize>)>,
     /// Whether it is essential, and its number.
@@ -81,13 +81,13 @@ impl<'a> Meta<'a> {
         reader.version_and_flags()?;
         let mut primary = None;
         for child in Boxes::inside(reader.rest) {
-            let Boxed { kind, body } = child?;
+            let BmffBox { kind, body } = child?;
             match &kind {
                 b"pitm" if primary.is_none() => primary = Some(primary_item(body)?),
                 b"iinf" if meta.items.is_empty() => meta.read_items(body)?,
                 b"iloc" if meta.locations.is_empty() => meta.read_locations(body)?,
                 b"iprp" if meta.properties.is_empty() => meta.read_properties(body)?,
-                b"iref" if meta.references.is_empty() => meta.read_references(body)?,
+                b"iref" if meta.references.is_empty() => limits_only(meta.read_references(body))?,
                 b"idat" if meta.idat.is_empty() => meta.idat = body,
                 _ => {}
             }
@@ -101,6 +101,11 @@ impl<'a> Meta<'a> {
         Ok(meta)
     }
 
+    /// Length of the file in bytes.
+    pub(crate) fn file_length(&self) -> u64 {
+        self.file.len() as u64
+    }
+
     /// Type of an item.
     pub(crate) fn kind(&self, id: u32) -> Result<[u8; 4], Error> {
         let at = self.items.partition_point(|item| item.0 < id);
@@ -109,7 +114,7 @@ impl<'a> Meta<'a> {
     }
 
     /// Properties of an item in the order of its associations: whether each is essential, its number and the box.
-    pub(crate) fn properties(&self, id: u32) -> impl Iterator<Item = (bool, usize, Boxed<'a>)> {
+    pub(crate) fn properties(&self, id: u32) -> impl Iterator<Item = (bool, usize, BmffBox<'a>)> {
         let at = self.associations.partition_point(|association| association.0 < id);
         let found = self.associations.get(at).filter(|association| association.0 == id);
         let range = found.map_or(0..0, |association| association.1.clone());
@@ -143,15 +148,18 @@ impl<'a> Meta<'a> {
     /// Data of an item. What lies behind the end of the file is left out.
     pub(crate) fn data(&self, id: u32) -> Result<ItemData<'a>, Error> {
         let Place { is_in_idat, extents, source } = self.location(id)?;
-        let mut is_cut_off = false;
-        let mut slice = |&extent: &(u64, u64)| {
-            let (bytes, is_whole) = within(source, extent);
-            is_cut_off |= !is_whole;
-            bytes
-        };
-        let bytes = match extents {
-            [extent] => Cow::Borrowed(slice(extent)),
-            extents => Cow::Owned(extents.iter().flat_map(|extent| slice(extent).iter().copied()).collect()),
+        let (bytes, is_cut_off) = if let [extent] = extents {
+            let (bytes, is_whole) = within(source, *extent);
+            (Cow::Borrowed(bytes), !is_whole)
+        } else {
+            let mut bytes = Vec::with_capacity(usize::try_from(self.data_length(id)?).unwrap_or(0));
+            // What follows a gap is of no use.
+            let is_cut_off = extents.iter().any(|&extent| {
+                let (part, is_whole) = within(source, extent);
+                bytes.extend_from_slice(part);
+                !is_whole
+            });
+            (Cow::Owned(bytes), is_cut_off)
         };
         if is_cut_off && is_in_idat {
             return Err(Error::Corrupt("item data outside of its box"));
@@ -179,20 +187,24 @@ impl<'a> Meta<'a> {
         let (version, _) = reader.version_and_flags()?;
         reader.id(version > 0)?;
         for entry in Boxes::inside(reader.rest) {
-            let Boxed { kind, body } = entry?;
+            let BmffBox { kind, body } = entry?;
             let mut reader = Reader::new(body);
-            if &kind != b"infe" {
-                continue;
+            let mut item = || -> Result<Option<(u32, [u8; 4])>, Error> {
+                let (version, _) = reader.version_and_flags()?;
+                // Older versions have no item type.
+                if version < 2 {
+                    return Ok(None);
+                }
+                let id = reader.id(version > 2)?;
+                let protection = reader.u16()?;
+                let kind = if protection == 0 { reader.array()? } else { *b"\0\0\0\0" };
+                Ok(Some((id, kind)))
+            };
+            if &kind == b"infe"
+                && let Ok(Some(item)) = item()
+            {
+                self.items.push(item);
             }
-            let (version, _) = reader.version_and_flags()?;
-            // Older versions have no item type.
-            if version < 2 {
-                continue;
-            }
-            let id = reader.id(version > 2)?;
-            let protection = reader.u16()?;
-            let kind = if protection == 0 { reader.array()? } else { *b"\0\0\0\0" };
-            self.items.push((id, kind));
         }
         Ok(())
     }
@@ -233,7 +245,7 @@ impl<'a> Meta<'a> {
 
     fn read_properties(&mut self, body: &'a [u8]) -> Result<(), Error> {
         for child in Boxes::inside(body) {
-            let Boxed { kind, body } = child?;
+            let BmffBox { kind, body } = child?;
             match &kind {
                 b"ipco" if self.properties.is_empty() => {
                     self.properties = Boxes::inside(body).collect::<Result<_, _>>()?;
@@ -274,7 +286,7 @@ impl<'a> Meta<'a> {
         let mut reader = Reader::new(body);
         let (version, _) = reader.version_and_flags()?;
         for child in Boxes::inside(reader.rest) {
-            let Boxed { kind, body } = child?;
+            let BmffBox { kind, body } = child?;
             let mut reader = Reader::new(body);
             let from = reader.id(version > 0)?;
             let start = self.targets.len();
@@ -288,6 +300,11 @@ impl<'a> Meta<'a> {
         }
         Ok(())
     }
+}
+
+/// Damage ends a list without an error: only a limit refuses the file.
+fn limits_only(read: Result<(), Error>) -> Result<(), Error> {
+    read.or_else(|error| if matches!(error, Error::Corrupt(_)) { Ok(()) } else { Err(error) })
 }
 
 /// The primary item's id by the body of `pitm`.

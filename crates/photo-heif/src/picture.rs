@@ -40,11 +40,11 @@ pub struct Picture {
     pub(crate) crop: Crop,
     pub(crate) matrix: Matrix,
     pub(crate) full_range: bool,
-    /// Tiles that were decoded, those of alpha included.
-    pub received_tiles: u32,
-    /// Tiles that the picture has, those of alpha included.
-    pub total_tiles: u32,
-    /// Why the first of the missing tiles is missing.
+    /// Rows that were decoded, of each tile. Alpha counts where no colour is missing, and as much as the colours.
+    pub received_rows: u64,
+    /// Rows that the tiles have.
+    pub total_rows: u64,
+    /// Why the first of the missing rows are missing.
     pub damage: Option<crate::Error>,
 }
 

@@ -1,6 +1,5 @@
 //! Rotation, mirroring and clean aperture (ISO/IEC 23008-12, 6.5.9, 6.5.10 and 6.5.12).
 
-use crate::Error;
 use crate::boxes::Reader;
 
 /// A part of the stored picture, in px.
@@ -41,29 +40,24 @@ impl Transform {
         }
     }
 
-    /// Applies one more property. Those that are no transformation change nothing.
-    pub(crate) fn apply(&mut self, kind: [u8; 4], body: &[u8]) -> Result<(), Error> {
-        match &kind {
-            b"irot" => match Reader::new(body).u8()? & 3 {
-                // Quarters of a turn, anticlockwise.
+    /// Applies one more property. Those that are no transformation and those that are broken change nothing.
+    pub(crate) fn apply(&mut self, kind: [u8; 4], body: &[u8]) {
+        match (&kind, body) {
+            // Quarters of a turn, anticlockwise.
+            (b"irot", [turns, ..]) => match turns & 3 {
                 1 => self.transpose(false, true),
                 2 => self.mirror(true, true),
                 3 => self.transpose(true, false),
                 _ => {}
             },
             // 0 exchanges top and bottom, 1 left and right.
-            b"imir" => {
-                let left_and_right = Reader::new(body).u8()? & 1 == 1;
+            (b"imir", [axis, ..]) => {
+                let left_and_right = axis & 1 == 1;
                 self.mirror(left_and_right, !left_and_right);
             }
-            b"clap" => {
-                if let Some(crop) = self.clean_aperture(body)? {
-                    self.crop = crop;
-                }
-            }
+            (b"clap", body) => self.crop = self.clean_aperture(body).unwrap_or(self.crop),
             _ => {}
         }
-        Ok(())
     }
 
     fn mirror(&mut self, x: bool, y: bool) {
@@ -78,20 +72,20 @@ impl Transform {
     }
 
     /// The part of the stored picture that a clean aperture of the transformed one leaves; `None` if there is none.
-    fn clean_aperture(&self, body: &[u8]) -> Result<Option<Crop>, Error> {
+    fn clean_aperture(&self, body: &[u8]) -> Option<Crop> {
         let mut reader = Reader::new(body);
-        let mut fraction = || -> Result<(i64, i64), Error> {
-            let numerator = i32::from_be_bytes(reader.array()?);
-            let denominator = i32::from_be_bytes(reader.array()?);
-            Ok((numerator.into(), denominator.into()))
+        let mut fraction = || {
+            let numerator = i32::from_be_bytes(reader.array().ok()?);
+            let denominator = i32::from_be_bytes(reader.array().ok()?);
+            Some((i64::from(numerator), i64::from(denominator)))
         };
         let (width, height) = (fraction()?, fraction()?);
         let (x, y) = (fraction()?, fraction()?);
         let Crop { width: stored_width, height: stored_height, .. } = self.crop;
         let (shown_width, shown_height) =
             if self.transpose { (stored_height, stored_width) } else { (stored_width, stored_height) };
-        let Some((mut x, width)) = aperture(shown_width, width, x) else { return Ok(None) };
-        let Some((mut y, height)) = aperture(shown_height, height, y) else { return Ok(None) };
+        let (mut x, width) = aperture(shown_width, width, x)?;
+        let (mut y, height) = aperture(shown_height, height, y)?;
         if self.mirror_x {
             x = shown_width - x - width;
         }
@@ -100,7 +94,7 @@ impl Transform {
         }
         let (x, y, width, height) =
             if self.transpose { (y, x, height, width) } else { (x, y, width, height) };
-        Ok(Some(Crop { x: self.crop.x + x, y: self.crop.y + y, width, height }))
+        Some(Crop { x: self.crop.x + x, y: self.crop.y + y, width, height })
     }
 }
 
@@ -128,7 +122,7 @@ mod tests {
     fn orientation(properties: &[(&[u8; 4], u8)]) -> u8 {
         let mut transform = Transform::identity(4, 3);
         for (kind, value) in properties {
-            transform.apply(**kind, &[*value]).unwrap();
+            transform.apply(**kind, &[*value]);
         }
         transform.orientation()
     }
@@ -154,12 +148,12 @@ mod tests {
     fn a_clean_aperture_crops_what_came_before_it() {
         let body = clap([40, 1, 20, 1, 5, 1, -3, 1]);
         let mut plain = Transform::identity(100, 60);
-        plain.apply(*b"clap", &body).unwrap();
+        plain.apply(*b"clap", &body);
         assert_eq!(plain.crop, Crop { x: 35, y: 17, width: 40, height: 20 });
         // Shown 60 x 100 after a turn of 90 degrees anticlockwise: its left is the stored top.
         let mut turned = Transform::identity(100, 60);
-        turned.apply(*b"irot", &[1]).unwrap();
-        turned.apply(*b"clap", &body).unwrap();
+        turned.apply(*b"irot", &[1]);
+        turned.apply(*b"clap", &body);
         assert_eq!(turned.crop, Crop { x: 100 - 37 - 20, y: 15, width: 20, height: 40 });
     }
 
@@ -172,8 +166,20 @@ mod tests {
             [i32::MAX, 1, 1, i32::MAX, i32::MIN, 1, i32::MAX, 1],
         ] {
             let mut transform = Transform::identity(100, 60);
-            transform.apply(*b"clap", &clap(numbers)).unwrap();
+            transform.apply(*b"clap", &clap(numbers));
             assert_eq!(transform, Transform::identity(100, 60));
         }
+    }
+
+    #[test]
+    fn a_transformation_that_ends_early_counts_for_nothing() {
+        let body = clap([40, 1, 20, 1, 5, 1, -3, 1]);
+        let mut transform = Transform::identity(100, 60);
+        for length in 0..body.len() {
+            transform.apply(*b"clap", &body[..length]);
+        }
+        transform.apply(*b"irot", &[]);
+        transform.apply(*b"imir", &[]);
+        assert_eq!(transform, Transform::identity(100, 60));
     }
 }

@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(picture) => {
             assert!(asked > 0);
             assert_eq!(picture.width(), heif.width().div_ceil(factor));
-            assert_eq!(picture.damage.is_none(), picture.received_tiles == picture.total_tiles);
+            assert_eq!(picture.damage.is_none(), picture.received_rows == picture.total_rows);
             let length = picture.width() as usize * picture.channels().count();
             let (mut rows, mut row, mut count) = (picture.rows(), vec![0; length], 0);
             while rows.next_16(&mut row) {

@@ -120,7 +120,7 @@ fn alpha_is_that_of_the_auxiliary_picture() {
 }
 
 #[test]
-fn colours_are_the_grid_s_then_the_first_tile_s_then_the_stream_s() {
+fn colours_come_from_the_grid_else_its_tile_else_the_stream() {
     let parse = |of_grid: &[Vec<u8>], of_tile: &[Vec<u8>]| {
         let mut container = Container::grid(&color(), SIZE, (2, 1), (240, 80));
         for (item, properties) in [(0, of_grid), (1, of_tile)] {
@@ -219,5 +219,55 @@ fn an_unknown_essential_property_is_refused_and_others_are_not() {
         let refused = Heif::parse(&container.bytes()).err();
         let expected = Error::Unsupported("HEIF with an unknown essential property");
         assert_eq!(refused, is_refused.then_some(expected), "{kind}");
+    }
+}
+
+#[test]
+fn data_in_several_extents_is_put_together() {
+    let mut container = Container::single(&color(), SIZE);
+    let range = container.property(nclx(1, 13, 6, true));
+    container.items[0].properties.push(range);
+    let length = u32::try_from(container.items[0].data.len()).unwrap();
+    let lengths = [1, 0, 100, 7, length - 108];
+    // The offsets depend on how many extents there are.
+    container.extents = vec![(1, 0, 1); 4];
+    let mut at = u32::try_from(container.bytes().len()).unwrap() - length;
+    container.extents.clear();
+    for length in lengths.into_iter().filter(|&length| length > 0) {
+        container.extents.push((1, at, length));
+        at += length;
+    }
+    assert_near(&shown(&container.bytes()), &expected());
+}
+
+#[test]
+fn padding_or_a_damaged_last_box_ends_a_list() {
+    let longer = [&200_u32.to_be_bytes()[..], b"free", b"short"].concat();
+    let trailers = [vec![0; 3], vec![0; 8], vec![0; 40], longer, boxed("free", &[]), boxed("cdsc", &[9])];
+    for kind in ["meta", "ipco", "iref"] {
+        for trailer in &trailers {
+            let mut container = Container::grid(&color(), SIZE, (2, 1), (240, 80));
+            let range = container.property(nclx(1, 13, 6, true));
+            container.items[0].properties.push(range);
+            container.trailer = (kind, trailer.clone());
+            assert_near(&shown(&container.bytes()).part(120, 0, 120, 80), &expected());
+        }
+    }
+}
+
+#[test]
+fn properties_that_end_early_count_for_nothing() {
+    let numbers: Vec<u8> = [40, 1, 30, 1, 10, 1, -5, 1].iter().flat_map(|n: &i32| n.to_be_bytes()).collect();
+    let whole = [nclx(9, 16, 9, false), boxed("irot", &[1]), boxed("imir", &[1]), boxed("clap", &numbers)];
+    for property in whole {
+        for length in 8..property.len() {
+            let mut container = Container::single(&color(), SIZE);
+            let kind = std::str::from_utf8(&property[4..8]).unwrap();
+            for bytes in [boxed(kind, &property[8..length]), nclx(1, 13, 6, true)] {
+                let number = container.property(bytes);
+                container.items[0].properties.push(number | 0x8000);
+            }
+            assert_near(&shown(&container.bytes()), &expected());
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use photo_heif::{Error, Heif};
 
-use crate::support::{Coded, Container, Item, boxed, full, refusal};
+use crate::support::{Coded, Container, Item, boxed, full, refusal, shown};
 
 const SIZE: (u32, u32) = (120, 80);
 
@@ -160,22 +160,21 @@ fn items_elsewhere_or_made_of_items_are_refused() {
 }
 
 #[test]
-fn slices_that_code_the_same_blocks_again_are_damage() {
+fn slices_behind_the_last_block_are_left_out() {
     let coded = coded();
+    let expected = shown(&Container::single(&coded, SIZE).bytes());
     let mut container = Container::single(&coded, SIZE);
-    // A slice that is the first of a picture ends it.
+    // A slice that is the first of a picture ends the one before.
     container.items[0].data = coded.data.repeat(1_000);
-    let bytes = container.bytes();
-    let picture = soon(|| Heif::parse(&bytes).unwrap().decode(1, &mut || false).unwrap());
-    assert_eq!(picture.received_tiles, 1);
-    // One that says it is not the first, and goes nowhere.
-    let mut data = coded.data.clone();
-    let slice = last_unit(&data);
-    let mut second = data[slice..].to_vec();
+    assert!(soon(|| shown(&container.bytes())) == expected);
+    // One that says it is not the first, and codes the picture again.
+    let slice = last_unit(&coded.data);
+    let mut second = coded.data[slice..].to_vec();
     second[6] &= 0x7f;
-    data.truncate(slice);
-    data.extend(coded.data[slice..].iter().chain(second.repeat(1_000).iter()));
-    container.items[0].data = data;
+    container.items[0].data = [coded.data.clone(), second.repeat(1_000)].concat();
+    assert!(soon(|| shown(&container.bytes())) == expected);
+    // Such a slice in front is in no place of the picture.
+    container.items[0].data = [&coded.data[..slice], &second.repeat(1_000)].concat();
     let bytes = container.bytes();
     let refused = soon(|| Heif::parse(&bytes).unwrap().decode(1, &mut || false).err());
     assert!(matches!(refused, Some(Error::Corrupt(_) | Error::Unsupported(_))), "{refused:?}");
@@ -230,4 +229,54 @@ fn parameter_sets_are_bounded() {
         let refused = refusal(&Container::single(&coded, SIZE).bytes());
         assert!(matches!(refused, Error::Corrupt(_) | Error::Unsupported(_)), "{length}: {refused:?}");
     }
+}
+
+#[test]
+fn names_of_auxiliary_pictures_are_compared_once_and_short() {
+    // 3,900 references to a picture, each from an item with 255 names of 1 MB that do not end.
+    let mut container = Container::single(&coded(), SIZE);
+    let names = ["urn:mpeg:hevc:2015:auxid:1", "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", ""];
+    for name in names {
+        let body = [name.as_bytes(), &[b'x'; 1 << 20]].concat();
+        container.property(full("auxC", &body));
+    }
+    let properties: Vec<u16> = (0..255).map(|n| 3 + n % 3).collect();
+    container.items.push(Item { id: 2, kind: "hvc1", properties, ..Item::default() });
+    container.references = (0..3_900).map(|_| ("auxl", 2, vec![1])).collect();
+    let bytes = container.bytes();
+    assert!(!soon(|| Heif::parse(&bytes)).unwrap().has_alpha());
+}
+
+#[test]
+fn tiles_of_alternating_configurations_are_read_in_time() {
+    let coded = coded();
+    let body = coded.configuration[8..].to_vec();
+    // As many copies of the parameter sets as 16 kB hold: one array of units becomes many.
+    let (head, arrays) = (&body[..22], &body[23..]);
+    let copies = (16_000 / arrays.len()).min(255 / usize::from(body[22]));
+    let count = u8::try_from(copies * usize::from(body[22])).unwrap();
+    let long = boxed("hvcC", &[head, &[count], &arrays.repeat(copies)].concat());
+    let mut container = Container::grid(&coded, SIZE, (60, 60), (7_200, 4_800));
+    container.properties[0] = long.clone();
+    let other = container.property(long);
+    for item in container.items.iter_mut().skip(1).step_by(2) {
+        item.properties[0] = other;
+    }
+    for item in &mut container.items[1..] {
+        item.data.truncate(10);
+    }
+    let bytes = container.bytes();
+    soon(|| Heif::parse(&bytes)).unwrap();
+}
+
+#[test]
+fn an_item_that_is_named_often_is_located_once() {
+    let mut container = Container::grid(&coded(), SIZE, (60, 60), (7_200, 4_800));
+    container.references[0].2 = vec![2; 3_600];
+    for item in &mut container.items[1..] {
+        item.data.clear();
+    }
+    container.extents = vec![(2, u32::MAX, 1); 12_000];
+    let bytes = container.bytes();
+    soon(|| Heif::parse(&bytes)).unwrap();
 }

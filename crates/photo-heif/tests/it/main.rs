@@ -5,4 +5,5 @@ mod containers;
 mod damage;
 mod differential;
 mod hostile;
+mod parameter_sets;
 mod support;

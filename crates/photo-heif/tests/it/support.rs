@@ -108,7 +108,7 @@ impl Pixels {
 pub(crate) fn shown(bytes: &[u8]) -> Pixels {
     let heif = Heif::parse(bytes).unwrap();
     let picture = heif.decode(1, &mut || false).unwrap();
-    assert_eq!((picture.damage, picture.received_tiles), (None, picture.total_tiles));
+    assert_eq!((picture.damage, picture.received_rows), (None, picture.total_rows));
     Pixels::of(&picture).upright(heif.orientation())
 }
 
@@ -128,6 +128,11 @@ pub(crate) fn boxed(kind: &str, body: &[u8]) -> Vec<u8> {
 /// A full box of version 0 without flags.
 pub(crate) fn full(kind: &str, body: &[u8]) -> Vec<u8> {
     boxed(kind, &[&[0; 4], body].concat())
+}
+
+/// The size of an item.
+pub(crate) fn ispe(width: u32, height: u32) -> Vec<u8> {
+    full("ispe", &[width.to_be_bytes(), height.to_be_bytes()].concat())
 }
 
 /// A coded picture out of a file with a single one.
@@ -172,8 +177,10 @@ pub(crate) struct Container {
     pub(crate) properties: Vec<Vec<u8>>,
     /// Kind, source and targets.
     pub(crate) references: Vec<(&'static str, u16, Vec<u16>)>,
-    /// Instead of where the data lies: item, offset and length.
+    /// Instead of where the data lies: item, offset and length, as often as wanted for an item.
     pub(crate) extents: Vec<(u16, u32, u32)>,
+    /// Bytes behind the last box of the box of a kind: of `meta`, `ipco` or `iref`.
+    pub(crate) trailer: (&'static str, Vec<u8>),
     /// Boxes before the meta box.
     pub(crate) before: Vec<u8>,
 }
@@ -186,7 +193,7 @@ impl Container {
     }
 
     pub(crate) fn size(&mut self, width: u32, height: u32) -> u16 {
-        self.property(full("ispe", &[width.to_be_bytes(), height.to_be_bytes()].concat()))
+        self.property(ispe(width, height))
     }
 
     /// A file of one coded picture with item 1.
@@ -236,12 +243,17 @@ impl Container {
             entries.extend(boxed("infe", &entry));
             let length = u32::try_from(item.data.len()).unwrap();
             let offset = if item.in_idat { u32::try_from(idat.len()).unwrap() } else { at };
-            let extent = self.extents.iter().find(|extent| extent.0 == item.id);
-            let (offset, shown_length) =
-                extent.map_or((offset, length), |&(_, offset, length)| (offset, length));
+            let own = self.extents.iter().filter(|extent| extent.0 == item.id);
+            let mut extents: Vec<_> = own.map(|&(_, offset, length)| (offset, length)).collect();
+            if extents.is_empty() {
+                extents.push((offset, length));
+            }
             locations.extend(item.id.to_be_bytes());
-            locations.extend([0, u8::from(item.in_idat), 0, 0, 0, 1]);
-            locations.extend([offset.to_be_bytes(), shown_length.to_be_bytes()].concat());
+            locations.extend([0, u8::from(item.in_idat), 0, 0]);
+            locations.extend(count(extents.len()));
+            for (offset, length) in extents {
+                locations.extend([offset.to_be_bytes(), length.to_be_bytes()].concat());
+            }
             if item.in_idat {
                 idat.extend_from_slice(&item.data);
             } else {
@@ -255,7 +267,8 @@ impl Container {
             let targets: Vec<u8> = to.iter().flat_map(|id| id.to_be_bytes()).collect();
             boxed(kind, &[&from.to_be_bytes()[..], &count(to.len()), &targets].concat())
         });
-        let ipco = boxed("ipco", &self.properties.concat());
+        let trailer = |kind| if self.trailer.0 == kind { &self.trailer.1[..] } else { &[] };
+        let ipco = boxed("ipco", &[&self.properties.concat(), trailer("ipco")].concat());
         let ipma = boxed("ipma", &[&[0, 0, 0, 1][..], &associations].concat());
         let parts = [
             full("hdlr", b"\0\0\0\0pict\0\0\0\0\0\0\0\0\0\0\0\0\0"),
@@ -263,8 +276,9 @@ impl Container {
             boxed("iloc", &[&[1, 0, 0, 0][..], &locations].concat()),
             full("iinf", &entries),
             boxed("iprp", &[ipco, ipma].concat()),
-            full("iref", &references.collect::<Vec<u8>>()),
+            full("iref", &[&references.collect::<Vec<u8>>(), trailer("iref")].concat()),
             boxed("idat", &idat),
+            trailer("meta").to_vec(),
         ];
         full("meta", &parts.concat())
     }

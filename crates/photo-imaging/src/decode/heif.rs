@@ -34,8 +34,8 @@ pub(super) fn decode<'p>(
     let factor = factor(photo, target, limits);
     let picture = photo.decode(factor, &mut || limits.deadline_has_passed()).map_err(refused)?;
     let loss = picture.damage.map(|damage| Loss {
-        received: picture.received_tiles.into(),
-        total: picture.total_tiles.into(),
+        received: picture.received_rows,
+        total: picture.total_rows,
         reason: damage.to_string(),
     });
     let (raster, profile) = reduce(&picture, target, profile, limits)?;
