@@ -214,7 +214,8 @@ impl<'a> Heif<'a> {
 
     /// Decodes tile by tile, reducing each by [`Heif::factor_at_most`] this factor. What is missing of a tile is gray, of alpha opaque.
     ///
-    /// `should_stop` is asked before each tile, for every 64 coding units of it, and before its in-loop filters, which run to their end;
+    /// `should_stop` is asked before each tile, for every 64 coding units of it, and before its in-loop filters, which run to their end
+    /// (with the planes 75 ms a megapixel of a tile, measured at 24 megapixels);
     /// a true answer ends in [`Error::Stopped`]. Inside a slice that unwinds without a panic hook, so a program that aborts instead of
     /// unwinding must not answer true.
     ///
