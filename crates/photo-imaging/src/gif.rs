@@ -1,4 +1,4 @@
-//! GIF blocks (GIF89a), in the one walk that probe, decoder, animations and sanitiser share.
+//! GIF blocks (`GIF89a`), in the one walk that probe, decoder, animations and sanitiser share.
 //!
 //! The walk shows what browsers show. Zeros between blocks, unknown extensions, and a missing terminator or trailer
 //! cost nothing. What is no block ends the file.
@@ -118,7 +118,7 @@ impl<'a> Iterator for Blocks<'a> {
                     }
                 }
                 0x21 => {
-                    if let Some(repeats) = self.extension()? {
+                    if let Some(repeats) = self.extension() {
                         return Some(Block::Repeats(repeats));
                     }
                 }
@@ -136,8 +136,8 @@ impl Blocks<'_> {
         self.cursor.take(zeros);
     }
 
-    /// Reads an extension to its end. Gives the repetitions if it tells them.
-    fn extension(&mut self) -> Option<Option<u16>> {
+    /// Reads an extension to its end, or to that of the file. Answers the repetitions if it tells them.
+    fn extension(&mut self) -> Option<u16> {
         let label = self.cursor.u8()?;
         let mut body = SubBlocks(self.cursor.rest());
         let first = body.next().unwrap_or(&[]);
@@ -155,7 +155,8 @@ impl Blocks<'_> {
                 transparent: (flags & 1 != 0).then_some(*index),
             });
         }
-        if skip_sub_blocks(&mut self.cursor) { Some(repeats) } else { None }
+        skip_sub_blocks(&mut self.cursor);
+        repeats
     }
 }
 

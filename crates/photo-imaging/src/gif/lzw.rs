@@ -1,4 +1,4 @@
-//! The LZW codes of a GIF image (GIF89a, appendix F).
+//! The LZW codes of a GIF image (`GIF89a`, appendix F).
 
 use super::{Image, SubBlocks};
 use crate::error::ImagingError;
@@ -68,7 +68,8 @@ pub(crate) struct Codes<'a> {
     /// Pixels so far.
     position: usize,
     pixels: usize,
-    codes: u32,
+    /// Codes so far.
+    count: u32,
 }
 
 impl<'a> Codes<'a> {
@@ -84,14 +85,14 @@ impl<'a> Codes<'a> {
             previous: None,
             position: 0,
             pixels: usize::try_from(image.pixels()).unwrap_or(usize::MAX),
-            codes: 0,
+            count: 0,
         }
     }
 
     /// `None` when every pixel has come.
     pub(crate) fn next(&mut self, limits: &Limits) -> Result<Option<Result<Code, Stop>>, ImagingError> {
-        self.codes = self.codes.wrapping_add(1);
-        if self.codes.is_multiple_of(CODES_A_CHECK) {
+        self.count = self.count.wrapping_add(1);
+        if self.count.is_multiple_of(CODES_A_CHECK) {
             limits.check_deadline("the end of the image")?;
         }
         Ok((self.position < self.pixels).then(|| self.code()))

@@ -131,7 +131,7 @@ fn is_taken(name: &str, photo: &[u8], job: &Job) -> bool {
     );
     match &cost.outcome {
         Ok(()) => {
-            assert!(cost.peak <= cost.estimate + BEYOND, "{name}: {peak} MiB, estimated at {estimate} MiB")
+            assert!(cost.peak <= cost.estimate + BEYOND, "{name}: {peak} MiB, estimated at {estimate} MiB");
         }
         Err(code) => assert_eq!(code, "TOO_MANY_PIXELS", "{name}"),
     }
