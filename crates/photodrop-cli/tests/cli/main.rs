@@ -171,15 +171,15 @@ fn one_bad_file_fails_alone_and_the_exit_code_tells() {
         (code_of("notes.jpg"), code_of("missing.jpg"), code_of("rgb.png")),
         ("NOT_AN_IMAGE".to_owned(), "IO".to_owned(), String::new())
     );
-    // Whoever insists is told by the thumbnail function.
+    // The thumbnail function refuses what the command line was made to send.
     let insisted = cli.run(&["upload", "--wait", "--content-type", "image/jpeg", &shown(&text)]);
     assert_eq!((insisted.code, insisted.lines[0]["status"].as_str()), (1, Some("failed")));
     assert_eq!(insisted.lines[0]["error"]["code"], "NOT_AN_IMAGE");
-    // The same bytes are the same photo, which has failed: that is not done, whether or not anybody waits.
+    // The same bytes are the same photo, which has failed: the command fails with and without --wait.
     let again = cli.run(&["upload", "--content-type", "image/jpeg", &shown(&text)]);
     assert_eq!((again.code, again.lines[0]["status"].as_str()), (1, Some("failed")));
-    let heic = cli.photo("unsupported.heic", 0);
-    assert_eq!(cli.run(&["upload", &heic]).lines[0]["error"]["code"], "UNSUPPORTED_TYPE");
+    let avif = cli.photo("unsupported.avif", 0);
+    assert_eq!(cli.run(&["upload", &avif]).lines[0]["error"]["code"], "UNSUPPORTED_TYPE");
 }
 
 #[tokio::test]
