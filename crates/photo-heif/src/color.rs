@@ -1,6 +1,7 @@
 //! Colour information (ISO/IEC 14496-12, 12.1.5) and the matrices of ITU-T H.273.
 
 use crate::Error;
+use crate::boxes::Reader;
 
 /// Code points of ITU-T H.273.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +40,11 @@ impl<'a> Colors<'a> {
 }
 
 fn nclx(numbers: &[u8]) -> Option<Nclx> {
-    let &[a, b, c, d, e, f, range, ..] = numbers else { return None };
-    let [primaries, transfer, matrix] = [[a, b], [c, d], [e, f]].map(u16::from_be_bytes);
-    Some(Nclx { primaries, transfer, matrix, full_range: range & 0x80 != 0 })
+    let mut reader = Reader::new(numbers);
+    let mut number = || reader.u16().ok();
+    let (primaries, transfer, matrix) = (number()?, number()?, number()?);
+    let full_range = reader.u8().ok()? & 0x80 != 0;
+    Some(Nclx { primaries, transfer, matrix, full_range })
 }
 
 /// How samples become red, green and blue.

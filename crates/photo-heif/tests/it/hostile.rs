@@ -237,7 +237,7 @@ fn names_of_auxiliary_pictures_are_compared_once_and_short() {
     let mut container = Container::single(&coded(), SIZE);
     let names = ["urn:mpeg:hevc:2015:auxid:1", "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", ""];
     for name in names {
-        let body = [name.as_bytes(), &[b'x'; 1 << 20]].concat();
+        let body = [name.as_bytes(), &vec![b'x'; 1 << 20]].concat();
         container.property(full("auxC", &body));
     }
     let properties: Vec<u16> = (0..255).map(|n| 3 + n % 3).collect();
