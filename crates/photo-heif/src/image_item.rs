@@ -88,7 +88,7 @@ impl<'a> Properties<'a> {
     }
 }
 
-/// Whether an item is an alpha picture. Takes constant time for a property, whatever its length.
+/// Whether an item is an alpha picture. Takes constant time for a property of any length.
 pub(crate) fn is_alpha(meta: &Meta<'_>, id: u32) -> bool {
     let is_alpha = |body: &[u8]| {
         // Version and flags, then a name that ends with a zero or with the box.

@@ -141,7 +141,7 @@ fn colours_come_from_the_grid_else_its_tile_else_the_stream() {
     assert_eq!(parse(&[], std::slice::from_ref(&bt709)), (None, bt709_numbers));
     let both = [icc("prof", "first"), icc("rICC", "second"), p3.clone()];
     assert_eq!(parse(&both, std::slice::from_ref(&bt709)), (Some(b"first".to_vec()), p3_numbers));
-    // Each of the two kinds by itself.
+    // Each of the two kinds alone.
     assert_eq!(parse(&[icc("rICC", "grid's")], &[bt709]), (Some(b"grid's".to_vec()), bt709_numbers));
     assert_eq!(parse(&[], &[icc("prof", "tile's")]).0, Some(b"tile's".to_vec()));
     // x265 writes what libheif tells it.

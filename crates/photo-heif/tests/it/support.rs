@@ -168,7 +168,7 @@ pub(crate) struct Item {
     pub(crate) properties: Vec<u16>,
 }
 
-/// A writer of HEIF containers that writes whatever it is given.
+/// A writer of HEIF containers that checks nothing.
 #[derive(Clone, Default)]
 pub(crate) struct Container {
     pub(crate) primary: u16,

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-/// Levels of light that are told apart: a step near black is a fifth of a level of 8 bits.
+/// Levels of light that are distinguished: a step near black is a fifth of a level of 8 bits.
 const STEPS: u16 = 16_384;
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255")]

@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn codes_become_colours() {
-        // Clear, 1, 6 (which is 1 1, named by itself), 3: four pixels.
+        // Clear, 1, 6 (which is 1 1, a code for itself), 3: four pixels.
         let codes = [(4, 3), (1, 3), (6, 3), (3, 3), (5, 4)];
         assert_eq!(decoded(4, &codes), (vec![1, 1, 1, 3], None));
         assert_eq!(decoded(2, &codes), (vec![1, 1], None), "a string is cut at the last pixel");

@@ -1,7 +1,7 @@
 //! PNG: the chunks that a picture is made of, from the signature to its image data.
 //!
 //! Chromium decides what counts. An ancillary chunk with a wrong checksum or length is ignored, the first intact one of its kind
-//! counts, and colours and EXIF count in front of the image data alone. Image data counts whatever its checksum, up to the end of
+//! counts, and colours and EXIF count in front of the image data alone. Image data counts with any checksum, up to the end of
 //! the file or to a chunk of another kind. What follows is ignored.
 
 mod chunk;

@@ -21,7 +21,7 @@ pub(crate) enum Bitstream<'a> {
 }
 
 impl<'a> Bitstream<'a> {
-    /// Alpha beside a lossless bitstream is nothing: it has its own, whatever the header says.
+    /// Alpha beside a lossless bitstream is nothing: it has its own; the header's flag does not count.
     fn new(kind: [u8; 4], data: &'a [u8], alpha: Option<&'a [u8]>) -> Self {
         if &kind == b"VP8L" { Self::Lossless(data) } else { Self::Lossy { frame: data, alpha } }
     }
@@ -174,7 +174,7 @@ pub(crate) fn bitstream_size(kind: [u8; 4], data: &[u8]) -> Result<(u32, u32), I
 }
 
 impl<'a> Frame<'a> {
-    /// The content of an `ANMF` chunk. Its size is the bitstream's, whatever the chunk says, as in libwebp.
+    /// The content of an `ANMF` chunk. Its size is the bitstream's and not the chunk's, as in libwebp.
     fn parse(data: &'a [u8]) -> Result<Self, ImagingError> {
         let mut cursor = Cursor::new(data);
         let fields = (|| {

@@ -57,7 +57,7 @@ fn code_points_of_wide_and_hdr_colours_count() {
     let plain = rendered(&with_colors("yuv444.heic", 1, 13, 6), 120);
     let unspecified = rendered(&with_colors("yuv444.heic", 2, 2, 2), 120);
     assert!(distance(&plain, &unspecified) < 0.01);
-    // The curve of video is what encoders write without a thought.
+    // Encoders write the curve of video by default.
     for transfer in [1, 6] {
         let video = rendered(&with_colors("yuv444.heic", 1, transfer, 6), 120);
         assert!(distance(&plain, &video) < 0.01, "{transfer}");

@@ -1,4 +1,4 @@
-//! Any bytes at any scale: an answer, in bounded memory and time, and the same whatever the scale. What is written of the coded
+//! Any bytes at any scale: an answer, in bounded memory and time, and the same at every scale. What is written of the coded
 //! parts is the same picture.
 #![no_main]
 

@@ -22,7 +22,7 @@ fn assert_whole(bytes: &[u8], whole: &[u8], what: &str) {
     assert!(rewritten(&clean).unwrap() == clean, "{what}, written twice");
 }
 
-/// Whatever may follow a picture.
+/// Bytes that may follow a picture.
 fn trailers() -> Vec<(&'static str, Vec<u8>)> {
     let picture = read("grayscale.jpg");
     let mut video = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom".to_vec();

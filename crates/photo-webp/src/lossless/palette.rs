@@ -37,7 +37,7 @@ impl Indexed {
         let mut plane = Vec::new();
         let mut last = None;
         for pixel in pixels {
-            // The colour of what nobody sees is not kept.
+            // The colour of transparent pixels is not kept.
             let pixel = if pixel[3] == 0 { [0; 4] } else { pixel };
             let index = match last {
                 Some((color, index)) if color == pixel => index,
