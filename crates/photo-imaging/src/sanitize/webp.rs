@@ -164,8 +164,8 @@ fn frame(data: &[u8], limits: &Limits) -> Result<Vec<u8>, ImagingError> {
     }
     let (kind, bitstream) = picture.bitstream.ok_or_else(damaged)?;
     let size = webp::bitstream_size(kind, bitstream)?;
-    let side = |side: u32| side.checked_sub(1).map(u32::to_le_bytes).ok_or_else(damaged);
-    let ([w0, w1, w2, _], [h0, h1, h2, _]) = (side(size.0)?, side(size.1)?);
+    let less_one = |length: u32| length.checked_sub(1).map(u32::to_le_bytes).ok_or_else(damaged);
+    let ([w0, w1, w2, _], [h0, h1, h2, _]) = (less_one(size.0)?, less_one(size.1)?);
     let mut header = *header;
     header[6..12].copy_from_slice(&[w0, w1, w2, h0, h1, h2]);
     header[15] &= FRAME_FLAGS;

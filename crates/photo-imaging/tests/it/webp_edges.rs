@@ -13,9 +13,9 @@ fn disc(side: u32, seen: [u8; 3], hidden: [u8; 3]) -> Vec<[u8; 4]> {
         let (x, y) = ((i % side).cast_signed(), (i / side).cast_signed());
         let is_seen = (x - middle).pow(2) + (y - middle).pow(2) < (middle - 5).pow(2);
         let vary = |level: u8, by: i32| level.saturating_sub(u8::try_from(by % 29).unwrap());
-        let [r, g, b] =
+        let [red, green, blue] =
             if is_seen { [vary(seen[0], x), vary(seen[1], y), vary(seen[2], x + y)] } else { hidden };
-        [r, g, b, if is_seen { 255 } else { 0 }]
+        [red, green, blue, if is_seen { 255 } else { 0 }]
     };
     (0..side * side).map(pixel).collect()
 }
