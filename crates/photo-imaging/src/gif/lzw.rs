@@ -98,7 +98,7 @@ impl<'a> Codes<'a> {
         Ok((self.position < self.pixels).then(|| self.code()))
     }
 
-    /// Width in bits of a code that would follow, and the end code.
+    /// Width in bits of a code that would follow the last pixel, and the end code.
     pub(crate) fn end(&self) -> (u32, u32) {
         (self.width, (1 << self.code_size) + 1)
     }

@@ -57,10 +57,10 @@ fn write_image(
     out: &mut Vec<u8>,
 ) -> Result<Option<Stop>, ImagingError> {
     let mut used: Used = [false; 256];
-    let (codes, stop) = lzw::copy(image, &mut used, limits)?;
-    if stop.is_some() {
-        return Ok(stop);
-    }
+    let codes = match lzw::copy(image, &mut used, limits)? {
+        Ok(codes) => codes,
+        Err(stop) => return Ok(Some(stop)),
+    };
     if image.table.is_empty() {
         global_used.iter_mut().zip(used).for_each(|(global, used)| *global |= used);
     }

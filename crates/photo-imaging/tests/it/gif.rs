@@ -385,7 +385,7 @@ fn less_than_half_of_a_picture_is_refused() {
 #[test]
 fn a_file_without_an_image_is_corrupt() {
     let image = Image::new().bytes();
-    let no_colors = Image { code_size: 12, ..Image::new() }.with_data(&[1; 999]);
+    let colors_of = |code_size| Image { code_size, ..Image::new() }.with_data(&[1; 999]);
     let files = [
         ("a trailer alone", vec![start(), b";".to_vec()]),
         ("nothing behind the palette", vec![start()]),
@@ -395,11 +395,16 @@ fn a_file_without_an_image_is_corrupt() {
         ("no data", vec![start(), image[..11].to_vec()]),
         ("junk before the image", vec![start(), b"\x55".to_vec(), image.clone()]),
         ("an image of no width", vec![start(), Image { size: (0, 9), ..Image::new() }.bytes()]),
-        ("colours of 12 bits", vec![start(), no_colors]),
+        ("colours of 12 bits", vec![start(), colors_of(12)]),
+        ("colours of 68 bits", vec![start(), colors_of(68)]),
+        ("colours of 255 bits", vec![start(), colors_of(255)]),
     ];
     for (name, parts) in files {
-        let result = render_bytes(&parts.concat(), &options(Animation::FirstFrame));
+        let bytes = parts.concat();
+        let result = render_bytes(&bytes, &options(Animation::FirstFrame));
         assert_eq!(result.map(drop).map_err(|e| e.code()), Err("CORRUPT_IMAGE"), "{name}");
+        let sanitized = probe(&bytes, &Limits::default()).and_then(|photo| photo.sanitize());
+        assert_eq!(sanitized.map(drop).map_err(|e| e.code()), Err("CORRUPT_IMAGE"), "{name}");
     }
 }
 
