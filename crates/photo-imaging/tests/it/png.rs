@@ -14,6 +14,9 @@ use photo_imaging::{ImagingError, OutputFormat, RenderOptions, Rendered, probe};
 
 use crate::support::{inside, open, render_bytes};
 
+/// Chunks that stand in front of the image data.
+type Chunks = Vec<Vec<u8>>;
+
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// Length and name of a chunk, content, and the checksum that is given.

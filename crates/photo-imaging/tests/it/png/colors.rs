@@ -1,7 +1,8 @@
 //! Chunks that say colours and orientation: which count.
 
 use super::{
-    SIZE, assert_same, be32, chunk, damaged, data, deflated, end, file, header, pixels, rows, shown, with,
+    Chunks, SIZE, assert_same, be32, chunk, damaged, data, deflated, end, file, header, pixels, rows, shown,
+    with,
 };
 
 const SRGB: [u32; 8] = [31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000];
@@ -24,7 +25,7 @@ fn profile() -> Vec<u8> {
 }
 
 /// A content of each kind that changes what is seen, with chunks that it needs in front of it.
-fn contents() -> Vec<(&'static str, [u8; 4], Vec<u8>, Vec<Vec<u8>>)> {
+fn contents() -> Vec<(&'static str, [u8; 4], Vec<u8>, Chunks)> {
     vec![
         ("gamma", *b"gAMA", be32(&[220_000]), vec![]),
         ("chromaticities", *b"cHRM", be32(&P3), vec![gamma(60_000)]),
@@ -172,7 +173,7 @@ fn gammas_are_applied_as_chromium_applies_them() {
     let grays = |a: u8, b: u8, c: u8, colour: [u8; 3]| [[a; 3], [b; 3], [c; 3], colour];
     let plain = grays(16, 100, 200, [200, 100, 50]);
     let pure = grays(7, 100, 201, [201, 100, 46]);
-    let table: [(&str, Vec<Vec<u8>>, [[u8; 3]; 4]); 12] = [
+    let table: [(&str, Chunks, [[u8; 3]; 4]); 12] = [
         ("2.2", vec![gamma(45_455)], plain),
         ("2.2 and sRGB's chromaticities", vec![gamma(45_455), srgb.clone()], pure),
         ("2.2, chromaticities and sRGB", vec![gamma(45_455), srgb.clone(), chunk(*b"sRGB", &[0])], plain),
