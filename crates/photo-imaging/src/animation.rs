@@ -20,7 +20,7 @@ use crate::options::{Animation, RenderOptions, VariantSpec};
 use crate::orient;
 use crate::plan::Placement;
 use crate::pool;
-use crate::probe::{Probed, swaps_sides};
+use crate::probe::Probed;
 use crate::probe::{gif, webp};
 use crate::profile::Profile;
 use crate::raster::Channels;
@@ -89,12 +89,12 @@ impl Kept {
         probed: &Probed<'_>,
         profile: Option<&Profile>,
         original: Original,
-        (width, height): (u32, u32),
+        target: (u32, u32),
         placements: &[Placement],
         options: &RenderOptions,
     ) -> Result<Vec<Variant>, ImagingError> {
         let (limits, orientation) = (&probed.limits, probed.header.orientation);
-        let stored = if swaps_sides(orientation) { (height, width) } else { (width, height) };
+        let stored = probed.stored(target);
         let mut frames = guarded("decoding", || frames::open(&probed.header, probed.bytes, limits))?;
         let conversion = guarded("reading the profile", || {
             Ok(profile.and_then(|profile| Conversion::new(profile, Channels::Rgba)))

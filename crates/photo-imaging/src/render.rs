@@ -120,8 +120,7 @@ impl Probed<'_> {
         let placements: Vec<_> =
             options.variants.iter().map(|v| place(original.width, original.height, v.fit())).collect();
         let (width, height) = largest(original, &placements);
-        let turned = swaps_sides(self.header.orientation);
-        let target = if turned { (height, width) } else { (width, height) };
+        let target = self.stored((width, height));
         let (profile, planar) = guarded("reading the profile", || {
             let profile = self.profile();
             let planar = self.stays_planar(options, profile.as_ref());
@@ -189,6 +188,11 @@ impl Probed<'_> {
         Work { target, placements, options, threads: options.threads.max(1), has_alpha }
     }
 
+    /// Returns an upright width and height as the file stores them, before its orientation is applied.
+    pub(crate) fn stored(&self, (width, height): (u32, u32)) -> (u32, u32) {
+        if swaps_sides(self.header.orientation) { (height, width) } else { (width, height) }
+    }
+
     /// Memory in bytes that the photo takes, or the first frame of an animation.
     fn picture_bytes(&self, work: &Work<'_>, planar: bool) -> u64 {
         let pixels = u64::from(self.header.width) * u64::from(self.header.height);
@@ -200,23 +204,13 @@ impl Probed<'_> {
         }
         if let Some(photo) = &self.heif {
             let (width, height) = work.target;
-            let turned = swaps_sides(self.header.orientation);
-            let target = if turned { (height, width) } else { (width, height) };
-            let decoder = decode::heif::decoder_bytes(photo, target, &self.limits);
+            let decoder = decode::heif::decoder_bytes(photo, self.stored(work.target), &self.limits);
             return work.bytes(decoder, 4 * u64::from(width) * u64::from(height));
         }
         let decoder = match &self.jpeg {
-            Some(photo) => {
-                let (width, height) = work.target;
-                let turned = swaps_sides(self.header.orientation);
-                let target = if turned { (height, width) } else { (width, height) };
-                decode::jpeg::decoder_bytes(photo, target, planar, &self.limits)
-            }
+            Some(photo) => decode::jpeg::decoder_bytes(photo, self.stored(work.target), planar, &self.limits),
             None if self.header.format == Format::Png => {
-                let (width, height) = work.target;
-                let turned = swaps_sides(self.header.orientation);
-                let target = if turned { (height, width) } else { (width, height) };
-                decode::png::decoder_bytes(self.bytes, target)
+                decode::png::decoder_bytes(self.bytes, self.stored(work.target))
             }
             None => self.header.decoder_bytes,
         };

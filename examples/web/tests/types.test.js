@@ -20,7 +20,7 @@ test("the file dialog offers what the stack takes, and a HEIC becomes a photo", 
   await page.context().close();
 });
 
-test("a file's type is told by its first bytes", async () => {
+test("a file's first bytes decide its type", async () => {
   const told = async (bytes, type) => typeOf(new Blob([bytes], { type }));
   for (const [path, expected] of [[heic, "application/octet-stream"], [photo("alpha.png"), "image/png"], [photo("lossy.webp"), "image/webp"]]) {
     assert.equal(await told(readFileSync(path), "text/plain"), expected, path);
