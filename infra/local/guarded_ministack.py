@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from infra.local import origin_guard
+from infra.local import emulator_queues, origin_guard
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -239,6 +239,7 @@ def main() -> None:
     # Before any service is loaded, which takes this function by its name.
     lambda_runtime.execution_credentials = lambda config: role_credentials(config, secret)
     guard_runtime_apis()
+    emulator_queues.install()
     ministack.app = Guard(ministack.app, secret, AllowedOrigins(Path(origins)))
     # The options are MiniStack's.
     sys.argv[1:] = []
