@@ -72,8 +72,8 @@ def of(target: Target) -> list[dict[str, Any]]:
 
 
 def short(target: Target, alarm: dict[str, Any]) -> str:
-    """The name that the runbook has it under."""
-    return alarm["AlarmName"].removeprefix(f"{target.name}-")
+    """The name that the runbook has it under. An alarm of one version ends with the version's number."""
+    return re.sub(r"(-version-[a-z0-9]+)-\d+$", r"\1", alarm["AlarmName"].removeprefix(f"{target.name}-"))
 
 
 def rehearse(console: Console, target: Target, name: str, state: str) -> None:

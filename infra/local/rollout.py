@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from samcli.yamlhelper import yaml_parse
 
 from infra.local import aws, release, settings
 from infra.local.console import Console, Failure
@@ -19,7 +22,9 @@ from infra.local.settings import ROOT
 
 ENVIRONMENTS = ("dev", "prod")
 CONFIG = ROOT / "samconfig.toml"
-LONGEST_NAME = 25
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+LONGEST_BUCKET_NAME = 63
+RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 # SAM's own questions end in the same way.
 HEIC_QUESTION = ("Take HEIC photos, as iPhones store them (HEVC, their codec, is covered by patents in some countries: "
                  "you decide for yours)? [y/N]: ")
@@ -33,13 +38,36 @@ def chosen(environment: Mapping[str, str], tables: Mapping[str, Mapping[str, Any
     stack = environment.get("STACK") or tables[name].get("stack_name")
     if not stack:
         raise Failure(f"samconfig.toml names no stack in [{name}.deploy.parameters]: write one there, or give one (STACK=name)")
-    if len(stack) > LONGEST_NAME:
-        raise Failure(f"the stack name {stack} has {len(stack)} characters: its buckets' names leave room for {LONGEST_NAME}")
     return name, stack
 
 
-def deployed(cloudformation: Any, stack: str) -> dict[str, str] | None:
-    """The parameters of the stack, if it is there; one whose creation failed is not, and is said to be in the way."""
+def longest_name(region: str) -> int:
+    """How many characters a stack's name may have: the longest bucket name is NAME-thumbnails-ACCOUNT-REGION."""
+    return LONGEST_BUCKET_NAME - len(f"-thumbnails-{'0' * 12}-{region}")
+
+
+def check_name(stack: str, region: str) -> None:
+    """Refuses a stack's name that no bucket's name can begin with, before CloudFormation fails half-way."""
+    if not re.fullmatch("[a-z][a-z0-9-]*", stack) or stack.startswith(RESERVED_PREFIXES):
+        raise Failure(f"invalid stack name {stack}: bucket names begin with it, so use lower-case letters, digits and hyphens, and "
+                      f"none of the prefixes {', '.join(RESERVED_PREFIXES)}")
+    if len(stack) > longest_name(region):
+        raise Failure(f"the stack name {stack} has {len(stack)} characters: its buckets' names leave room for "
+                      f"{longest_name(region)} in {region}")
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A stack as the last deployment left it."""
+
+    parameters: Mapping[str, str]
+    status: str
+    # When it was changed last: another time after each attempt.
+    changed_at: str
+
+
+def deployed(cloudformation: Any, stack: str) -> Deployed | None:
+    """The stack, if it is there. A stack whose creation failed has to go first."""
     try:
         found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
@@ -50,11 +78,15 @@ def deployed(cloudformation: Any, stack: str) -> dict[str, str] | None:
         raise Failure(f"AWS cannot be reached, or there are no credentials: {error}") from error
     status = found["StackStatus"]
     if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}:
-        raise Failure(f"the stack {stack} is what is left of a first deployment that failed ({status}): delete it, "
-                      "and the buckets that it has retained, and deploy again")
+        raise Failure(f"the stack {stack} is what is left of a first deployment that failed ({status}): delete it "
+                      f"(aws cloudformation delete-stack --stack-name {stack}), and deploy again")
+    if status == "UPDATE_ROLLBACK_FAILED":
+        raise Failure(f"the last deployment of {stack} could not be rolled back ({status}): finish that first "
+                      f"(aws cloudformation continue-update-rollback --stack-name {stack}; docs/RUNBOOK.md#roll-back)")
     if status == "REVIEW_IN_PROGRESS":
         return None
-    return {item["ParameterKey"]: item.get("ParameterValue", "") for item in found.get("Parameters", [])}
+    parameters = {item["ParameterKey"]: item.get("ParameterValue", "") for item in found.get("Parameters", [])}
+    return Deployed(parameters, status, str(found.get("LastUpdatedTime", "")))
 
 
 def command(environment_name: str, stack: str, template: Path, parameters: Mapping[str, str], region: str, *, first: bool,
@@ -82,12 +114,56 @@ def content_types(parameters: Mapping[str, str], *, asks: bool, ask: Callable[[s
 
 
 def identity(packed: list[Path], parameters: Mapping[str, str]) -> str:
-    """The same for the same code, template and parameters, and another for any other: it makes a version of the functions."""
+    """A digest of code, template and parameters."""
     given = sorted((name, value) for name, value in parameters.items() if name != "DeploymentId")
     digest = hashlib.sha256(json.dumps(given).encode())
     for path in packed:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:40]
+
+
+def deployment_id(packed: list[Path], before: Deployed | None, parameters: Mapping[str, str]) -> str:
+    """Returns the `DeploymentId`, for which SAM publishes a version of the functions: the stack's own if nothing has changed.
+
+    A version outlives the deployment that published it and was rolled back (SAM gives it `DeletionPolicy: Retain`), and Lambda
+    publishes no second version of the same code and configuration. After a roll-back the id therefore has another beginning: SAM
+    looks at its first ten characters.
+    """
+    digest = identity(packed, {**(before.parameters if before else {}), **parameters})
+    served = before.parameters.get("DeploymentId", "") if before else ""
+    if served.endswith(digest):
+        return served
+    if before and before.status == "UPDATE_ROLLBACK_COMPLETE":
+        return hashlib.sha256(f"{digest} {before.changed_at}".encode()).hexdigest()[:10] + digest
+    return digest
+
+
+def canary_alarms(template: Mapping[str, Any], stack: str) -> list[str]:
+    """The alarms for which CodeDeploy turns a deployment back: their names, without the version's number at the end."""
+    functions = [resource["Properties"] for resource in template["Resources"].values()
+                 if resource["Type"] == "AWS::Serverless::Function"]
+    named = [template["Resources"][alarm["Ref"]]["Properties"]["AlarmName"]["Fn::Sub"]
+             for function in functions for alarm in function.get("DeploymentPreference", {}).get("Alarms", [])]
+    return [re.sub(r"-?\$\{\w+\.Version\.Version\}$", "", name).replace("${AWS::StackName}", stack) for name in named]
+
+
+def check_alarms(console: Console, cloudwatch: Any, template: Mapping[str, Any], stack: str) -> None:
+    """Refuses a gradual deployment while one of its alarms rings: CodeDeploy would cancel it, or turn back a fix for a fault that the
+    new version has too, or keep most of the traffic on the version that fails."""
+    try:
+        pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack}-", StateValue="ALARM")
+        ringing = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
+    except (ClientError, BotoCoreError) as error:
+        console.say(f"CloudWatch does not say whether an alarm rings ({error}): CodeDeploy cancels the deployment if one does")
+        return
+    instead = 'PHOTODROP_PARAMETERS="GradualDeployment=false" make deploy'
+    cancelling = [name for name in ringing for alarm in canary_alarms(template, stack)
+                  if re.fullmatch(rf"{re.escape(alarm)}(-\d+)?", name)]
+    if cancelling:
+        raise Failure(f"{', '.join(cancelling)} in ALARM: a gradual deployment would be cancelled or turned back. Deploy the fix to "
+                      f"all requests at once: {instead}")
+    if ringing:
+        console.say(f"{', '.join(ringing)} in ALARM: if this deployment is the fix, {instead} gives it to all requests at once")
 
 
 def table(environment_name: str, file: Path) -> dict[str, Any]:
@@ -121,6 +197,7 @@ def deploy(console: Console) -> None:
     tables = {name: table(name, CONFIG) for name in ENVIRONMENTS}
     name, stack = chosen(os.environ, tables)
     session = aws.session_of_the_environment()
+    check_name(stack, session.region_name)
     before = deployed(session.client("cloudformation"), stack)
     first = before is None
     interactive = sys.stdin.isatty()
@@ -135,11 +212,13 @@ def deploy(console: Console) -> None:
         console.say(f"deploying what is in {release.DIST.name}/ (PACKED=1)")
     else:
         release.one(console, architecture)
+    if before and {**before.parameters, **parameters}.get("GradualDeployment") == "true":
+        check_alarms(console, session.client("cloudwatch"), yaml_parse(template.read_text()), stack)
     packed = [template, *(release.archive_of(function, architecture) for function in settings.FUNCTIONS)]
-    deployment_id = identity(packed, {**(before or {}), **parameters})
-    words = command(name, stack, template, {**parameters, "DeploymentId": deployment_id}, session.region_name, first=first,
-                    interactive=interactive)
-    console.say(f"{' '.join(words[:2])}: {stack} in {session.region_name}{' for the first time' if first else ''}")
+    parameters["DeploymentId"] = deployment_id(packed, before, parameters)
+    words = command(name, stack, template, parameters, session.region_name, first=first, interactive=interactive)
+    console.say(f"{' '.join(words[:2])}: {stack} in {session.region_name}"
+                + (f" for the first time; a name has at most {longest_name(session.region_name)} characters here" if first else ""))
     # SAM asks and shows what will change: it has the terminal.
     # It is written with boto3, which does not know AWS_REGION.
     region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), session.region_name)

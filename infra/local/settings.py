@@ -31,7 +31,8 @@ DEFAULT_TEST_PORT = 4577
 
 # The template's default, and HEIC, which it leaves to the deployer.
 TYPES_WITH_HEIC = "image/jpeg,image/png,image/webp,image/gif,image/heic"
-LOCAL_PARAMETERS = {"AllowedContentTypes": TYPES_WITH_HEIC}
+# Gradual deployments for their alarms and metrics: the emulator itself moves no traffic.
+LOCAL_PARAMETERS = {"AllowedContentTypes": TYPES_WITH_HEIC, "GradualDeployment": "true"}
 
 # Slots for pending photos are not limited by default, and their way through the table is to be tested. The tests run the
 # reconcile function themselves, when they mean to. A bucket of somebody else's is for the backfill's tests, which make it.
@@ -161,7 +162,7 @@ def shell_variables(stack: Mapping[str, str]) -> dict[str, str]:
             "ORIGINALS": stack["originals_bucket"], "THUMBNAILS": stack["thumbnails_bucket"],
             "UPLOAD_FUNCTION": stack["upload_function"], "THUMBNAIL_FUNCTION": stack["thumbnail_function"],
             "RECONCILE_FUNCTION": stack["reconcile_function"],
-            "FAILURE_QUEUE": stack["failure_queue_url"], "PARKING_QUEUE": stack["parking_queue_url"]}
+            "THUMBNAIL_QUEUE": stack["thumbnail_queue_url"], "FAILURE_QUEUE": stack["failure_queue_url"]}
 
 
 def write_private(path: Path, text: str) -> None:

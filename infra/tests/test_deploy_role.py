@@ -173,7 +173,7 @@ class Versions(unittest.TestCase):
         for name, resource in DOCUMENT["Resources"].items():
             if resource["Type"] in keeps:
                 with self.subTest(name):
-                    self.assertEqual(resource["DeletionPolicy"], "Retain")
+                    self.assertEqual(resource["DeletionPolicy"], "RetainExceptOnCreate")
                     self.assertEqual(resource["UpdateReplacePolicy"], "Retain")
 
 

@@ -148,7 +148,7 @@ class TheBuckets(unittest.TestCase):
             with self.subTest(name):
                 self.assertEqual(set(bucket["PublicAccessBlockConfiguration"].values()), {True})
                 self.assertIn("BucketEncryption", bucket)
-                self.assertEqual(DOCUMENT["Resources"][name]["DeletionPolicy"], "Retain")
+                self.assertEqual(DOCUMENT["Resources"][name]["DeletionPolicy"], "RetainExceptOnCreate")
                 self.assertEqual(DOCUMENT["Resources"][name]["UpdateReplacePolicy"], "Retain")
 
     def test_every_bucket_refuses_plain_http(self) -> None:
@@ -463,7 +463,7 @@ class TheTable(unittest.TestCase):
         self.assertEqual(table["BillingMode"], "PAY_PER_REQUEST")
         self.assertIs(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], True)
         self.assertEqual(table["TimeToLiveSpecification"], {"AttributeName": "expires_at", "Enabled": True})
-        self.assertEqual(DOCUMENT["Resources"][name]["DeletionPolicy"], "Retain")
+        self.assertEqual(DOCUMENT["Resources"][name]["DeletionPolicy"], "RetainExceptOnCreate")
 
 
 if __name__ == "__main__":

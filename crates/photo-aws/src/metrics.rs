@@ -2,7 +2,7 @@
 //! makes metrics by itself ([specification]).
 //!
 //! Each name with each combination of its dimensions' values is a metric that costs money every month, so a
-//! dimension is a [`Dimension`], of which there are three with a handful of values each. Ids, sizes and whatever else
+//! dimension is a [`Dimension`], of which there are four with a handful of values each. Ids, sizes and whatever else
 //! has many values are properties: they can be searched for in CloudWatch Logs Insights and cost nothing more.
 //!
 //! A document goes through `tracing` as an event of [`TARGET`], so it comes out where the log does, with the request's
@@ -23,6 +23,9 @@ pub const NAMESPACE: &str = "photodrop";
 
 /// Names the stack, for the dimension of that name; `template.yaml` sets it.
 pub const STACK_VARIABLE: &str = "PHOTODROP_STACK_NAME";
+
+/// Turns on the dimension [`Dimension::Version`]; `template.yaml` sets it where deployments are gradual.
+pub const BY_VERSION_VARIABLE: &str = "PHOTODROP_METRICS_BY_VERSION";
 
 /// The most values of one metric in a document, by EMF; there are too few metrics to reach its limit of 100 of them.
 const MOST_VALUES: usize = 100;
@@ -61,6 +64,9 @@ pub enum Dimension {
     Function,
     /// The failure code.
     Code,
+    /// The function's version. Where it is not turned on, nothing is split by it. One version serves, and two while traffic moves, so
+    /// a metric has at most two values of it at a time; CloudWatch charges by the hours in which a value has data.
+    Version,
 }
 
 impl Dimension {
@@ -71,6 +77,7 @@ impl Dimension {
             Self::Stack => "Stack",
             Self::Function => "Function",
             Self::Code => "Code",
+            Self::Version => "Version",
         }
     }
 }
@@ -103,7 +110,17 @@ pub const QUOTA_REFUSALS: Metric = Metric::of_stack("QuotaRefusals", Unit::Count
 /// Photos that became `ready`: 1, or 0 for one that became `failed`.
 pub const PHOTOS_READY: Metric = Metric::of_stack("PhotosReady", Unit::Count);
 /// Photos that became `failed`: 1, or 0 for one that became `ready`, so that the average is the rate.
-pub const PHOTOS_FAILED: Metric = Metric::of_stack("PhotosFailed", Unit::Count);
+pub const PHOTOS_FAILED: Metric = Metric {
+    name: "PhotosFailed",
+    unit: Unit::Count,
+    dimensions: &[&[Dimension::Stack], &[Dimension::Stack, Dimension::Version]],
+};
+/// Requests that the upload function answered with 5xx: 1, or 0 for another answer, so that the average is the rate.
+pub const REQUESTS_FAILED: Metric = Metric {
+    name: "RequestsFailed",
+    unit: Unit::Count,
+    dimensions: &[&[Dimension::Stack, Dimension::Version]],
+};
 /// Photos that became `failed`, by code.
 pub const FAILURES_BY_CODE: Metric =
     Metric { name: "FailuresByCode", unit: Unit::Count, dimensions: &[&[Dimension::Stack, Dimension::Code]] };
@@ -143,11 +160,12 @@ pub const BACKFILL_STARTED: Metric = Metric::of_stack("BackfillStarted", Unit::C
 pub const BACKFILL_FAILED: Metric = Metric::of_stack("BackfillFailed", Unit::Count);
 
 /// Every metric: what `docs/METRICS.md` has to tell of.
-pub const ALL: [Metric; 22] = [
+pub const ALL: [Metric; 23] = [
     UPLOADS_CREATED,
     QUOTA_REFUSALS,
     PHOTOS_READY,
     PHOTOS_FAILED,
+    REQUESTS_FAILED,
     FAILURES_BY_CODE,
     RETRIES_ASKED,
     AGE_FROM_REQUEST,
@@ -219,32 +237,36 @@ impl Document {
 
     /// Writes the line. A document without values writes none.
     pub fn emit(self) {
-        let place = &*PLACE;
-        if let Some(document) = self.render(&place.stack, &place.function, OffsetDateTime::now_utc()) {
+        if let Some(document) = self.render(&PLACE, OffsetDateTime::now_utc()) {
             tracing::info!(target: TARGET, document = document.to_string());
         }
     }
 
-    fn render(self, stack: &str, function: &str, at: OffsetDateTime) -> Option<Value> {
+    fn render(self, place: &Place, at: OffsetDateTime) -> Option<Value> {
         let Self { metrics, mut members } = self;
-        members.insert(Dimension::Stack.as_str().to_owned(), json!(stack));
-        members.insert(Dimension::Function.as_str().to_owned(), json!(function));
+        members.insert(Dimension::Stack.as_str().to_owned(), json!(place.stack));
+        members.insert(Dimension::Function.as_str().to_owned(), json!(place.function));
+        if let Some(version) = &place.version {
+            members.insert(Dimension::Version.as_str().to_owned(), json!(version));
+        }
         // A dimension without a value would make CloudWatch drop the document.
         let metrics: Vec<_> = metrics
             .into_iter()
-            .filter(|(metric, _)| {
-                metric.dimensions.iter().copied().flatten().all(|used| members.contains_key(used.as_str()))
+            .filter_map(|(metric, values)| {
+                let known = |set: &&[Dimension]| set.iter().all(|used| members.contains_key(used.as_str()));
+                let sets: Vec<_> = metric.dimensions.iter().copied().filter(known).collect();
+                (!sets.is_empty()).then_some((metric, sets, values))
             })
             .collect();
         if metrics.is_empty() {
             return None;
         }
-        let mut directives: Vec<(&[&[Dimension]], Vec<Value>)> = Vec::new();
-        for (metric, values) in metrics {
+        let mut directives: Vec<(Vec<&[Dimension]>, Vec<Value>)> = Vec::new();
+        for (metric, sets, values) in metrics {
             let definition = json!({ "Name": metric.name, "Unit": metric.unit.as_str() });
-            match directives.iter_mut().find(|(dimensions, _)| *dimensions == metric.dimensions) {
+            match directives.iter_mut().find(|(known, _)| *known == sets) {
                 Some((_, definitions)) => definitions.push(definition),
-                None => directives.push((metric.dimensions, vec![definition])),
+                None => directives.push((sets, vec![definition])),
             }
             let value = if let [one] = values.as_slice() { json!(one) } else { json!(values) };
             members.insert(metric.name.to_owned(), value);
@@ -269,6 +291,8 @@ impl Document {
 struct Place {
     stack: String,
     function: String,
+    /// The function's version, where metrics are split by it.
+    version: Option<String>,
 }
 
 static PLACE: LazyLock<Place> = LazyLock::new(|| {
@@ -276,7 +300,8 @@ static PLACE: LazyLock<Place> = LazyLock::new(|| {
     // A name that is missing must not stop uploads: the metrics then show under this one.
     let stack = set(STACK_VARIABLE).unwrap_or_else(|| "unknown".to_owned());
     let function = set("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "unknown".to_owned());
-    Place { function: role(&stack, &function), stack }
+    let version = set(BY_VERSION_VARIABLE).and_then(|_| set("AWS_LAMBDA_FUNCTION_VERSION"));
+    Place { function: role(&stack, &function), stack, version }
 });
 
 /// What a function is for: its name without the stack's.

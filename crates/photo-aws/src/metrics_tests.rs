@@ -7,6 +7,14 @@ use super::*;
 
 const AT: OffsetDateTime = datetime!(2026-11-24 12:00:00.123 UTC);
 
+fn place(stack: &str, function: &str) -> Place {
+    Place { stack: stack.to_owned(), function: function.to_owned(), version: None }
+}
+
+fn version_of_stack(version: &str) -> Place {
+    Place { version: Some(version.to_owned()), ..place("s", "f") }
+}
+
 /// Every rule of the specification's JSON schema and of its text that a document could break.
 fn problems(document: &Value) -> Vec<String> {
     let mut problems = Vec::new();
@@ -76,7 +84,7 @@ fn a_document_is_what_the_specification_asks_for() {
         .value(DECODE_TIME, 20.0)
         .code("CORRUPT_IMAGE")
         .property("width", 4032)
-        .render("photodrop", "thumbnail", AT)
+        .render(&place("photodrop", "thumbnail"), AT)
         .unwrap();
     assert_eq!(problems(&document), Vec::<String>::new());
     insta::with_settings!({ sort_maps => true }, { insta::assert_json_snapshot!(document) });
@@ -84,7 +92,7 @@ fn a_document_is_what_the_specification_asks_for() {
 
 #[test]
 fn the_checker_sees_what_is_wrong() {
-    let good = Document::new().count(FAILURES_BY_CODE).code("X").render("s", "f", AT).unwrap();
+    let good = Document::new().count(FAILURES_BY_CODE).code("X").render(&place("s", "f"), AT).unwrap();
     let broken = |pointer: &str, value: Value| {
         let mut document = good.clone();
         *document.pointer_mut(pointer).unwrap() = value;
@@ -108,12 +116,33 @@ fn the_checker_sees_what_is_wrong() {
 
 #[test]
 fn what_would_spoil_a_document_is_left_out() {
-    assert!(Document::new().property("a", 1).render("s", "f", AT).is_none());
-    assert!(Document::new().value(DECODE_TIME, f64::NAN).render("s", "f", AT).is_none());
+    assert!(Document::new().property("a", 1).render(&place("s", "f"), AT).is_none());
+    assert!(Document::new().value(DECODE_TIME, f64::NAN).render(&place("s", "f"), AT).is_none());
     // Without its code a metric by code has nothing to be split by.
-    let document = Document::new().count(FAILURES_BY_CODE).count(PHOTOS_FAILED).render("s", "f", AT).unwrap();
+    let document = Document::new().count(FAILURES_BY_CODE).count(PHOTOS_FAILED).render(&place("s", "f"), AT).unwrap();
     assert!(document.get("FailuresByCode").is_none());
     assert_eq!(problems(&document), Vec::<String>::new());
+}
+
+#[test]
+fn metrics_are_split_by_version_where_it_is_turned_on() {
+    let sets = |place: &Place, metric: Metric| {
+        let document = Document::new().count(metric).render(place, AT)?;
+        assert_eq!(problems(&document), Vec::<String>::new());
+        Some((document["_aws"]["CloudWatchMetrics"][0]["Dimensions"].clone(), document["Version"].clone()))
+    };
+    let (by_version, all) = (version_of_stack("7"), place("s", "f"));
+    assert_eq!(sets(&by_version, PHOTOS_FAILED), Some((json!([["Stack"], ["Stack", "Version"]]), json!("7"))));
+    assert_eq!(sets(&by_version, REQUESTS_FAILED), Some((json!([["Stack", "Version"]]), json!("7"))));
+    assert_eq!(sets(&all, PHOTOS_FAILED), Some((json!([["Stack"]]), Value::Null)));
+    assert_eq!(sets(&all, REQUESTS_FAILED), None);
+}
+
+#[test]
+fn two_metrics_are_split_by_version_and_no_more() {
+    // Each costs $0.30 a month for each version that serves: docs/METRICS.md.
+    let split = ALL.iter().filter(|metric| metric.dimensions.iter().any(|set| set.contains(&Dimension::Version)));
+    assert_eq!(split.map(|metric| metric.name).collect::<Vec<_>>(), ["PhotosFailed", "RequestsFailed"]);
 }
 
 #[test]
@@ -163,6 +192,7 @@ proptest! {
     fn no_values_make_a_document_that_cloudwatch_refuses(
         values in prop::collection::vec((0..ALL.len(), any::<f64>()), 0..300),
         code in prop::option::of(Just("NOT_AN_IMAGE")),
+        version in prop::option::of(Just("12")),
     ) {
         let mut document = Document::new();
         for (metric, value) in values {
@@ -171,7 +201,8 @@ proptest! {
         if let Some(code) = code {
             document = document.code(code);
         }
-        if let Some(document) = document.render("s", "f", AT) {
+        let place = version.map_or_else(|| place("s", "f"), version_of_stack);
+        if let Some(document) = document.render(&place, AT) {
             prop_assert_eq!(problems(&document), Vec::<String>::new());
         }
     }

@@ -1,11 +1,11 @@
 //! What each route does.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::join3;
 use http::{Response, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _};
-use photo_aws::metrics::Document;
+use photo_aws::metrics::{Document, REQUESTS_FAILED};
 use photo_aws::usage::{self, Meter};
 use photo_aws::{AwsError, Objects, PhotoStore, UploadSigner, error_chain, telemetry};
 use photo_domain::OriginalKey;
@@ -24,6 +24,11 @@ mod create;
 mod photos;
 mod sign;
 mod uppy;
+
+/// The most time that a request is worked on. Its calls to AWS, one after another, could take longer together: then the
+/// answer is a 503 with a problem document, and the function is not cut off at its own timeout of 10 s, which would cost a
+/// cold start. API Gateway gives up at 30 s.
+const REQUEST_TIME: Duration = Duration::from_secs(9);
 
 /// The request path.
 #[derive(Debug)]
@@ -56,7 +61,10 @@ impl App {
         let path = request.raw_http_path().to_owned();
         let route = route(request.method(), &path);
         let served = match route {
-            Ok(route) => self.serve(route, &request).await,
+            Ok(route) => {
+                let served = tokio::time::timeout(REQUEST_TIME, self.serve(route, &request)).await;
+                served.unwrap_or_else(|error| Err(too_late(route, error)))
+            }
             Err(NoRoute::Path) => Err(ApiError::NotFound),
             Err(NoRoute::Method { allow }) => Err(ApiError::MethodNotAllowed { allow }),
         };
@@ -85,6 +93,7 @@ impl App {
             .report(Document::new(), usage::memory_mib())
             .property("route", route.map_or("none", Route::name))
             .property("status", response.status().as_u16())
+            .value(REQUESTS_FAILED, f64::from(u8::from(response.status().is_server_error())))
             .emit();
         response
     }
@@ -129,6 +138,11 @@ impl App {
 /// Now, as precise as records and signatures are.
 fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc().truncate_to_millisecond()
+}
+
+/// AWS took too long, call by call.
+fn too_late(route: Route<'_>, error: tokio::time::error::Elapsed) -> ApiError {
+    ApiError::Unavailable(AwsError { operation: route.name(), source: error.into() })
 }
 
 /// The process answers: no storage is asked.
