@@ -1,4 +1,5 @@
-"""What a million photos cost on AWS, from what `make bench` measured: writes the tables of docs/CAPACITY.md.
+"""What a million photos cost on AWS, from what `make bench` measured, and a stack without photos, from the template: writes the tables
+of docs/CAPACITY.md.
 
 Lambda bills memory × time. Up to 1,769 MiB, one vCPU, a function has CPU in proportion to its memory, so CPU work takes
 `CPU seconds × 1769 / MiB` and costs the same at any size; time spent waiting for S3 and DynamoDB costs less at a small one.
@@ -16,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PERFORMANCE = ROOT / "docs/PERFORMANCE.md"
 CAPACITY = ROOT / "docs/CAPACITY.md"
+METRICS = ROOT / "docs/METRICS.md"
+TEMPLATE = ROOT / "template.yaml"
 BEGIN, END = "<!-- make cost writes below -->", "<!-- make cost writes above -->"
 
 MILLION = 1_000_000
@@ -28,15 +31,20 @@ FILL = 0.8
 # One GET of the original, six PUTs side by side and four short calls: an assumption, the same for both tools.
 WAIT_SECONDS = 0.1
 
-# List prices of us-east-1 in US$, November 2026 (aws.amazon.com/{lambda,s3,api-gateway,dynamodb,eventbridge,cloudwatch,xray}/pricing).
+# List prices of us-east-1 in US$, November 2026
+# (aws.amazon.com/{lambda,s3,api-gateway,dynamodb,eventbridge,cloudwatch,xray,sqs,kms,cognito}/pricing and ec2/pricing for traffic out).
 GB_SECOND = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
 INVOCATION = 0.20 / MILLION
-S3_PUT, S3_GET = 0.005 / 1000, 0.0004 / 1000
+S3_PUT, S3_LIST, S3_GET = 0.005 / 1000, 0.005 / 1000, 0.0004 / 1000
 API_REQUEST = 1.00 / MILLION
 WRITE_UNIT, READ_UNIT = 0.625 / MILLION, 0.125 / MILLION
 EVENT = 1.00 / MILLION
 LOG_BYTE = 0.50 / 1_000_000_000
 TRACE = 5.00 / MILLION
+QUEUE_REQUEST = 0.40 / MILLION
+KMS_REQUEST = 0.03 / 10_000
+TRAFFIC_OUT_BYTE = 0.09 / 1_000_000_000
+METRIC_MONTH, ALARM_METRIC_MONTH, DASHBOARD_MONTH, KEY_MONTH = 0.30, 0.10, 3.00, 1.00
 
 # What one photo takes with the template's defaults: docs/CAPACITY.md tells where each comes from.
 VARIANTS = 6
@@ -47,6 +55,23 @@ READ_UNITS = 1 + GETS_BY_CLIENT
 UPLOAD_GB_SECONDS = (1 + GETS_BY_CLIENT) * 512 / 1024 * 0.010
 LOG_BYTES = 10_000
 TRACED_SHARE = 0.05
+# Sent by S3, received and deleted by Lambda.
+QUEUE_REQUESTS = 3
+# A variant that is shown: an assumption, somewhat more than `medium` of a photo of 12 megapixels has.
+VIEW_BYTES = 100_000
+
+# What a stack does without photos. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html: Count, 4xx, 5xx,
+# Latency, IntegrationLatency and DataProcessed of each route.
+MONTH_SECONDS = 30 * 24 * 3600
+METRICS_OF_A_ROUTE = 6
+RUNS = MONTH_SECONDS // 300
+RUN_GB_SECONDS = 2 * 256 / 1024
+SHARDS, READ_UNITS_OF_A_SHARD = 16, 0.5
+# Lambda keeps five long polls of 20 s at a queue: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+POLLERS, POLL_SECONDS = 5, 20
+LISTED_IN_A_RUN, OBJECTS_IN_A_LIST = 2_000, 1_000
+# DynamoDB asks KMS for the table's key every five minutes at most, for each role that reads the table.
+ROLES = 3
 
 
 class Failure(Exception):
@@ -119,7 +144,7 @@ def number(row: dict[str, str], column: str) -> float:
 
 def report(photos: dict[str, dict[str, Way]]) -> str:
     """The tables, as Markdown."""
-    return "\n\n".join([thumbnails(photos), sizes(photos), whole(photos)])
+    return "\n\n".join([thumbnails(photos), sizes(photos), whole(photos), standing(TEMPLATE.read_text(), METRICS.read_text())])
 
 
 def thumbnails(photos: dict[str, dict[str, Way]]) -> str:
@@ -162,6 +187,7 @@ def whole(photos: dict[str, dict[str, Way]]) -> str:
         (f"API: {requests} requests", MILLION * requests * API_REQUEST),
         ("log, metrics in it", MILLION * LOG_BYTES * LOG_BYTE),
         (f"X-Ray: {TRACED_SHARE:.0%} of {requests + 1} invocations", MILLION * TRACED_SHARE * (requests + 1) * TRACE),
+        (f"queue: {QUEUE_REQUESTS} requests", MILLION * QUEUE_REQUESTS * QUEUE_REQUEST),
         ("one event on EventBridge", MILLION * EVENT),
         (f"upload function: {requests} requests of 10 ms at 512 MiB",
          MILLION * (UPLOAD_GB_SECONDS * GB_SECOND["arm64"] + requests * INVOCATION)),
@@ -170,8 +196,61 @@ def whole(photos: dict[str, dict[str, Way]]) -> str:
     with_sharp = together - mean("photodrop") + mean("sharp")
     lines = ["All of it, for a million photos that get six variants and are asked for twice each, US$:", "",
              "| what | US$ |", "| --- | --- |", *(f"| {what} | {cost:.2f} |" for what, cost in parts),
-             f"| **together** | **{together:.2f}** |", f"| the same with sharp on Node in the thumbnail function | {with_sharp:.2f} |"]
+             f"| **together** | **{together:.2f}** |", f"| the same with sharp on Node in the thumbnail function | {with_sharp:.2f} |",
+             f"| not in it: a million views of a variant of {VIEW_BYTES // 1000} kB, traffic out and GETs "
+             f"| {MILLION * (VIEW_BYTES * TRAFFIC_OUT_BYTE + S3_GET):.2f} |"]
     return "\n".join(lines)
+
+
+def alarm_metrics(template: str) -> tuple[int, int]:
+    """How many metrics the template's alarms look at: always, and with gradual deployments besides."""
+    always = gradual = 0
+    for alarm in re.findall(r"^    Type: AWS::CloudWatch::Alarm\n((?:     ?.*\n|\n)*)", template, re.M):
+        looked_at = alarm.count(" MetricStat:") or 1
+        if re.search(r"^    Condition: Gradually$", alarm, re.M):
+            gradual += looked_at
+        else:
+            always += looked_at
+    return always, gradual
+
+
+def custom_metrics(page: str) -> tuple[int, int, int]:
+    """How many metrics the functions write, but those by code, and those of backfills in no hour without one: of the stack, of each
+    function, and of the version that serves."""
+    sets = [one for name, dimensions in re.findall(r"^\| `(\w+)` \| \w+ \| ([\w, ;]+) \|", page, re.M)
+            for one in dimensions.split("; ") if not name.startswith(("Backfill", "PhotosRenewed", "RenewalsFailed"))]
+    return sets.count("Stack"), sets.count("Stack, Function"), sets.count("Stack, Version")
+
+
+def standing(template: str, metrics_page: str) -> str:
+    """What a stack costs a month, whether photos come or not."""
+    routes = template.count("Type: AWS::ApiGatewayV2::Route\n")
+    always, gradual = alarm_metrics(template)
+    of_stack, of_function, of_version = custom_metrics(metrics_page)
+    custom = of_stack + 3 * of_function
+    polls = MONTH_SECONDS // POLL_SECONDS * POLLERS
+    lists = 2 * LISTED_IN_A_RUN // OBJECTS_IN_A_LIST
+    records = LISTED_IN_A_RUN + LISTED_IN_A_RUN // VARIANTS
+    rows = [
+        (f"API Gateway's metrics: {METRICS_OF_A_ROUTE} for each of {routes} routes, if each is called in every hour",
+         METRICS_OF_A_ROUTE * routes * METRIC_MONTH),
+        (f"custom metrics: {of_stack} of the stack, {of_function} of each function, if they have data in every hour", custom * METRIC_MONTH),
+        (f"alarms: {always} metrics", always * ALARM_METRIC_MONTH),
+        ("dashboard", DASHBOARD_MONTH),
+        ("key that encrypts the alarms' topic (none with `AlarmTopicArn`)", KEY_MONTH),
+        (f"KMS: the table's key, for {ROLES} roles", RUNS * ROLES * KMS_REQUEST),
+        (f"queue: {POLLERS} long polls of {POLL_SECONDS} s", polls * QUEUE_REQUEST),
+        (f"reconcile: {RUNS} runs of 2 s, {SHARDS} queries each",
+         RUNS * (RUN_GB_SECONDS * GB_SECOND["arm64"] + INVOCATION + SHARDS * READ_UNITS_OF_A_SHARD * READ_UNIT)),
+        (f"reconcile's listing, from {LISTED_IN_A_RUN} objects in each bucket on: {lists} LISTs and {records} records in a run",
+         RUNS * (lists * S3_LIST + records * READ_UNIT)),
+    ]
+    together = sum(cost for _, cost in rows)
+    return "\n".join([
+        "A stack for a month of 30 days without a photo, US$, without free tier:", "", "| what | US$ |", "| --- | --- |",
+        *(f"| {what} | {cost:.2f} |" for what, cost in rows), f"| **together** | **{together:.2f}** |",
+        f"| with `GradualDeployment=true` besides: {gradual} alarms, {of_version} metrics of the version that serves "
+        f"| {gradual * ALARM_METRIC_MONTH + of_version * METRIC_MONTH:.2f} |"])
 
 
 def put_into(page: str, text: str) -> str:

@@ -5,6 +5,8 @@ import re
 import sys
 import unittest
 
+from cfnlint.decode import cfn_yaml
+
 from infra.local.settings import ROOT
 
 SPEC = importlib.util.spec_from_file_location("cost", ROOT / "bench" / "cost.py")
@@ -67,6 +69,26 @@ class Cost(unittest.TestCase):
         self.assertEqual(cost.put_into(page, "new"), f"before\n{cost.BEGIN}\n\nnew\n\n{cost.END}\nafter\n")
         with self.assertRaises(cost.Failure):
             cost.put_into("before\nafter\n", "new")
+
+    def test_a_stack_s_month_counts_what_the_template_has(self):
+        resources = cfn_yaml.load(str(cost.TEMPLATE))["Resources"]
+        alarms = [one for one in resources.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+
+        def looked_at(conditional):
+            # On AWS an alarm looks at a metric of its own or at those of its expression.
+            return sum(max(1, str(one["Properties"].get("Metrics")).count("'MetricStat'"))
+                       for one in alarms if ("Condition" in one) == conditional)
+
+        self.assertEqual(cost.alarm_metrics(cost.TEMPLATE.read_text()), (looked_at(False), looked_at(True)))
+        self.assertGreater(looked_at(True), 0)
+        routes = sum(one["Type"] == "AWS::ApiGatewayV2::Route" for one in resources.values())
+        table = cost.standing(cost.TEMPLATE.read_text(), cost.METRICS.read_text())
+        self.assertIn(f"6 for each of {routes} routes, if each is called in every hour | {6 * routes * 0.30:.2f} |", table)
+
+    def test_a_metric_by_version_costs_with_gradual_deployments_alone(self):
+        page = ("| `A` | Count | Stack | a |\n| `B` | Count | Stack; Stack, Version | b |\n| `C` | Count | Stack, Version | c |\n"
+                "| `D` | Percent | Stack, Function | d |\n| `E` | Count | Stack, Code | e |\n| `BackfillF` | Count | Stack | f |\n")
+        self.assertEqual(cost.custom_metrics(page), (2, 1, 2))
 
     def test_the_page_has_what_the_bench_s_last_figures_give(self):
         text = cost.report(cost.measured(cost.PERFORMANCE.read_text()))
