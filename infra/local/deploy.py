@@ -84,7 +84,7 @@ def describe(place: Place, access: dict[str, str]) -> dict[str, Any]:
         "thumbnail_log_group": outputs["ThumbnailLogGroupName"],
         "reconcile_log_group": outputs["ReconcileLogGroupName"],
         "failure_queue_url": outputs["FailureQueueUrl"],
-        "parking_queue_url": outputs["ParkingQueueUrl"],
+        "thumbnail_queue_url": outputs["ThumbnailQueueUrl"],
         "event_bus_name": outputs["EventBusName"],
         "user_pool_id": outputs.get("UserPoolId"),
         "user_pool_client_id": outputs.get("UserPoolClientId"),

@@ -18,6 +18,8 @@ DOCUMENT = cfn_yaml.load(str(TEMPLATE))
 FUNCTIONS = resources("AWS::Serverless::Function")
 ROLES = resources("AWS::IAM::Role")
 BUCKETS = resources("AWS::S3::Bucket")
+MAPPINGS = resources("AWS::Lambda::EventSourceMapping")
+(NOTIFIED,) = BUCKETS["OriginalsBucket"]["NotificationConfiguration"]["QueueConfigurations"]
 
 # Each function may call exactly these, and a change of it is a change of this table.
 ACTIONS = {
@@ -28,14 +30,15 @@ ACTIONS = {
     },
     "ThumbnailRole": {
         "logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject",
-        "s3:ListBucket", "s3:PutObject", "sqs:SendMessage", "events:PutEvents",
+        "s3:ListBucket", "s3:PutObject", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+        "sqs:ChangeMessageVisibility", "sqs:SendMessage", "events:PutEvents",
         "xray:PutTraceSegments", "xray:PutTelemetryRecords",
     },
     "ReconcileRole": {
         "logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:Query", "dynamodb:GetItem", "dynamodb:BatchGetItem",
         "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "s3:ListBucket", "s3:ListBucketVersions",
-        "s3:PutObjectTagging", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "lambda:InvokeFunction",
-        "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage", "events:PutEvents",
+        "s3:PutObjectTagging", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload",
+        "sqs:GetQueueAttributes", "sqs:SendMessage", "events:PutEvents",
         "xray:PutTraceSegments", "xray:PutTelemetryRecords",
     },
     "ReconcileTimerRole": {"lambda:InvokeFunction"},
@@ -69,6 +72,12 @@ ITEMS = {
 }
 # What the policy adds under its condition.
 MORE_ITEMS = {"BackfillPolicy": {("dynamodb:PutItem", PHOTOS)}}
+
+
+def started_by(queue: str) -> set[str]:
+    """The functions that a message in a queue starts."""
+    return {mapping["FunctionName"]["Ref"].removesuffix(".Alias") for mapping in MAPPINGS.values()
+            if mapping["EventSourceArn"] == {"Fn::GetAtt": [queue, "Arn"]}}
 
 
 def statements(role: dict[str, Any]) -> list[dict[str, Any]]:
@@ -303,8 +312,10 @@ class TheFunctions(unittest.TestCase):
 
     def test_an_original_is_kept_for_longer_than_a_renewal_may_take(self) -> None:
         # RENEWAL_WINDOW in crates/photo-domain/src/upkeep.rs.
-        waits = int(FUNCTIONS["ThumbnailFunction"]["EventInvokeConfig"]["MaximumEventAgeInSeconds"])
-        self.assertLess(waits + 10 * int(FUNCTIONS["ThumbnailFunction"]["Timeout"]), 12 * 3600)
+        upkeep = (ROOT / "crates/photo-domain/src/upkeep.rs").read_text()
+        (days,) = re.findall(r"RENEWAL_WINDOW: Duration = Duration::from_hours\((\d+) \* 24\);", upkeep)
+        waits = int(resources("AWS::SQS::Queue")["ThumbnailQueue"]["MessageRetentionPeriod"])
+        self.assertLess(waits + 10 * int(FUNCTIONS["ThumbnailFunction"]["Timeout"]), int(days) * 86400)
 
     def test_logs_are_kept_for_as_long_as_the_parameter_says(self) -> None:
         groups = resources("AWS::Logs::LogGroup")
@@ -313,12 +324,11 @@ class TheFunctions(unittest.TestCase):
         for name, function in FUNCTIONS.items():
             self.assertIn(function["LoggingConfig"]["LogGroup"]["Ref"], groups, name)
 
-    def test_an_event_that_failed_for_good_is_queued_and_rings(self) -> None:
-        invoke = FUNCTIONS["ThumbnailFunction"]["EventInvokeConfig"]
-        self.assertEqual(invoke["MaximumRetryAttempts"], 2)
-        self.assertEqual(invoke["DestinationConfig"]["OnFailure"]["Destination"], {"Fn::GetAtt": ["FailureQueue", "Arn"]})
-        alarms = resources("AWS::CloudWatch::Alarm").values()
-        self.assertTrue(any(alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" for alarm in alarms))
+    def test_a_dead_letter_rings(self) -> None:
+        rings = [alarm for alarm in resources("AWS::CloudWatch::Alarm").values()
+                 if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"]
+        self.assertIn({"Name": "QueueName", "Value": {"Fn::GetAtt": ["FailureQueue", "QueueName"]}},
+                      [dimension for alarm in rings for dimension in alarm["Dimensions"]])
 
     def test_a_pending_record_outlives_the_failure_queue(self) -> None:
         queue_days = int(resources("AWS::SQS::Queue")["FailureQueue"]["MessageRetentionPeriod"]) / 86400
@@ -339,21 +349,27 @@ class Reconcile(unittest.TestCase):
                             # An alias is one of its function's versions.
                             starts[function].add(target["Ref"].removesuffix(".Alias") if "Ref" in target
                                                  else target["Fn::GetAtt"][0])
-                    # Whoever writes an original starts what the bucket notifies.
+                    # A message starts what the queue's mapping invokes.
+                    if action == "sqs:SendMessage":
+                        for target in listed(statement["Resource"]):
+                            starts[function] |= started_by(target["Fn::GetAtt"][0])
+                    # An original starts what the queue that the bucket notifies starts.
                     if action == "s3:PutObject":
                         for target in listed(statement["Resource"]):
                             if "-originals-" in target["Fn::Sub"]:
-                                starts[function].add("ThumbnailFunction")
+                                starts[function] |= started_by(NOTIFIED["Queue"]["Fn::GetAtt"][0])
         self.assertEqual(starts, {
             # Only by what a client does with the URL that it signs.
             "UploadFunction": {"ThumbnailFunction"},
             "ThumbnailFunction": set(),
-            # By invoking it; a backfill from a bucket also by the originals that it writes.
+            # By a message; a backfill from a bucket also by the originals that it writes.
             "ReconcileFunction": {"ThumbnailFunction"},
         })
         self.assert_no_way_back(starts)
-        # No queue, table or rule starts a function either.
-        for kind in ("AWS::Lambda::EventSourceMapping", "AWS::Events::Rule", "AWS::Pipes::Pipe"):
+        # No table or rule starts a function either, and dead letters start none.
+        self.assertEqual(set(MAPPINGS), {"ThumbnailMapping"})
+        self.assertEqual(started_by("FailureQueue"), set())
+        for kind in ("AWS::Events::Rule", "AWS::Pipes::Pipe"):
             self.assertEqual(resources(kind), {}, kind)
         for name, function in FUNCTIONS.items():
             self.assertNotIn("Events", function, name)
@@ -392,7 +408,9 @@ class Reconcile(unittest.TestCase):
         for name in names:
             self.assertEqual(makes[name], looks[name], name)
         # Everything else that the function that makes them is told does not change how they look.
-        self.assertEqual(set(makes) - set(names), {"PHOTODROP_EVENT_BUS_NAME", "PHOTODROP_DAMAGED_PHOTOS", "PHOTODROP_MAX_PIXELS", "PHOTODROP_MAX_SIDE"})
+        self.assertEqual(set(makes) - set(names), {
+            "PHOTODROP_EVENT_BUS_NAME", "PHOTODROP_DAMAGED_PHOTOS", "PHOTODROP_MAX_PIXELS", "PHOTODROP_MAX_SIDE",
+            "PHOTODROP_THUMBNAIL_QUEUE_URL", "PHOTODROP_FAILURE_QUEUE_URL"})
 
     def test_every_function_knows_the_types_that_are_taken_and_heic_is_not_one_by_default(self) -> None:
         """The API refuses others, the thumbnail function decodes no others, a backfill takes over no others."""

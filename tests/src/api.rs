@@ -99,6 +99,12 @@ impl Api {
         Ok(Self { http, base_url: stack.api_url.clone(), token: Some(stack.token.clone()) })
     }
 
+    /// A client without an API or a token: for requests that are signed.
+    pub fn of_no_stack() -> Result<Self> {
+        let http = http_client().timeout(Duration::from_mins(1)).build()?;
+        Ok(Self { http, base_url: String::new(), token: None })
+    }
+
     /// The same client with another token, or with none.
     #[must_use]
     pub fn with_token(&self, token: Option<&str>) -> Self {

@@ -61,7 +61,7 @@ pub async fn findings(
         findings.push(format!("has {} originals", originals.len()));
     }
     for failure in aws.take_failures_of(photo_id).await? {
-        findings.push(format!("is in the failure queue: {}", failure["responsePayload"]));
+        findings.push(format!("is in the failure queue: {failure}"));
     }
     Ok(findings.into_iter().map(|finding| format!("{photo_id} {finding}")).collect())
 }

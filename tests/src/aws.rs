@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::{Environment, InvocationType};
+use aws_sdk_lambda::types::Environment;
 use aws_sdk_s3::types::NotificationConfiguration;
+use aws_sdk_sqs::types::QueueAttributeName;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -26,7 +27,7 @@ pub struct Aws {
     pub s3: aws_sdk_s3::Client,
     /// The functions.
     pub lambda: aws_sdk_lambda::Client,
-    /// The failure queue.
+    /// The thumbnail queue and its dead-letter queue.
     pub sqs: aws_sdk_sqs::Client,
     stack: Stack,
 }
@@ -177,7 +178,7 @@ impl Aws {
     pub async fn silence(&self, bucket: &str) -> Result<NotificationConfiguration> {
         let current = self.s3.get_bucket_notification_configuration().bucket(bucket).send().await?;
         let current = NotificationConfiguration::builder()
-            .set_lambda_function_configurations(current.lambda_function_configurations)
+            .set_queue_configurations(current.queue_configurations)
             .build();
         self.notify(bucket, NotificationConfiguration::builder().build()).await?;
         Ok(current)
@@ -204,10 +205,48 @@ impl Aws {
         Ok(serde_json::from_slice(&answer).unwrap_or_default())
     }
 
-    /// Invokes a function as S3 does: the answer, the retries and the failures are Lambda's business.
-    pub async fn invoke_async(&self, function: &str, payload: &Value) -> Result<()> {
-        let request = self.lambda.invoke().function_name(function).invocation_type(InvocationType::Event);
-        request.payload(Blob::new(payload.to_string())).send().await?;
+    /// Puts an event into the thumbnail queue, as S3 does.
+    pub async fn send_event(&self, event: &Value) -> Result<()> {
+        let request = self.sqs.send_message().queue_url(&self.stack.thumbnail_queue_url);
+        request.message_body(event.to_string()).send().await?;
+        Ok(())
+    }
+
+    /// Sets an attribute of the thumbnail queue and gives its value as it was.
+    pub async fn set_queue_attribute(&self, name: QueueAttributeName, value: &str) -> Result<String> {
+        let queue = &self.stack.thumbnail_queue_url;
+        let current = self.sqs.get_queue_attributes().queue_url(queue).attribute_names(name.clone()).send();
+        let before = current.await?.attributes.and_then(|mut attributes| attributes.remove(&name));
+        let change = self.sqs.set_queue_attributes().queue_url(queue).attributes(name.clone(), value);
+        change.send().await?;
+        before.with_context(|| format!("the queue has no {name}"))
+    }
+
+    /// About how many messages of the thumbnail queue wait, and how many are being processed or wait for their next delivery.
+    pub async fn queued(&self) -> Result<(u64, u64)> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let queue = &self.stack.thumbnail_queue_url;
+        let asked = self.sqs.get_queue_attributes().queue_url(queue);
+        let attributes =
+            asked.set_attribute_names(Some(names.to_vec())).send().await?.attributes.unwrap_or_default();
+        let number = |name: &QueueAttributeName| -> Result<u64> {
+            Ok(attributes.get(name).with_context(|| format!("no {name}"))?.parse()?)
+        };
+        Ok((number(&names[0])?, number(&names[1])?))
+    }
+
+    /// Stops all processing, or lets it go on: enables or disables the mapping of the thumbnail queue.
+    pub async fn enable_mapping(&self, enabled: bool) -> Result<()> {
+        let function = &self.stack.thumbnail_function;
+        let listed = self.lambda.list_event_source_mappings().function_name(function).send().await?;
+        let [mapping] = listed.event_source_mappings() else {
+            anyhow::bail!("{function} has no mapping of its own")
+        };
+        let update = self.lambda.update_event_source_mapping().set_uuid(mapping.uuid.clone());
+        update.enabled(enabled).send().await?;
         Ok(())
     }
 

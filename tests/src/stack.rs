@@ -39,10 +39,10 @@ pub struct Stack {
     pub upload_log_group: String,
     /// The thumbnail function's log group.
     pub thumbnail_log_group: String,
+    /// The queue of the thumbnail function's events.
+    pub thumbnail_queue_url: String,
     /// Where events go that could not be processed.
     pub failure_queue_url: String,
-    /// Where messages are kept aside.
-    pub parking_queue_url: String,
     /// Where photos are announced.
     pub event_bus_name: String,
     /// The user pool.

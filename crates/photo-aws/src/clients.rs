@@ -6,16 +6,17 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{BehaviorVersion, Region};
+use aws_sdk_s3::config::{BehaviorVersion, HttpClient, Region};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::SdkConfig;
 use aws_types::origin::Origin;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use crate::calls::CallLog;
 use crate::config::process_environment;
 
 /// What looks a variable up: the process's environment, but in tests.
-type Lookup = fn(&str) -> Option<String>;
+pub(crate) type Lookup = fn(&str) -> Option<String>;
 
 /// How long a call may take, its retries included.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +61,11 @@ impl Clients {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
+        Self::through(http, timeouts, lookup)
+    }
+
+    /// Clients whose requests go through `http`.
+    pub(crate) fn through(http: impl HttpClient + 'static, timeouts: Timeouts, lookup: Lookup) -> Self {
         let text =
             |name: &str| lookup(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let flag = |name: &str| text(name).map(|text| text.eq_ignore_ascii_case("true"));
@@ -84,11 +90,12 @@ impl Clients {
         builder.set_credentials_provider(credentials(&text).map(SharedCredentialsProvider::new));
         builder.set_endpoint_url(endpoint.clone());
         let config = builder.build();
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&config).interceptor(CallLog);
         // A bucket's name is part of the host name on AWS. A local endpoint has no such names.
-        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(endpoint.is_some()).build();
+        let s3 = aws_sdk_s3::config::Builder::from(&config).interceptor(CallLog);
         Self {
-            dynamodb: aws_sdk_dynamodb::Client::new(&config),
-            s3: aws_sdk_s3::Client::from_conf(s3),
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+            s3: aws_sdk_s3::Client::from_conf(s3.force_path_style(endpoint.is_some()).build()),
             shared: config,
         }
     }
@@ -104,22 +111,17 @@ impl Clients {
     #[cfg(feature = "events")]
     #[must_use]
     pub fn event_bus(&self, name: String) -> crate::EventBus {
-        crate::EventBus::new(aws_sdk_eventbridge::Client::new(&self.shared), name)
+        let config = aws_sdk_eventbridge::config::Builder::from(&self.shared).interceptor(CallLog);
+        crate::EventBus::new(aws_sdk_eventbridge::Client::from_conf(config.build()), name)
     }
 
     /// The queues at these URLs.
-    #[cfg(feature = "reconcile")]
+    #[cfg(feature = "queues")]
     #[must_use]
     pub fn queues<const N: usize>(&self, urls: [String; N]) -> [crate::Queue; N] {
-        let client = aws_sdk_sqs::Client::new(&self.shared);
+        let config = aws_sdk_sqs::config::Builder::from(&self.shared).interceptor(CallLog);
+        let client = aws_sdk_sqs::Client::from_conf(config.build());
         urls.map(|url| crate::Queue::new(client.clone(), url))
-    }
-
-    /// The thumbnail function.
-    #[cfg(feature = "reconcile")]
-    #[must_use]
-    pub fn thumbnail_function(&self, name: String) -> crate::ThumbnailFunction {
-        crate::ThumbnailFunction::new(aws_sdk_lambda::Client::new(&self.shared), name)
     }
 }
 

@@ -113,6 +113,9 @@ struct UpkeepAttributes {
     unsent_event_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_at: Option<String>,
+    /// A number set: Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    render_starts: Option<Vec<i64>>,
 }
 
 /// A record with what is still to be done for it.
@@ -132,6 +135,8 @@ pub struct Tracked {
     pub updated_at: OffsetDateTime,
     /// S3's ids of the multipart uploads that parts were signed for.
     pub upload_ids: Vec<String>,
+    /// When renders began whose end is not noted.
+    pub render_starts: Vec<OffsetDateTime>,
 }
 
 /// What settling a photo adds to its item.
@@ -349,6 +354,12 @@ pub(crate) fn to_tracked(item: Item) -> Result<Tracked, BadItem> {
         deleted_at: upkeep.deleted_at.map(|at| moment("deleted_at", &at)).transpose()?,
         updated_at: moment("updated_at", &item.updated_at)?,
         upload_ids,
+        render_starts: upkeep
+            .render_starts
+            .unwrap_or_default()
+            .into_iter()
+            .map(|milliseconds| unix_milliseconds("render_starts", milliseconds))
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -375,6 +386,11 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
 
 fn unix_time(attribute: &'static str, seconds: i64) -> Result<OffsetDateTime, BadItem> {
     OffsetDateTime::from_unix_timestamp(seconds).map_err(|error| bad(attribute, &error))
+}
+
+fn unix_milliseconds(attribute: &'static str, milliseconds: i64) -> Result<OffsetDateTime, BadItem> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
+        .map_err(|error| bad(attribute, &error))
 }
 
 fn moment(attribute: &'static str, text: &str) -> Result<OffsetDateTime, BadItem> {

@@ -9,28 +9,31 @@
 //! | [`signer`] | a form's POST and the requests of an upload in parts, signed |
 //! | [`objects`] | the S3 buckets: presign, read an original, write a variant; list and remove |
 //! | `events` | the EventBridge bus, with the feature `events` |
-//! | `queues`, `invoke` | the failure queue and the thumbnail function, with the feature `reconcile` |
+//! | `queues` | the thumbnail queue and its dead-letter queue, with the feature `queues` |
+//! | `created_event` | the events that reconcile and backfills send, with the feature `reconcile` |
 //! | `operator` | what an operator asks a function from a terminal, with the feature `operator` |
 //! | [`telemetry`] | JSON logs |
 //! | [`metrics`] | CloudWatch metrics by lines of the log (EMF) |
-//! | [`usage`] | memory and CPU time of an invocation |
+//! | [`usage`] | memory, CPU time and calls of an invocation |
 //! | `replay` | for tests, with the feature `test-util`: written-down answers of AWS |
 //!
 //! Every error here is about AWS, never about the photo: trying again later may help.
 
+mod calls;
 mod change;
 pub mod clients;
 pub mod config;
+mod contention;
+#[cfg(feature = "reconcile")]
+pub mod created_event;
 #[cfg(feature = "events")]
 pub mod events;
-#[cfg(feature = "reconcile")]
-pub mod invoke;
 mod item;
 pub mod metrics;
 pub mod objects;
 #[cfg(feature = "operator")]
 pub mod operator;
-#[cfg(feature = "reconcile")]
+#[cfg(feature = "queues")]
 pub mod queues;
 pub mod quota;
 #[cfg(feature = "test-util")]
@@ -44,14 +47,12 @@ pub use clients::{Clients, Timeouts};
 pub use config::{ConfigError, Environment, Storage};
 #[cfg(feature = "events")]
 pub use events::EventBus;
-#[cfg(feature = "reconcile")]
-pub use invoke::ThumbnailFunction;
 pub use item::Tracked;
 pub use objects::{Bucket, FoundObject, Objects, OriginalTag, PresignedUpload, ReadError};
 #[cfg(feature = "reconcile")]
 pub use objects::{Peeked, Taken};
-#[cfg(feature = "reconcile")]
-pub use queues::{Message, Queue};
+#[cfg(feature = "queues")]
+pub use queues::Queue;
 pub use signer::{PartsRequest, SignedForm, SignedRequest, UploadSigner};
 pub use store::{
     Bound, Created, DueCursor, DuePage, DuePhoto, IdempotentRequest, Imported, Known, PhotoPage, PhotoStore,

@@ -6,10 +6,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_credential_types::Credentials;
-use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_sdk_s3::config::{HttpClient, RuntimeComponents};
+use aws_smithy_http_client::test_util::{NeverClient, infallible_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use serde_json::Value;
 
-use crate::{Objects, PhotoStore, telemetry};
+use crate::calls::CallLog;
+use crate::{Clients, Objects, PhotoStore, Timeouts, telemetry};
 
 /// One answer: status and body.
 pub type Answer = (u16, String);
@@ -86,6 +93,83 @@ fn credentials() -> Credentials {
     Credentials::new("AKIDEXAMPLE", "secret", None, None, "test")
 }
 
+/// Clients as a function makes them, whose requests go to `http`.
+#[must_use]
+pub fn clients(http: impl HttpClient + 'static, timeouts: Timeouts) -> Clients {
+    Clients::through(http, timeouts, |name| {
+        let value = match name {
+            "AWS_REGION" => "eu-central-1",
+            "AWS_ACCESS_KEY_ID" => "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY" => "secret",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    })
+}
+
+/// Clients as a function makes them, to which no service answers.
+#[must_use]
+pub fn silent_clients(timeouts: Timeouts) -> Clients {
+    clients(NeverClient::new(), timeouts)
+}
+
+/// Clients as a function makes them, whose requests get `answer` after a while.
+#[must_use]
+pub fn slow_clients(timeouts: Timeouts, takes: std::time::Duration, answer: Answer) -> Clients {
+    clients(Slow { takes, answer }, timeouts)
+}
+
+/// A service that takes its time.
+#[derive(Clone, Debug)]
+struct Slow {
+    takes: std::time::Duration,
+    answer: Answer,
+}
+
+impl HttpConnector for Slow {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        let Self { takes, answer: (status, body) } = self.clone();
+        HttpConnectorFuture::new(async move {
+            tokio::time::sleep(takes).await;
+            let failed = |error| ConnectorError::other(error, None);
+            let response = http::Response::builder().status(status).body(SdkBody::from(body));
+            HttpResponse::try_from(response.map_err(|error| failed(error.into()))?)
+                .map_err(|error| failed(error.into()))
+        })
+    }
+}
+
+impl HttpClient for Slow {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+/// Clients as a function makes them, whose requests get `answers`, and what they send.
+#[must_use]
+pub fn answered_clients(timeouts: Timeouts, answers: Vec<Answer>) -> (Clients, Sent) {
+    let (client, sent) = http(answers, None);
+    (clients(infallible_client_fn(client), timeouts), sent)
+}
+
+/// What signs with the credentials of a role, which bring a session token: as on Lambda.
+#[must_use]
+pub fn signers_of_a_role(session_token: &str) -> (Objects, crate::UploadSigner) {
+    let role = Credentials::new("ASIAEXAMPLE", "secret", Some(session_token.to_owned()), None, "test");
+    let region = aws_sdk_s3::config::Region::new("eu-central-1");
+    let config = aws_sdk_s3::Config::builder()
+        .region(region.clone())
+        .credentials_provider(role.clone())
+        .http_client(NeverClient::new())
+        .build();
+    let client = aws_sdk_s3::Client::from_conf(config);
+    let provider = aws_credential_types::provider::SharedCredentialsProvider::new(role);
+    (
+        Objects::new(client.clone(), "originals".to_owned(), "thumbnails".to_owned()),
+        crate::UploadSigner::new(client, Some(provider), Some(region), "originals".to_owned()),
+    )
+}
+
 /// A store whose requests get `answers`.
 #[must_use]
 pub fn store(answers: Vec<Answer>) -> (PhotoStore, Sent) {
@@ -94,6 +178,7 @@ pub fn store(answers: Vec<Answer>) -> (PhotoStore, Sent) {
         .region(aws_sdk_dynamodb::config::Region::new("eu-central-1"))
         .credentials_provider(credentials())
         .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
+        .interceptor(CallLog)
         .http_client(infallible_client_fn(client))
         .build();
     (PhotoStore::new(aws_sdk_dynamodb::Client::from_conf(config), "photos".to_owned()), sent)
@@ -148,7 +233,7 @@ pub fn event_taken() -> Answer {
 }
 
 /// A queue whose requests get `answers`.
-#[cfg(feature = "reconcile")]
+#[cfg(feature = "queues")]
 #[must_use]
 pub fn queue(answers: Vec<Answer>) -> (crate::Queue, Sent) {
     let (client, sent) = http(answers, None);
@@ -162,18 +247,11 @@ pub fn queue(answers: Vec<Answer>) -> (crate::Queue, Sent) {
     (crate::Queue::new(aws_sdk_sqs::Client::from_conf(config), url), sent)
 }
 
-/// A thumbnail function whose invocations get `answers`.
-#[cfg(feature = "reconcile")]
+/// SQS's answer to a message that it takes.
+#[cfg(feature = "queues")]
 #[must_use]
-pub fn thumbnail_function(answers: Vec<Answer>) -> (crate::ThumbnailFunction, Sent) {
-    let (client, sent) = http(answers, None);
-    let config = aws_sdk_lambda::Config::builder()
-        .region(aws_sdk_lambda::config::Region::new("eu-central-1"))
-        .credentials_provider(credentials())
-        .retry_config(aws_sdk_lambda::config::retry::RetryConfig::disabled())
-        .http_client(infallible_client_fn(client))
-        .build();
-    (crate::ThumbnailFunction::new(aws_sdk_lambda::Client::from_conf(config), "thumbnail".to_owned()), sent)
+pub fn message_taken() -> Answer {
+    (200, r#"{"MessageId":"1"}"#.to_owned())
 }
 
 fn objects_with(answers: Vec<Answer>, original: Option<Vec<u8>>) -> (Objects, Sent) {
@@ -182,6 +260,7 @@ fn objects_with(answers: Vec<Answer>, original: Option<Vec<u8>>) -> (Objects, Se
         .region(aws_sdk_s3::config::Region::new("eu-central-1"))
         .credentials_provider(credentials())
         .retry_config(aws_sdk_s3::config::retry::RetryConfig::disabled())
+        .interceptor(CallLog)
         .http_client(infallible_client_fn(client))
         .build();
     (
@@ -190,7 +269,7 @@ fn objects_with(answers: Vec<Answer>, original: Option<Vec<u8>>) -> (Objects, Se
     )
 }
 
-/// What a test's own thread logs from its making on, at the level of production.
+/// What a test's own thread logs from its making on.
 pub struct Lines {
     page: Page,
     _guard: tracing::subscriber::DefaultGuard,
@@ -214,12 +293,18 @@ impl std::io::Write for Page {
 }
 
 impl Lines {
-    /// Begins to take lines; it ends with the value.
+    /// Begins to take lines at the level of production; it ends with the value.
     #[must_use]
     pub fn capture() -> Self {
+        Self::capture_at(tracing::Level::INFO)
+    }
+
+    /// Begins to take lines from `level` on.
+    #[must_use]
+    pub fn capture_at(level: tracing::Level) -> Self {
         let page = Page::default();
         let writer = page.clone();
-        let subscriber = telemetry::subscriber(tracing::Level::INFO, move || writer.clone());
+        let subscriber = telemetry::subscriber(level, move || writer.clone());
         let guard = tracing::subscriber::set_default(subscriber);
         let second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
         Self { page, _guard: guard, _second: second }

@@ -16,12 +16,14 @@ use time::OffsetDateTime;
 
 use crate::AwsError;
 use crate::change::{Change, text};
+use crate::contention;
 use crate::item::{self, IdempotencyItem, Item};
 
 mod backfill_calls;
 mod bind_upload;
 mod count_render;
 mod list;
+mod render_starts;
 mod upkeep_calls;
 
 pub use backfill_calls::Imported;
@@ -129,16 +131,14 @@ impl PhotoStore {
         record: &PhotoRecord,
     ) -> Result<Result<(), SdkError<PutItemError>>, AwsError> {
         let item = item::from_record(record).map_err(|error| AwsError::new("dynamodb:PutItem", error))?;
-        let result = self
+        let put = self
             .client
             .put_item()
             .table_name(&self.table_name)
             .set_item(Some(item.clone()))
             .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match result {
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match contention::write(&self.client, || put.clone().send()).await {
             Ok(_) => Ok(Ok(())),
             Err(SdkError::ServiceError(error)) if is_own_write(error.err(), &item) => Ok(Ok(())),
             Err(error) => Ok(Err(error)),
@@ -240,7 +240,7 @@ impl PhotoStore {
                 .due(key.photo_id, at + upkeep::ANNOUNCE_GRACE);
         }
         // A settled photo is kept: the TTL is for abandoned uploads.
-        match self.change_of_arrived(key, change.remove(&["expires_at"])).await? {
+        match self.change_of_arrived(key, change.remove(&["expires_at", "render_starts"])).await? {
             Changed::Applied => Ok(Settled::Now),
             Changed::Refused(None) => Ok(Settled::NoRecord),
             Changed::Refused(Some(status)) => Ok(Settled::Before(status)),
@@ -261,7 +261,7 @@ impl PhotoStore {
             .set_expression_attribute_names(Some(written.names))
             .set_expression_attribute_values(Some(written.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.send().await {
+        match contention::write(&self.client, || update.clone().send()).await {
             Ok(_) => Ok(Changed::Applied),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 let UpdateItemError::ConditionalCheckFailedException(failure) = error.into_err() else {

@@ -19,6 +19,10 @@ pub enum Step {
     Retry,
     /// The bytes that a form has brought are about to be rendered: one more is counted.
     Render,
+    /// A message that was received before leads to a render: the record notes when the render begins.
+    NoteStart,
+    /// The render has ended in an orderly way: its note goes.
+    ClearStart,
     /// A backfill has made other variants of a photo that has some: the record names the new ones from then on.
     Renew,
     /// A backfill could read a photo that an earlier version could not.
@@ -31,12 +35,14 @@ pub enum Step {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Succeed,
         Self::Fail,
         Self::Expire,
         Self::Retry,
         Self::Render,
+        Self::NoteStart,
+        Self::ClearStart,
         Self::Renew,
         Self::Recover,
         Self::Delete,
@@ -50,6 +56,10 @@ impl Step {
             // An expired upload may still arrive: a slow PUT that began in time. It must not be lost.
             Self::Succeed | Self::Fail | Self::Retry | Self::Render => &[Status::Pending, Status::Expired],
             Self::Expire => &[Status::Pending],
+            // A backfill renders photos that have ended. A deleted photo keeps its notes: they go with the record.
+            Self::NoteStart | Self::ClearStart => {
+                &[Status::Pending, Status::Expired, Status::Ready, Status::Failed]
+            }
             Self::Renew => &[Status::Ready],
             Self::Recover => &[Status::Failed],
             Self::Delete => &[Status::Pending, Status::Ready, Status::Failed, Status::Expired],
@@ -65,7 +75,9 @@ impl Step {
             Self::Fail => Some(Status::Failed),
             Self::Expire => Some(Status::Expired),
             Self::Delete => Some(Status::Deleting),
-            Self::Retry | Self::Render | Self::Renew | Self::Remove => None,
+            Self::Retry | Self::Render | Self::NoteStart | Self::ClearStart | Self::Renew | Self::Remove => {
+                None
+            }
         }
     }
 
@@ -76,7 +88,9 @@ impl Step {
             Self::Succeed | Self::Renew | Self::Recover => Some(Announcement::Ready),
             Self::Fail => Some(Announcement::Failed),
             Self::Delete => Some(Announcement::Deleted),
-            Self::Expire | Self::Retry | Self::Render | Self::Remove => None,
+            Self::Expire | Self::Retry | Self::Render | Self::NoteStart | Self::ClearStart | Self::Remove => {
+                None
+            }
         }
     }
 }

@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 use crate::record::{PhotoRecord, State};
 use crate::{PhotoId, UploadMethod, UploadRequest};
 
-/// After this long without bytes an upload has expired; with bytes, their event was lost. Lambda's own two retries of an
-/// event take three minutes. Requests of the upload are signed for as long.
+/// After this long without bytes an upload has expired; with bytes, their event was lost, or is still in the thumbnail
+/// queue. Requests of the upload are signed for as long.
 pub const UPLOAD_WINDOW: Duration = Duration::from_mins(15);
 
 /// The longest that a signature is accepted, whatever `UploadUrlExpirySeconds` says: a leaked URL is soon worthless.
@@ -85,18 +85,51 @@ pub fn removal_at(request: &UploadRequest, deleted_at: OffsetDateTime) -> Offset
 /// How long whoever settled a record has to announce it, before the reconcile function does.
 pub const ANNOUNCE_GRACE: Duration = Duration::from_mins(2);
 
-/// How long the original of a failed photo is kept while a backfill renews the photo: longer than Lambda keeps the event
-/// (`MaximumEventAgeInSeconds`, 6 h) and the function runs. After that the original is tagged by the record again.
-pub const RENEWAL_WINDOW: Duration = Duration::from_hours(12);
+/// How long the original of a failed photo is kept while a backfill renews the photo: longer than the thumbnail queue keeps
+/// the event (10 days) and the function runs. After that the original is tagged by the record again.
+pub const RENEWAL_WINDOW: Duration = Duration::from_hours(11 * 24);
 
-/// How often a photo whose bytes are there is processed again, each time with Lambda's own retries, before it
-/// fails with [`FailureCode::RetriesExhausted`](crate::FailureCode::RetriesExhausted).
+/// How often a photo whose bytes are there is put into the thumbnail queue again, which delivers each event up to a hundred
+/// times, before it fails with [`FailureCode::RetriesExhausted`](crate::FailureCode::RetriesExhausted). While messages wait
+/// in the queue no attempt is counted.
 pub const MAX_ATTEMPTS: u32 = 5;
 
+/// How long a photo is left alone while messages wait in the thumbnail queue: its own event may be one of them.
+pub const BACKLOG_WAIT: Duration = Duration::from_mins(15);
+
 /// How often S3's events of one form lead to a render. A form can be sent again for as long as its signature lives. Three
-/// are an event with both of Lambda's retries, or an event that S3 sends twice with one retry. A photo that they bring to
-/// no end is still due: the reconcile function's own [`MAX_ATTEMPTS`] follow.
+/// are an event that is delivered three times, or an event that S3 sends twice and of which one is delivered twice. A photo
+/// that they bring to no end is still due: the reconcile function's own [`MAX_ATTEMPTS`] follow, and these are not counted.
 pub const MAX_FORM_RENDERS: u32 = 3;
+
+/// How long an invocation of the thumbnail function may run, and two minutes more for the clocks of two machines. A note of a
+/// render's beginning that is older is left by an invocation that was killed.
+pub const RENDER_LIFE: Duration = Duration::from_mins(3);
+
+/// A photo that has killed so many renders fails: the next render would end the same way.
+pub const MAX_KILLED_RENDERS: usize = 2;
+
+/// How many renders were killed, by the notes of their beginnings. A render that still runs is not counted: an event may be
+/// delivered twice at the same time.
+#[must_use]
+pub fn killed_renders(starts: &[OffsetDateTime], now: OffsetDateTime) -> usize {
+    starts.iter().filter(|start| **start + RENDER_LIFE < now).count()
+}
+
+/// How long a message waits in the thumbnail queue after its `receive_count`th delivery has failed for a reason that may pass:
+/// 30 s, doubled up to 15 min for about two hours, and then 1 h.
+#[must_use]
+pub const fn redelivery_wait(receive_count: u32) -> Duration {
+    match receive_count {
+        0 | 1 => Duration::from_secs(30),
+        2 => Duration::from_mins(1),
+        3 => Duration::from_mins(2),
+        4 => Duration::from_mins(4),
+        5 => Duration::from_mins(8),
+        6..=11 => Duration::from_mins(15),
+        _ => Duration::from_hours(1),
+    }
+}
 
 /// A record whose bytes are there is not abandoned: each retry moves its TTL this far away.
 pub const ARRIVED_RETENTION: Duration = Duration::from_hours(365 * 24);
@@ -154,6 +187,38 @@ mod tests {
         }
         let minutes: Vec<_> = looks.iter().map(|at| (*at - start).whole_minutes()).collect();
         assert_eq!(minutes, [15, 75, 300, 1200, 1455]);
+    }
+
+    #[test]
+    fn a_message_waits_longer_after_each_failure_up_to_an_hour() {
+        let waits = |receives: std::ops::RangeInclusive<u32>| -> Vec<_> {
+            receives.map(|count| redelivery_wait(count).as_secs()).collect()
+        };
+        assert_eq!(waits(0..=6), [30, 30, 60, 120, 240, 480, 900]);
+        assert_eq!(waits(11..=13), [900, 3600, 3600]);
+        assert_eq!(redelivery_wait(u32::MAX), Duration::from_hours(1));
+        // An outage of two hours costs a photo a quarter of an hour at most, one of a day an hour.
+        let until_hourly: u64 = waits(1..=11).iter().sum();
+        assert!((90 * 60..=120 * 60).contains(&until_hourly), "{until_hourly}");
+        // All hundred deliveries (`maxReceiveCount`) fit into the ten days that the queue keeps a message.
+        let all: u64 = waits(1..=100).iter().sum();
+        assert!(all < 5 * 24 * 3600, "{all}");
+    }
+
+    #[test]
+    fn a_render_that_may_still_run_is_not_counted_as_killed() {
+        let now = OffsetDateTime::UNIX_EPOCH + Duration::from_hours(1);
+        let ago = |seconds| now - Duration::from_secs(seconds);
+        for (starts, killed) in [
+            (vec![], 0),
+            (vec![ago(0), ago(180)], 0),
+            (vec![ago(181), ago(1)], 1),
+            (vec![ago(181), ago(86_400)], 2),
+            // Another machine's clock.
+            (vec![now + Duration::from_mins(1)], 0),
+        ] {
+            assert_eq!(killed_renders(&starts, now), killed, "{starts:?}");
+        }
     }
 
     #[test]

@@ -17,12 +17,8 @@ pub struct Config {
     pub quotas: Quotas,
     /// `PHOTODROP_EVENT_BUS_NAME`: where photos are announced.
     pub event_bus_name: String,
-    /// `PHOTODROP_FAILURE_QUEUE_URL`: events that the thumbnail function failed on.
-    pub failure_queue_url: String,
-    /// `PHOTODROP_PARKING_QUEUE_URL`: where messages are kept that nothing can be done about.
-    pub parking_queue_url: String,
-    /// `PHOTODROP_THUMBNAIL_FUNCTION`: its name.
-    pub thumbnail_function: String,
+    /// `PHOTODROP_THUMBNAIL_QUEUE_URL`: the queue of the thumbnail function's events.
+    pub thumbnail_queue_url: String,
     /// `PHOTODROP_RECONCILE_MODE`: `apply` or `dry-run`.
     pub mode: Mode,
     /// `PHOTODROP_RECONCILE_MAX_RECORDS`: due records of one owner that a run takes up before it looks for others'.
@@ -86,9 +82,7 @@ impl Config {
         let storage = Storage::read(&mut env);
         let quotas = quota::read(&mut env);
         let event_bus_name = env.text("PHOTODROP_EVENT_BUS_NAME");
-        let failure_queue_url = env.text("PHOTODROP_FAILURE_QUEUE_URL");
-        let parking_queue_url = env.text("PHOTODROP_PARKING_QUEUE_URL");
-        let thumbnail_function = env.text("PHOTODROP_THUMBNAIL_FUNCTION");
+        let thumbnail_queue_url = env.text("PHOTODROP_THUMBNAIL_QUEUE_URL");
         let mode = env.parsed("PHOTODROP_RECONCILE_MODE");
         let max_records = env.number("PHOTODROP_RECONCILE_MAX_RECORDS", 1..=100_000);
         let max_listed = env.number("PHOTODROP_RECONCILE_MAX_LISTED", 0..=100_000);
@@ -111,9 +105,7 @@ impl Config {
                 storage: storage?,
                 quotas: quotas?,
                 event_bus_name: event_bus_name?,
-                failure_queue_url: failure_queue_url?,
-                parking_queue_url: parking_queue_url?,
-                thumbnail_function: thumbnail_function?,
+                thumbnail_queue_url: thumbnail_queue_url?,
                 mode: mode?,
                 max_records: max_records?,
                 max_listed: max_listed?,
@@ -137,7 +129,7 @@ mod tests {
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 29);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 27);
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! | [`run`] | one run: its parts in order, within its time |
 //! | [`sweep`] | records that are due: expired uploads, lost events, unsent announcements, deleted photos |
 //! | `turns` | the order in which owners' due records are looked after |
-//! | [`redrive`] | the failure queue |
 //! | [`backfill`] | variants for photos that were there before, when an operator asks for them |
 //! | [`orphans`] | originals and variants that no record knows, found by listing the buckets |
 //! | [`summary`] | what a run did, as one log line and as its answer |
@@ -15,15 +14,14 @@
 //! Any number of runs may go on at the same time, and any of them may end anywhere: each step is a conditional write
 //! or leaves what it finds done. The model check in `photo-domain` has them all.
 //!
-//! **It never calls itself**: it may invoke the thumbnail function alone, and write originals, which S3 tells that same
-//! function of. That one invokes nothing, and its output goes into a bucket without notifications. What is tried again is
-//! counted in the record, five times at most; a backfill goes on only when it is called again.
+//! **It never starts itself**: it sends to the thumbnail queue alone, and writes originals, whose events S3 puts into that same
+//! queue. The thumbnail function starts nothing, and its output goes into a bucket without notifications. Attempts are counted
+//! in the record, five at most; a backfill continues only when it is called again.
 
 pub mod backfill;
 pub mod config;
 pub mod event;
 pub mod orphans;
-pub mod redrive;
 pub mod run;
 pub mod summary;
 pub mod sweep;

@@ -14,13 +14,10 @@ async fn main() -> Result<(), Error> {
         .inspect_err(|error| tracing::error!(%error, "the function cannot start"))?;
     let clients = Clients::load(Timeouts::PIPELINE);
     let storage = config.storage.clone();
-    let [failures, parking] =
-        clients.queues([config.failure_queue_url.clone(), config.parking_queue_url.clone()]);
+    let [thumbnails] = clients.queues([config.thumbnail_queue_url.clone()]);
     let reconciler = Arc::new(Reconciler {
         bus: clients.event_bus(config.event_bus_name.clone()),
-        thumbnails: clients.thumbnail_function(config.thumbnail_function.clone()),
-        failures,
-        parking,
+        thumbnails,
         store: PhotoStore::new(clients.dynamodb, storage.table_name).with_quotas(config.quotas),
         objects: Objects::new(clients.s3, storage.originals_bucket, storage.thumbnails_bucket),
         config,

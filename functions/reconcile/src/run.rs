@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use photo_aws::usage::{self, Meter};
-use photo_aws::{AwsError, EventBus, Objects, PhotoStore, Queue, ThumbnailFunction, error_chain};
+use photo_aws::{AwsError, EventBus, Objects, PhotoStore, Queue, error_chain};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -18,8 +18,6 @@ const STOP_BEFORE_END: Duration = Duration::from_secs(15);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// The failure queue.
-    Failures,
     /// Due records.
     Due,
     /// The originals bucket.
@@ -29,14 +27,13 @@ pub enum Part {
 }
 
 impl Part {
-    /// Every part, in the order of a run. Failures come first: they make records due.
-    const ALL: [Self; 4] = [Self::Failures, Self::Due, Self::Originals, Self::Variants];
+    /// Every part, in the order of a run.
+    const ALL: [Self; 3] = [Self::Due, Self::Originals, Self::Variants];
 
     /// The most of the run's time that the part may take while others wait for theirs, as a fraction: a flood in one part
     /// must not starve the others. What a part leaves is the next one's.
     const fn share(self) -> (u32, u32) {
         match self {
-            Self::Failures => (1, 4),
             Self::Due => (3, 4),
             Self::Originals => (1, 2),
             Self::Variants => (1, 1),
@@ -65,12 +62,8 @@ pub struct Reconciler {
     pub objects: Objects,
     /// Where photos are announced.
     pub bus: EventBus,
-    /// What makes thumbnails.
-    pub thumbnails: ThumbnailFunction,
-    /// Events that it failed on.
-    pub failures: Queue,
-    /// Messages that nothing can be done about.
-    pub parking: Queue,
+    /// The queue of the thumbnail function's events.
+    pub thumbnails: Queue,
 }
 
 /// One run under way.
@@ -85,6 +78,8 @@ pub struct Run<'a> {
     /// What it did so far.
     pub summary: Summary,
     deadline: Instant,
+    /// Whether messages wait in the thumbnail queue, once that was asked.
+    backlog: Option<bool>,
 }
 
 impl Reconciler {
@@ -101,6 +96,7 @@ impl Reconciler {
             now: OffsetDateTime::now_utc().truncate_to_millisecond(),
             summary: Summary { dry_run: mode == Mode::DryRun, complete: true, ..Summary::default() },
             deadline,
+            backlog: None,
         };
         let asked = |part: &Part| request.parts.is_empty() || request.parts.contains(part);
         let parts: Vec<_> = Part::ALL.into_iter().filter(asked).collect();
@@ -109,7 +105,6 @@ impl Reconciler {
             let (share, of) = if number == parts.len() { (1, 1) } else { part.share() };
             run.deadline = Instant::now() + left * share / of;
             match part {
-                Part::Failures => run.redrive().await,
                 Part::Due => run.sweep().await,
                 Part::Originals => run.originals().await,
                 Part::Variants => run.variants().await,
@@ -145,6 +140,17 @@ impl Run<'_> {
     pub(crate) fn stopped(&mut self, step: &'static str, error: &AwsError) {
         self.failed(step, error);
         self.summary.complete = false;
+    }
+
+    /// Whether messages wait in the thumbnail queue: there are more than the function has processed, or the mapping is
+    /// disabled. It is asked once in a run, before the run sends messages of its own.
+    pub(crate) async fn has_backlog(&mut self) -> Result<bool, AwsError> {
+        if let Some(known) = self.backlog {
+            return Ok(known);
+        }
+        let has_backlog = self.tools.thumbnails.waiting().await? > 0;
+        self.backlog = Some(has_backlog);
+        Ok(has_backlog)
     }
 
     /// The middle of the time that the part has left.

@@ -14,16 +14,14 @@ pub struct Summary {
     pub expired: u64,
     /// Photos whose bytes were there and that are processed again.
     pub retried: u64,
+    /// Photos whose bytes were there and that were left alone, because messages wait in the thumbnail queue.
+    pub postponed: u64,
     /// Photos that failed after their last attempt.
     pub gave_up: u64,
     /// Announcements that had not been sent.
     pub announced: u64,
     /// Deleted photos of which everything is removed.
     pub deleted: u64,
-    /// Messages taken off the failure queue (in a dry run: waiting in it).
-    pub failures: u64,
-    /// Messages kept aside in the parking queue.
-    pub parked: u64,
     /// Originals that were listed.
     pub originals_listed: u64,
     /// Originals whose record had nobody to look after it, and has again.
@@ -78,11 +76,10 @@ impl Summary {
             due = self.due,
             expired = self.expired,
             retried = self.retried,
+            postponed = self.postponed,
             gave_up = self.gave_up,
             announced = self.announced,
             deleted = self.deleted,
-            failures = self.failures,
-            parked = self.parked,
             originals_listed = self.originals_listed,
             hastened = self.hastened,
             originals_noted = self.originals_noted,

@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use photo_aws::invoke::created_event;
+use photo_aws::created_event::created_event;
 use photo_aws::{AwsError, Bucket, FoundObject, OriginalTag, Settled, Tracked};
 use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, State};
 use photo_domain::{Announcement, CompletionEvent, FailureCode, OriginalKey, UploadMethod, upkeep};
-use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tracing::Instrument as _;
 
@@ -106,12 +105,27 @@ impl Run<'_> {
             }
             return Ok(());
         };
+        if self.has_backlog().await? {
+            return self.postpone(key, tracked).await;
+        }
         if tracked.attempts >= upkeep::MAX_ATTEMPTS {
-            let reason = format!("unsettled after {} attempts", tracked.attempts);
-            let event = created_event(self.tools.objects.originals_bucket(), key, &object);
-            return self.give_up(key, &tracked.record, &reason, &json!({ "requestPayload": event })).await;
+            return self.give_up(key, &tracked.record, tracked.attempts).await;
         }
         self.retry(key, tracked.attempts, &object).await
+    }
+
+    /// Leaves a photo alone whose event may wait in the thumbnail queue: neither a backlog of days nor a disabled mapping uses
+    /// up its attempts.
+    async fn postpone(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<(), AwsError> {
+        if !self.is_dry() {
+            self.tools.store.postpone(key, tracked, self.now).await?;
+        }
+        self.summary.postponed += 1;
+        tracing::info!(
+            dry_run = self.is_dry(),
+            "messages wait in the thumbnail queue: looked at again later"
+        );
+        Ok(())
     }
 
     async fn retry(
@@ -127,7 +141,7 @@ impl Run<'_> {
                 return Ok(());
             }
             let event = created_event(self.tools.objects.originals_bucket(), key, object);
-            self.tools.thumbnails.process(&event).await?;
+            self.tools.thumbnails.send(&event.to_string()).await?;
         }
         self.summary.retried += 1;
         tracing::warn!(
@@ -138,41 +152,26 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Ends a photo that no attempt has brought to an end. The message of it is kept aside first: with it an operator
-    /// can play the event again.
-    pub(crate) async fn give_up(
+    /// Ends a photo that no attempt has brought to an end. Its original stays for as long as that of any failed photo, and a
+    /// backfill may make it ready.
+    async fn give_up(
         &mut self,
         key: &OriginalKey,
         record: &PhotoRecord,
-        reason: &str,
-        message: &Value,
+        attempts: u32,
     ) -> Result<(), AwsError> {
-        tracing::error!(
-            reason,
-            dry_run = self.is_dry(),
-            "photo given up: its message is in the parking queue"
-        );
+        let reason = format!("unsettled after {attempts} attempts");
+        tracing::error!(reason, dry_run = self.is_dry(), "photo given up");
         self.summary.gave_up += 1;
-        self.park(reason, message).await?;
         if self.is_dry() {
             return Ok(());
         }
-        let outcome = Outcome::Failed { code: FailureCode::RetriesExhausted, reason: reason.to_owned() };
+        let outcome = Outcome::Failed { code: FailureCode::RetriesExhausted, reason };
         if self.tools.store.settle(key, &outcome, self.now).await? == Settled::Now {
             let failed = PhotoRecord { state: State::Settled(outcome), ..record.clone() };
             let unsent = Unsent { what: Announcement::Failed, at: self.now };
             self.announce(key, &failed, unsent).await?;
         }
-        Ok(())
-    }
-
-    /// Keeps a message aside with the reason why.
-    pub(crate) async fn park(&mut self, reason: &str, message: &Value) -> Result<(), AwsError> {
-        if !self.is_dry() {
-            let parked = json!({ "parked_because": reason, "message": message });
-            self.tools.parking.send(&parked.to_string()).await?;
-        }
-        self.summary.parked += 1;
         Ok(())
     }
 

@@ -19,6 +19,10 @@ pub struct Config {
     pub storage: Storage,
     /// `PHOTODROP_EVENT_BUS_NAME`: where photos are announced.
     pub event_bus_name: String,
+    /// `PHOTODROP_THUMBNAIL_QUEUE_URL`: what delivers events.
+    pub thumbnail_queue_url: String,
+    /// `PHOTODROP_FAILURE_QUEUE_URL`: its dead-letter queue.
+    pub failure_queue_url: String,
     /// `PHOTODROP_ALLOWED_CONTENT_TYPES`: the types of bytes that are decoded, comma-separated.
     pub allowed_content_types: Vec<ContentType>,
     /// `PHOTODROP_MAX_UPLOAD_BYTES`: no more of an original is read.
@@ -96,6 +100,8 @@ impl Config {
         let mut env = Environment::new(lookup);
         let storage = Storage::read(&mut env);
         let event_bus_name = env.text("PHOTODROP_EVENT_BUS_NAME");
+        let thumbnail_queue_url = env.text("PHOTODROP_THUMBNAIL_QUEUE_URL");
+        let failure_queue_url = env.text("PHOTODROP_FAILURE_QUEUE_URL");
         let allowed_content_types = env.list("PHOTODROP_ALLOWED_CONTENT_TYPES");
         let max_upload_bytes = env.number("PHOTODROP_MAX_UPLOAD_BYTES", 1..=u64::from(u32::MAX));
         let max_pixels = env.number("PHOTODROP_MAX_PIXELS", 1..=1_000_000_000);
@@ -153,6 +159,8 @@ impl Config {
             Some(Self {
                 storage: storage?,
                 event_bus_name: event_bus_name?,
+                thumbnail_queue_url: thumbnail_queue_url?,
+                failure_queue_url: failure_queue_url?,
                 allowed_content_types: allowed_content_types?,
                 max_upload_bytes: max_upload_bytes?,
                 max_pixels: max_pixels?,
@@ -195,6 +203,7 @@ pub(crate) mod tests {
             "PHOTODROP_ORIGINALS_BUCKET" => "originals",
             "PHOTODROP_THUMBNAILS_BUCKET" => "thumbnails",
             "PHOTODROP_EVENT_BUS_NAME" => "photodrop",
+            "PHOTODROP_THUMBNAIL_QUEUE_URL" | "PHOTODROP_FAILURE_QUEUE_URL" => "https://sqs/q",
             "PHOTODROP_ALLOWED_CONTENT_TYPES" => "image/jpeg,image/png,image/webp,image/gif,image/heic",
             "PHOTODROP_MAX_UPLOAD_BYTES" => "33554432",
             "PHOTODROP_MAX_PIXELS" => "120000000",
@@ -278,7 +287,7 @@ pub(crate) mod tests {
 
     #[test]
     fn an_empty_environment_names_every_variable_at_once() {
-        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 23);
+        assert_eq!(Config::read(&|_| None).unwrap_err().problems.len(), 25);
     }
 
     #[test]

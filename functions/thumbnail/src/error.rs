@@ -1,9 +1,9 @@
 //! The one place that decides whether a failure is permanent or transient.
 //!
 //! - **Permanent**: the photo itself is to blame, or trying again would end the same way. The record
-//!   becomes `failed{code}` at once, and the invocation succeeds: Lambda must not retry it.
-//! - **Transient**: AWS did not do its part. The invocation fails, Lambda retries it, and after its last
-//!   attempt the event is in the failure queue. The record stays `pending`.
+//!   becomes `failed{code}` at once, and the invocation succeeds: the message must not come again.
+//! - **Transient**: AWS did not do its part. The invocation fails, the queue delivers the message again later, and
+//!   after a hundred deliveries it is in the failure queue. The record stays `pending`.
 
 use std::time::Duration;
 
@@ -19,30 +19,36 @@ const LONGEST_READ: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub enum Failure {
     /// It never will.
-    Permanent {
-        /// What the client is told.
-        code: FailureCode,
-        /// The cause, for the record and the log.
-        reason: String,
-    },
+    Permanent(Permanent),
     /// A later try may succeed.
     Transient(AwsError),
     /// The event is of an object that another one has replaced; the newer event does the work.
     Stale,
 }
 
+/// Why a photo will never have thumbnails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permanent {
+    /// What the client is told.
+    pub code: FailureCode,
+    /// The cause, for the record and the log.
+    pub reason: String,
+}
+
 impl Failure {
     /// A permanent failure.
     #[must_use]
     pub fn permanent(code: FailureCode, reason: impl Into<String>) -> Self {
-        Self::Permanent { code, reason: reason.into() }
+        Self::Permanent(Permanent { code, reason: reason.into() })
     }
 
     /// A photo that had too little time because S3 took it is not to blame: a later try may succeed.
     #[must_use]
     pub fn after_reading(self, took: Duration) -> Self {
         match self {
-            Self::Permanent { code: FailureCode::ProcessingTimeout, .. } if took > LONGEST_READ => {
+            Self::Permanent(Permanent { code: FailureCode::ProcessingTimeout, .. })
+                if took > LONGEST_READ =>
+            {
                 Self::Transient(AwsError { operation: "s3:GetObject", source: SlowRead(took).into() })
             }
             other => other,
@@ -81,7 +87,7 @@ impl From<ImagingError> for Failure {
     }
 }
 
-/// An invocation that Lambda shall retry.
+/// An invocation whose messages the queue shall deliver again.
 #[derive(Debug, thiserror::Error)]
 #[error("{failed} of {records} records failed, the first with: {first}")]
 pub struct InvocationError {
@@ -107,8 +113,9 @@ mod tests {
     fn a_photo_whose_time_went_into_a_slow_read_is_tried_again() {
         let late = || Failure::permanent(FailureCode::ProcessingTimeout, "the deadline passed before decode");
         assert!(matches!(late().after_reading(Duration::from_secs(21)), Failure::Transient(_)));
-        assert!(matches!(late().after_reading(Duration::from_secs(19)), Failure::Permanent { .. }));
+        assert!(matches!(late().after_reading(Duration::from_secs(19)), Failure::Permanent(_)));
         let corrupt = Failure::permanent(FailureCode::CorruptImage, "").after_reading(Duration::from_mins(1));
-        assert!(matches!(corrupt, Failure::Permanent { code: FailureCode::CorruptImage, .. }), "{corrupt:?}");
+        let is_corrupt = |failed: &Permanent| failed.code == FailureCode::CorruptImage;
+        assert!(matches!(&corrupt, Failure::Permanent(failed) if is_corrupt(failed)), "{corrupt:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What S3 sends, and which of it is an original of ours.
+//! What the queue delivers, what S3 sends, and which of it is an original of ours.
 
 use aws_lambda_events::event::s3::{S3Event, S3EventRecord};
 use percent_encoding::percent_decode_str;
@@ -6,7 +6,53 @@ use photo_domain::OriginalKey;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-/// What the function is invoked with. Anything else does not parse: it is retried and ends in the failure queue.
+/// What the function is invoked with. Anything else does not parse.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Invocation {
+    /// Messages of the thumbnail queue.
+    Queue(Delivery),
+    /// An event of S3 without a queue, as `sam local invoke` sends one.
+    Direct(Notification),
+}
+
+/// What Lambda delivers from the queue
+/// ([AWS Lambda Developer Guide, "Using Lambda with Amazon SQS"](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html)).
+#[derive(Clone, Debug, Deserialize)]
+pub struct Delivery {
+    /// The messages: one, by the mapping's `BatchSize`.
+    #[serde(rename = "Records")]
+    pub messages: Vec<Message>,
+}
+
+/// A message of the queue.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// The queue's own name for it.
+    pub message_id: String,
+    /// What stands for this delivery of it.
+    pub receipt_handle: String,
+    /// A [`Notification`].
+    pub body: String,
+    attributes: MessageAttributes,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct MessageAttributes {
+    #[serde(rename = "ApproximateReceiveCount")]
+    receive_count: String,
+}
+
+impl Message {
+    /// How often it was delivered, this time included.
+    #[must_use]
+    pub fn receive_count(&self) -> u32 {
+        self.attributes.receive_count.parse().unwrap_or(1)
+    }
+}
+
+/// An event of S3: what a message holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Notification {
@@ -184,6 +230,26 @@ mod tests {
             let created = OriginalCreated::from_record(&record, "b").unwrap();
             let has_no_age = cause == Cause::Backfill;
             assert_eq!((created.cause, created.arrived_at.is_none()), (cause, has_no_age), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_the_queue_is_told_from_an_event_of_s3() {
+        let message = |count: &str| {
+            json!({ "Records": [{ "messageId": "m-1", "receiptHandle": "r-1", "body": "{}", "eventSource": "aws:sqs",
+                "attributes": { "ApproximateReceiveCount": count, "SentTimestamp": "1" }, "messageAttributes": {} }] })
+        };
+        for (count, expected) in [("1", 1), ("20", 20), ("?", 1)] {
+            let Invocation::Queue(delivery) = serde_json::from_value(message(count)).unwrap() else {
+                panic!("{count}: not taken for a message")
+            };
+            let [message] = delivery.messages.try_into().unwrap();
+            assert_eq!((message.receive_count(), message.body.as_str()), (expected, "{}"), "{count}");
+        }
+        let direct = json!({ "Records": [record("ObjectCreated:Put", "b", "k")] });
+        assert!(matches!(serde_json::from_value(direct).unwrap(), Invocation::Direct(_)));
+        for other in [json!({ "hello": "world" }), json!({ "Records": [{ "body": "{}" }] }), json!("")] {
+            assert!(serde_json::from_value::<Invocation>(other.clone()).is_err(), "{other}");
         }
     }
 

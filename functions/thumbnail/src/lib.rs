@@ -1,14 +1,15 @@
-//! The thumbnail pipeline: an S3 event comes in, variants and a settled record go out.
+//! The thumbnail pipeline: a message with an S3 event comes in, variants and a settled record go out.
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`event`] | what S3 sends, and which of it is an original of ours |
+//! | [`event`] | what the queue delivers, what S3 sends, and which of it is an original of ours |
+//! | [`receive`] | one message: its events are processed, or it is delivered again later |
 //! | [`process`] | the use case: read, render, write, settle |
 //! | [`render`] | the imaging pipeline run beside the async runtime, its panics caught |
 //! | [`error`] | the one place that decides whether a failure is permanent or transient |
 //! | [`config`] | the environment |
 //!
-//! S3 delivers an event late, twice or out of order. Nothing here takes a lock or a lease against that:
+//! An event comes late, twice or out of order. Nothing here takes a lock or a lease against that:
 //! a photo's variants have deterministic keys and bytes, and the record's one legal step is a
 //! conditional write, so running again ends in the same state.
 
@@ -16,6 +17,7 @@ pub mod config;
 pub mod error;
 pub mod event;
 pub mod process;
+pub mod receive;
 pub mod render;
 
 use std::time::{Duration, Instant, SystemTime};

@@ -6,8 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use photo_aws::metrics::{self, Document};
 use photo_aws::objects::NewVariant;
-use photo_aws::usage::Meter;
-use photo_aws::{AwsError, EventBus, Objects, PhotoStore, RenderCount, Settled, error_chain};
+use photo_aws::{AwsError, EventBus, Objects, PhotoStore, Queue, RenderCount, Settled, error_chain};
 use photo_domain::event::Unsent;
 use photo_domain::record::{Outcome, PhotoRecord, Processed, State, Status, StoredVariant};
 use photo_domain::{
@@ -15,14 +14,14 @@ use photo_domain::{
 };
 use photo_imaging::Damage;
 use time::OffsetDateTime;
-use tracing::Instrument as _;
 
 use crate::config::Config;
-use crate::error::{Failure, InvocationError};
-use crate::event::{Cause, Notification, OriginalCreated, original_key};
+use crate::error::{Failure, Permanent};
+use crate::event::{Cause, OriginalCreated};
 use crate::render::{self, RenderedVariant};
 
 mod renew;
+mod starts;
 
 /// The pipeline with all that it needs.
 #[derive(Debug)]
@@ -35,52 +34,20 @@ pub struct Pipeline {
     pub objects: Objects,
     /// Where photos are announced.
     pub bus: EventBus,
+    /// What delivers events.
+    pub queue: Queue,
+    /// Its dead-letter queue.
+    pub failures: Queue,
 }
 
 impl Pipeline {
-    /// Processes one notification. An error means that Lambda shall try again; what was done by then is
-    /// found done.
-    pub async fn handle(&self, notification: Notification, deadline: Instant) -> Result<(), InvocationError> {
-        let records = match notification {
-            Notification::Objects(event) => event.records,
-            Notification::Test(_) => {
-                tracing::info!("S3 test event received");
-                return Ok(());
-            }
-        };
-        let meter = Meter::start();
-        let mut failures = Vec::new();
-        for record in &records {
-            match OriginalCreated::from_record(record, self.objects.originals_bucket()) {
-                Ok(created) => {
-                    let span = tracing::info_span!("photo", photo_id = %created.key.photo_id);
-                    // Boxed: the compiler gives up on the layout of a future that is nested so deeply.
-                    if let Err(error) = Box::pin(self.process(&created, deadline)).instrument(span).await {
-                        failures.push(error_chain(&error));
-                    }
-                }
-                // Nothing of ours is lost with it, and trying again would not make it ours.
-                Err(ignored) => tracing::warn!(
-                    event_name = record.event_name,
-                    bucket = record.s3.bucket.name,
-                    // Not its key, which may be a person's: the sequencer finds it in S3's own log.
-                    sequencer = record.s3.object.sequencer,
-                    photo_id = original_key(record).map(|key| tracing::field::display(key.photo_id)),
-                    reason = %ignored,
-                    "record ignored"
-                ),
-            }
-        }
-        meter.report(Document::new(), self.config.memory_mib).property("records", records.len()).emit();
-        let failed = failures.len();
-        failures
-            .into_iter()
-            .next()
-            .map_or(Ok(()), |first| Err(InvocationError { records: records.len(), failed, first }))
-    }
-
-    /// Takes one photo to its end. Only what a later try may mend is an error.
-    async fn process(&self, created: &OriginalCreated, deadline: Instant) -> Result<(), AwsError> {
+    /// Takes one photo to its end. Only a failure that may pass is an error.
+    pub(crate) async fn process(
+        &self,
+        created: &OriginalCreated,
+        receive_count: u32,
+        deadline: Instant,
+    ) -> Result<(), AwsError> {
         let key = &created.key;
         let Some(tracked) = self.store.track(key).await? else {
             orphaned();
@@ -91,7 +58,7 @@ impl Pipeline {
             // An expired upload that has come after all is as good as one in time.
             State::Pending { .. } | State::Expired { .. } => {}
             State::Settled(outcome) if created.cause == Cause::Backfill => {
-                return self.renew(created, &tracked, outcome, deadline).await;
+                return self.renew(created, &tracked, outcome, receive_count, deadline).await;
             }
             State::Settled(_) => {
                 tracing::info!(status = record.status().as_str(), "settled before: duplicate event");
@@ -102,13 +69,16 @@ impl Pipeline {
                 return Ok(());
             }
         }
+        if let Some(killed) = starts::killed(&tracked) {
+            return self.fail(key, tracked.record, killed).await;
+        }
         if created.cause == Cause::Upload
             && record.request.method == UploadMethod::Post
             && !self.may_render(key).await?
         {
             return Ok(());
         }
-        match self.make(created, record, None, deadline).await {
+        match self.make(created, record, None, receive_count, deadline).await {
             Ok((processed, measured)) => {
                 let now = OffsetDateTime::now_utc();
                 let mut measured = age(measured, metrics::AGE_FROM_REQUEST, record.created_at, now);
@@ -117,17 +87,21 @@ impl Pipeline {
                 }
                 self.settle(key, tracked.record, Outcome::Ready(processed), measured).await
             }
-            Err(Failure::Permanent { code, reason }) => {
-                tracing::warn!(code = code.as_str(), reason, "photo failed");
-                let measured = Document::new().count(metrics::FAILURES_BY_CODE).code(code.as_str());
-                self.settle(key, tracked.record, Outcome::Failed { code, reason }, measured).await
-            }
+            Err(Failure::Permanent(failed)) => self.fail(key, tracked.record, failed).await,
             Err(Failure::Stale) => {
                 stale();
                 Ok(())
             }
             Err(Failure::Transient(error)) => Err(transient(error)),
         }
+    }
+
+    /// Ends a photo that can never have thumbnails.
+    async fn fail(&self, key: &OriginalKey, record: PhotoRecord, failed: Permanent) -> Result<(), AwsError> {
+        let Permanent { code, reason } = failed;
+        tracing::warn!(code = code.as_str(), reason, "photo failed");
+        let measured = Document::new().count(metrics::FAILURES_BY_CODE).code(code.as_str());
+        self.settle(key, record, Outcome::Failed { code, reason }, measured).await
     }
 
     /// Whether the photo of a form is to be rendered once more. A form can be sent again and again; S3 refuses a second PUT
@@ -150,6 +124,7 @@ impl Pipeline {
         created: &OriginalCreated,
         record: &PhotoRecord,
         edition: Option<Edition>,
+        receive_count: u32,
         deadline: Instant,
     ) -> Result<(Processed, Document), Failure> {
         let key = &created.key;
@@ -161,9 +136,14 @@ impl Pipeline {
         as_announced(&original.bytes, &record.request)?;
         let declared = record.request.content_type;
         let reading = started.elapsed();
-        let rendering = render::render(original.bytes, declared, &self.config, deadline)
-            .await
-            .map_err(|failure| failure.after_reading(reading))?;
+        // The note stands while the photo is decoded and encoded, and while nothing else is waited for: an outage of S3 that takes
+        // an invocation's time is not the photo's fault.
+        let noted = self.note_start(key, receive_count).await?;
+        let rendering = render::render(original.bytes, declared, &self.config, deadline).await;
+        if let Some(start) = noted {
+            self.clear_start(key, start).await;
+        }
+        let rendering = rendering.map_err(|failure| failure.after_reading(reading))?;
         let rendered_ms = milliseconds(started);
 
         let timings = rendering.timings;
@@ -322,7 +302,7 @@ fn stale() {
     tracing::info!("the original was replaced after this event: left to the newer event");
 }
 
-/// Notes a failure that Lambda shall try again.
+/// Notes a failure after which the message is delivered again.
 fn transient(error: AwsError) -> AwsError {
     // A warning: the runtime logs the failed invocation as the error that it is, but knows no photo.
     tracing::warn!(operation = error.operation, error = error_chain(&error), "will be retried");

@@ -286,7 +286,7 @@ impl Load {
     /// As S3 would have.
     async fn send_events(&self, photo_ids: &[String]) -> Result<()> {
         for photo_id in photo_ids {
-            self.aws.invoke_async(&self.stack.thumbnail_function, &self.event(photo_id)).await?;
+            self.aws.send_event(&self.event(photo_id)).await?;
         }
         Ok(())
     }

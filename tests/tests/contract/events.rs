@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use lambda_http::RequestExt as _;
 use photo_aws::FoundObject;
-use photo_aws::invoke::{backfill_event, created_event};
+use photo_aws::created_event::{backfill_event, created_event};
 use photo_domain::{OriginalKey, OwnerId};
 use photodrop_tests::stack::root;
 use reconcile::backfill::Source;
-use thumbnail::event::{Cause, Ignored, Notification, OriginalCreated};
+use thumbnail::event::{Cause, Ignored, Invocation, Notification, OriginalCreated};
 use upload::routes::{Route, route};
 
 const BUCKET: &str = "photodrop-originals-000000000000-us-east-1";
@@ -44,6 +44,19 @@ fn every_s3_event_is_read_as_its_table_says() {
 }
 
 #[test]
+fn a_message_of_the_queue_holds_the_same_event_as_without_it() {
+    let Invocation::Queue(delivery) = serde_json::from_str(&sample("sqs-s3-put.json")).unwrap() else {
+        panic!("no message")
+    };
+    let [message] = delivery.messages.try_into().unwrap();
+    assert_eq!(message.receive_count(), 1);
+    let body: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+    let direct: serde_json::Value = serde_json::from_str(&sample("s3-put.json")).unwrap();
+    assert_eq!(body, direct);
+    assert!(matches!(serde_json::from_value(direct).unwrap(), Invocation::Direct(Notification::Objects(_))));
+}
+
+#[test]
 fn every_api_event_is_routed_as_its_table_says() {
     for (name, expected, owner) in [
         ("api-post-upload.json", Route::CreateUpload, Some(SUBJECT)),
@@ -65,7 +78,7 @@ fn every_reconcile_event_is_read_as_its_table_says() {
     let read = |name: &str| serde_json::from_str::<reconcile::Request>(&sample(name)).unwrap();
     assert_eq!(read("reconcile.json"), reconcile::Request::default());
     let dry = read("reconcile-dry-run.json");
-    assert_eq!((dry.dry_run, dry.parts.len()), (true, 4));
+    assert_eq!((dry.dry_run, dry.parts.len()), (true, 3));
     for name in ["reconcile.json", "reconcile-dry-run.json"] {
         let event: reconcile::Event = serde_json::from_str(&sample(name)).unwrap();
         assert_eq!((event.backfill, event.run), (None, read(name)), "{name}");
@@ -137,7 +150,7 @@ fn no_sample_event_is_left_out() {
     let here = include_str!("events.rs");
     let readme = std::fs::read_to_string(root().join("events/README.md")).unwrap();
     let deployed = std::fs::read_to_string(root().join("tests/tests/e2e/events.rs")).unwrap();
-    assert_eq!(files.len(), 17);
+    assert_eq!(files.len(), 18);
     for file in files {
         for (place, text) in
             [("this test", here), ("the README", &readme), ("the end-to-end tests", &deployed)]

@@ -129,6 +129,16 @@ async fn a_message_that_is_no_s3_event_is_an_error_and_not_swallowed() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_no_event_is_a_dead_letter_at_once() {
+    let _function = function_is_mine().await;
+    let world = World::new().await;
+    let mark = photo_domain::PhotoId::generate().to_string();
+    let foreign = json!({ "hello": mark });
+    world.aws.send_event(&foreign).await.unwrap();
+    assert_eq!(world.aws.wait_for_failures_of(&mark).await.unwrap(), [foreign]);
+}
+
+#[tokio::test]
 async fn an_object_in_the_thumbnails_bucket_starts_nothing() {
     let _function = function_works().await;
     let world = World::new().await;
@@ -153,7 +163,10 @@ async fn a_thumbnail_cannot_start_the_function() {
     let world = World::new().await;
     let bucket = |name: &str| world.aws.s3.get_bucket_notification_configuration().bucket(name).send();
     let originals = bucket(&world.stack.originals_bucket).await.unwrap();
-    assert_eq!(originals.lambda_function_configurations().len(), 1);
+    assert_eq!(originals.queue_configurations().len(), 1);
+    assert!(
+        originals.lambda_function_configurations().is_empty() && originals.topic_configurations().is_empty()
+    );
     let thumbnails = bucket(&world.stack.thumbnails_bucket).await.unwrap();
     assert!(thumbnails.lambda_function_configurations().is_empty());
     assert!(thumbnails.queue_configurations().is_empty() && thumbnails.topic_configurations().is_empty());
@@ -164,6 +177,7 @@ async fn the_sample_events_run_on_the_deployed_functions() {
     let _function = function_works().await;
     let world = World::new().await;
     for name in [
+        "sqs-s3-put.json",
         "s3-put.json",
         "s3-put-encoded-key.json",
         "s3-put-unicode-key.json",

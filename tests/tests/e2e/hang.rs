@@ -50,7 +50,13 @@ async fn upload_meanwhile(world: &World, holdup: &Holdup, bytes: &[u8]) -> anyho
         }
         tokio::time::sleep_until((hanging + HANG * (number + 1) / 10).into()).await;
     }
-    // It was not one photo that hung while the others had luck.
-    anyhow::ensure!(holdup.held() >= photo_ids.len(), "{} of {}", holdup.held(), photo_ids.len());
+    // It was not one photo that hung while the others had luck: as many hang as are processed at once (`ThumbnailConcurrency`),
+    // each with several attempts, and the others wait in the queue.
+    anyhow::ensure!(holdup.held() >= 5, "{} connections were held", holdup.held());
+    let (waiting, under_way) = world.aws.queued().await?;
+    anyhow::ensure!(
+        waiting + under_way == photo_ids.len() as u64,
+        "{waiting} wait, {under_way} are under way"
+    );
     Ok(photo_ids)
 }

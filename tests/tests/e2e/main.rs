@@ -27,6 +27,8 @@ mod hang;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod list;
 #[cfg(test)]
 mod multipart;

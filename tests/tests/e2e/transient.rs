@@ -1,45 +1,97 @@
 //! When AWS does not do its part.
 
+use aws_sdk_sqs::types::QueueAttributeName;
+use photodrop_tests::patience::until;
 use photodrop_tests::photos::photo;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{World, function_is_mine};
 
-#[tokio::test]
-async fn what_cannot_be_read_is_retried_then_queued_and_can_be_played_again() {
-    let _function = function_is_mine().await;
-    without("AWS_ENDPOINT_URL_S3").await;
-}
+/// Nothing listens there.
+const DEAD: &str = "http://127.0.0.1:9";
 
 #[tokio::test]
-async fn a_table_that_does_not_answer_loses_no_photo() {
+async fn an_original_that_cannot_be_read_is_delivered_again() {
     let _function = function_is_mine().await;
-    without("AWS_ENDPOINT_URL_DYNAMODB").await;
-}
-
-/// Takes a service away from the thumbnail function and gives it back.
-async fn without(service: &str) {
     let world = World::new().await;
     let function = &world.stack.thumbnail_function;
-
-    // Nothing listens there.
-    let before = world.aws.set_environment(function, &[(service, "http://127.0.0.1:9")]).await.unwrap();
-    let uploaded = upload_and_wait_for_failure(&world).await;
+    let before = world.aws.set_environment(function, &[("AWS_ENDPOINT_URL_S3", DEAD)]).await.unwrap();
+    let failed = upload_and_wait_for_failure(&world).await;
     world.aws.restore_environment(function, before).await.unwrap();
+    let photo_id = failed.unwrap();
+    // The message is not lost: half a minute later it comes again.
+    assert_eq!(world.api.photo(&photo_id).await.unwrap().json()["status"], "pending");
+    assert_eq!(world.api.settled(&photo_id).await.unwrap()["status"], "ready");
+    assert!(!world.announced(&photo_id).await.contains_key("render_starts"));
+}
 
-    let (photo_id, failures) = uploaded.unwrap();
-    let [failure] = failures.try_into().unwrap();
-    assert_eq!(failure["requestContext"]["condition"], "RetriesExhausted", "{failure}");
-    assert_eq!(failure["requestContext"]["approximateInvokeCount"], 3, "{failure}");
+async fn upload_and_wait_for_failure(world: &World) -> anyhow::Result<String> {
+    let photo_id = world.api.upload("image/jpeg", &photo("orientation-1.jpg")?).await?;
+    until("the first failure", async || {
+        Ok((world.aws.logged_of(&photo_id, "will be retried").await? > 0).then_some(()))
+    })
+    .await?;
+    Ok(photo_id)
+}
+
+#[tokio::test]
+async fn after_its_last_delivery_an_event_is_a_dead_letter() {
+    let _function = function_is_mine().await;
+    let world = World::new().await;
+    let function = &world.stack.thumbnail_function;
+    let policy = |count: u32| {
+        let failures = world.stack.failure_queue_url.rsplit('/').next().unwrap();
+        let arn = format!("arn:aws:sqs:{}:000000000000:{failures}", world.stack.region);
+        json!({ "deadLetterTargetArn": arn, "maxReceiveCount": count }).to_string()
+    };
+    // A hundred would take days.
+    let deployed =
+        world.aws.set_queue_attribute(QueueAttributeName::RedrivePolicy, &policy(1)).await.unwrap();
+    let before = world.aws.set_environment(function, &[("AWS_ENDPOINT_URL_S3", DEAD)]).await.unwrap();
+    let dead = async {
+        let photo_id = world.api.upload("image/jpeg", &photo("orientation-1.jpg")?).await?;
+        let letters = world.aws.wait_for_failures_of(&photo_id).await?;
+        anyhow::Ok((photo_id, letters))
+    };
+    let dead = dead.await;
+    world.aws.restore_environment(function, before).await.unwrap();
+    world.aws.set_queue_attribute(QueueAttributeName::RedrivePolicy, &deployed).await.unwrap();
+    let (photo_id, letters) = dead.unwrap();
+    let deployed: Value = serde_json::from_str(&deployed).unwrap();
+    assert_eq!(deployed["maxReceiveCount"].to_string().trim_matches('"'), "100", "{deployed}");
     assert_eq!(world.api.photo(&photo_id).await.unwrap().json()["status"], "pending");
 
-    // The message holds the event: played again, it ends as it should have.
-    world.aws.invoke(function, &failure["requestPayload"]).await.unwrap();
+    // It holds S3's event as it came: moved back, it ends as it should have.
+    let [event] = letters.try_into().unwrap();
+    world.aws.send_event(&event).await.unwrap();
     assert_eq!(world.api.settled(&photo_id).await.unwrap()["status"], "ready");
 }
 
-async fn upload_and_wait_for_failure(world: &World) -> anyhow::Result<(String, Vec<Value>)> {
-    let photo_id = world.api.upload("image/jpeg", &photo("orientation-1.jpg")?).await?;
-    let failures = world.aws.wait_for_failures_of(&photo_id).await?;
-    Ok((photo_id, failures))
+/// As Lambda delivers a message for the `receive_count`th time. Nothing was received by this handle.
+fn delivery(event: &Value, receive_count: u32) -> Value {
+    json!({ "Records": [{
+        "messageId": "m-1", "receiptHandle": "not-a-handle", "body": event.to_string(), "messageAttributes": {},
+        "attributes": { "ApproximateReceiveCount": receive_count.to_string() }, "eventSource": "aws:sqs",
+    }] })
+}
+
+#[tokio::test]
+async fn a_table_away_for_twenty_deliveries_costs_no_photo() {
+    let _function = function_is_mine().await;
+    let world = World::new().await;
+    let function = &world.stack.thumbnail_function;
+    let photo_id = world.upload_unheard(&photo("orientation-1.jpg").unwrap()).await;
+    let event = world.event(&photo_id, None);
+    let before = world.aws.set_environment(function, &[("AWS_ENDPOINT_URL_DYNAMODB", DEAD)]).await.unwrap();
+    let mut failures = Vec::new();
+    for receive_count in 1..=20 {
+        failures.push(world.aws.invoke(function, &delivery(&event, receive_count)).await);
+    }
+    world.aws.restore_environment(function, before).await.unwrap();
+    for failure in failures {
+        assert!(failure.unwrap_err().to_string().contains("TransientFailure"));
+    }
+    assert_eq!(world.api.photo(&photo_id).await.unwrap().json()["status"], "pending");
+    world.aws.invoke(function, &delivery(&event, 21)).await.unwrap();
+    assert_eq!(world.api.photo(&photo_id).await.unwrap().json()["status"], "ready");
 }

@@ -27,7 +27,7 @@ async fn while_no_call_of_any_function_gets_through_nothing_is_lost() {
 async fn away(rig: &Rig) -> Result<Vec<Acknowledged>> {
     let bytes = photo("orientation-1.jpg")?;
     let number = if is_chaos() { 24 } else { 6 };
-    // Long enough for all three attempts at an event. The clients' patience begins when it ends: see `client::ask`.
+    // Long enough for the first deliveries of an event. The clients' patience begins when it ends: see `client::ask`.
     let length = Duration::from_secs(if is_chaos() { 90 } else { 20 });
 
     let promised = try_join_all((0..number).map(|_| rig.api.create("image/jpeg", bytes.len()))).await?;

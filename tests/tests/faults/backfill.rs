@@ -79,7 +79,7 @@ async fn renew(rig: &Rig, photo_id: &str) -> Result<()> {
     event["Records"][0]["eventName"] = json!("ObjectCreated:Backfill");
     let mut wait = Wait::begin(format_args!("the new variants of {photo_id}"));
     loop {
-        rig.aws.invoke_async(&rig.stack.thumbnail_function, &event).await?;
+        rig.aws.send_event(&event).await?;
         let deadline = Instant::now() + RETRIES;
         while Instant::now() < deadline {
             let status = rig.api.photo(photo_id).await?.json()["status"].clone();
@@ -104,7 +104,7 @@ async fn sweep(rig: &Rig) -> Result<()> {
     let mut swept = Ok(());
     // The first may begin in the middle of the bucket.
     for _ in 0..2 {
-        let summary = rig.aws.invoke(function, &json!({ "parts": ["failures", "due", "variants"] })).await;
+        let summary = rig.aws.invoke(function, &json!({ "parts": ["due", "variants"] })).await;
         swept = swept.and(summary.map(drop));
     }
     rig.aws.restore_environment(function, before).await?;

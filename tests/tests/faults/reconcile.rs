@@ -131,7 +131,7 @@ async fn run_until(rig: &Rig, photo_ids: &[String], done: impl AsyncFn(&str) -> 
                 rig.aws.set_attributes(&rig.owner, photo_id, &due).await?;
             }
         }
-        let parts = json!({ "parts": ["failures", "due"] });
+        let parts = json!({ "parts": ["due"] });
         if rig.aws.invoke(&rig.stack.reconcile_function, &parts).await.is_ok() {
             // What it has handed on is being worked on.
             tokio::time::sleep(Duration::from_secs(2)).await;

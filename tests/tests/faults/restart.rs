@@ -1,5 +1,5 @@
 //! The emulator, and with it every service and every function, ends in the middle of work and starts again with what it has
-//! kept: queued events and whatever was under way are gone, as after a failure of everything at once.
+//! kept: whatever was under way is gone, as after a failure of everything at once. The thumbnail queue keeps its messages.
 //!
 //! MiniStack writes the state of its services down when it is told to end, and objects as they come. So an orderly stop
 //! keeps all that was acknowledged; killed, it forgets records since the last orderly stop, which DynamoDB would not.
@@ -90,7 +90,7 @@ async fn restarted(rig: &Rig, round: usize) -> Result<Vec<String>> {
     // Of the last one the table had taken the end of the photo: what was still to be done is its announcement.
     for photo_id in &hanging[..steps.len() - 1] {
         let status = rig.api.photo(photo_id).await?.json()["status"].clone();
-        ensure!(status == "pending", "{photo_id} is {status}: its event outlived the restart");
+        ensure!(status == "pending", "{photo_id} is {status}: its calls got through");
     }
     for photo_id in &hanging {
         rig.proxy.lift(photo_id);

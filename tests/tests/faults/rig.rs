@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Result, ensure};
+use aws_sdk_sqs::types::QueueAttributeName;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use photodrop_tests::audit::{self, Expected};
 use photodrop_tests::faults::{Fault, FaultProxy};
@@ -14,6 +15,10 @@ static FUNCTIONS: Mutex<()> = Mutex::const_new(());
 
 /// Photos in the air at a time.
 pub(crate) const CONCURRENCY: usize = 6;
+
+/// The queue's visibility timeout in an experiment, in seconds: a message whose invocation was killed comes again after it. It is
+/// six minutes otherwise.
+const VISIBILITY: &str = "10";
 
 /// Whether every call is to be tried.
 pub(crate) fn is_chaos() -> bool {
@@ -29,6 +34,8 @@ pub(crate) struct Rig {
     pub(crate) proxy: FaultProxy,
     /// The functions behind the proxy, with their environments as they were.
     replaced: Vec<(String, HashMap<String, String>)>,
+    /// The queue's visibility timeout as it was.
+    visibility: String,
     _functions: MutexGuard<'static, ()>,
 }
 
@@ -60,7 +67,9 @@ impl Rig {
         let aws = Aws::new(&stack).await;
         let proxy = FaultProxy::start(&stack.endpoint).await?;
         let (api, owner) = (Api::new(&stack)?, aws::subject(&stack.token)?);
-        Ok(Self { stack, api, aws, owner, proxy, replaced: Vec::new(), _functions: functions })
+        let visibility = aws.set_queue_attribute(QueueAttributeName::VisibilityTimeout, VISIBILITY).await?;
+        let replaced = Vec::new();
+        Ok(Self { stack, api, aws, owner, proxy, replaced, visibility, _functions: functions })
     }
 
     async fn put_behind_proxy(&mut self, function: String, variables: &[&str]) -> Result<()> {
@@ -75,6 +84,7 @@ impl Rig {
         for (function, environment) in &self.replaced {
             self.aws.restore_environment(function, environment.clone()).await?;
         }
+        self.aws.set_queue_attribute(QueueAttributeName::VisibilityTimeout, &self.visibility).await?;
         let photos = outcome?;
         let mut findings = Vec::new();
         for (photo_id, expected) in &photos {

@@ -27,7 +27,7 @@ async fn storm(rig: &Rig) -> Result<Vec<Acknowledged>> {
         let key = format!("photos/{}/{photo_id}/original", rig.owner);
         let event = event_for(&rig.stack.originals_bucket, &key, None);
         let function = &rig.stack.thumbnail_function;
-        try_join_all((0..copies).map(|_| rig.aws.invoke_async(function, &event))).await?;
+        try_join_all((0..copies).map(|_| rig.aws.send_event(&event))).await?;
         rig.settled(&photo_id).await?;
         // And once more, long after.
         rig.aws.invoke(function, &event).await?;

@@ -55,7 +55,7 @@ impl PhotoStore {
             let recipe = [(":recipe", text(recipe.as_str()))];
             change = change.only_if("(attribute_not_exists(recipe) OR recipe <> :recipe)", &recipe);
         }
-        change = change.remove(&["failure_code", "failure_reason"]);
+        change = change.remove(&["failure_code", "failure_reason", "render_starts"]);
         if processed.received_percent.is_none() {
             // The variants of before may have been of a photo that an earlier version took for damaged.
             change = change.remove(&["damaged", "received_percent"]);

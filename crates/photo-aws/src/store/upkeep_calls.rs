@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use super::{Changed, PhotoStore, photo_key};
 use crate::AwsError;
 use crate::change::{Change, number, seconds, text};
+use crate::contention;
 use crate::item::{self, Item, Tracked};
 
 /// The sparse index of records for which something is to be done.
@@ -156,6 +157,22 @@ impl PhotoStore {
         Ok(self.change(key, change).await? == Changed::Applied)
     }
 
+    /// Makes a photo whose bytes are there due later without counting an attempt, unless something has come up since. It is not
+    /// abandoned: the record's TTL moves as an attempt moves it.
+    pub async fn postpone(
+        &self,
+        key: &OriginalKey,
+        seen: &Tracked,
+        now: OffsetDateTime,
+    ) -> Result<(), AwsError> {
+        let Some(due_at) = seen.due_at else { return Ok(()) };
+        let change = Change::within(Step::Retry.from())
+            .only_if("due_at = :seen", &[(":seen", seconds(due_at))])
+            .set("expires_at", seconds(now + upkeep::ARRIVED_RETENTION))
+            .due(key.photo_id, now + upkeep::BACKLOG_WAIT);
+        self.change(key, change).await.map(drop)
+    }
+
     /// Makes an unsettled photo due now, unless its attempts have begun: those have times of their own.
     pub async fn hasten(&self, key: &OriginalKey, at: OffsetDateTime) -> Result<bool, AwsError> {
         let change = Change::within(Step::Retry.from())
@@ -230,7 +247,7 @@ impl PhotoStore {
             .condition_expression(written.condition)
             .set_expression_attribute_names(Some(written.names))
             .set_expression_attribute_values(Some(written.values));
-        match delete.send().await {
+        match contention::write(&self.client, || delete.clone().send()).await {
             Ok(_) => Ok(()),
             // Another run was quicker.
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {

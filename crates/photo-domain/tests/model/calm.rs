@@ -3,7 +3,7 @@
 use photo_domain::record::Status;
 
 use crate::processes::{Sweep, Worker};
-use crate::system::{MAX_ATTEMPTS, Photo, State};
+use crate::system::{MAX_ATTEMPTS, MAX_KILLS, Photo, State};
 
 /// More rounds than any way to the end needs.
 const MAX_ROUNDS: usize = 12;
@@ -42,7 +42,9 @@ pub(crate) fn outcome(model: &Photo, state: &State) -> Result<(), &'static str> 
         () if !ready_is_whole(model, &end) => Err("ready, and not every variant is there"),
         () if has_leftovers(&end) => Err("a variant is left over"),
         () => match record.status {
-            Status::Failed if model.good && record.attempts < MAX_ATTEMPTS => Err("a good photo failed"),
+            Status::Failed if model.good && record.attempts < MAX_ATTEMPTS && state.killed < MAX_KILLS => {
+                Err("a good photo failed")
+            }
             Status::Expired if end.arrived => Err("a photo whose object arrived is lost"),
             Status::Ready | Status::Failed | Status::Expired => Ok(()),
             Status::Pending => Err("it is still pending"),
@@ -74,11 +76,16 @@ fn settle_down(model: &Photo, mut state: State) -> Result<State, &'static str> {
                 state.workers[0] = Worker::Invoked(1);
                 continue;
             }
+            if let Some(waiting) = state.redelivered.iter().position(|count| *count > 0) {
+                state.redelivered[waiting] -= 1;
+                state.workers[0] = Worker::Received(if waiting == 0 { 1 } else { 2 });
+                continue;
+            }
             let Some(waiting) = state.events.iter().position(|count| *count > 0) else { break };
             state.events[waiting] -= 1;
             state.workers[0] = Worker::Started(if waiting == 0 { 1 } else { 2 });
         }
-        for with in [Sweep::LookQueue, Sweep::LookDue, Sweep::LookOriginal, Sweep::LookVariants] {
+        for with in [Sweep::LookDue, Sweep::LookOriginal, Sweep::LookVariants] {
             if Sweep::beginnings(&state).contains(&with) {
                 state.sweeps[0] = with;
                 finish_sweep(model, &mut state, 0);

@@ -100,6 +100,28 @@ fn each_planted_bug_of_a_form_is_found() {
     breaks(Photo { from: settled_may_be_rendered, ..Photo::form() }, LEGAL);
 }
 
+/// The first delivery, a second and a third may all die: what has killed two noted renders fails, and is not lost.
+#[test]
+fn a_photo_that_kills_its_renders_comes_to_an_end() {
+    holds(Photo::redelivered(0, 3), 5_000, &[]);
+    holds(Photo { good: false, ..Photo::redelivered(0, 3) }, 5_000, &["a photo is ready"]);
+}
+
+/// However often it fails: no message is lost here, and no render dies.
+#[test]
+fn failures_that_may_pass_cost_no_photo() {
+    holds(Photo::redelivered(4, 0), 5_000, &[]);
+    holds(Photo { workers: 2, ..Photo::redelivered(1, 1) }, 5_000, &[]);
+}
+
+#[test]
+fn each_planted_bug_of_the_notes_is_found() {
+    // A render that ended in an orderly way counts as killed.
+    breaks(Photo { takes_notes_back: false, ..Photo::redelivered(4, 0) }, CONVERGES);
+    // An event that is delivered twice at the same time fails its photo.
+    breaks(Photo { counts_running: true, workers: 2, ..Photo::redelivered(1, 2) }, CONVERGES);
+}
+
 fn deleted_may_succeed(step: Step) -> &'static [Status] {
     match step {
         Step::Succeed => &[Status::Pending, Status::Expired, Status::Deleting],

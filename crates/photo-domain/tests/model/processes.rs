@@ -3,7 +3,7 @@
 use photo_domain::Step;
 use photo_domain::record::Status;
 
-use crate::system::{EDITIONS, MAX_ATTEMPTS, MAX_RENDERS, Made, Photo, Record, State};
+use crate::system::{EDITIONS, MAX_ATTEMPTS, MAX_KILLS, MAX_RENDERS, Made, Photo, Record, State};
 
 /// An invocation of the thumbnail function (`functions/thumbnail/src/process.rs`), by what it does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,10 +13,16 @@ pub(crate) enum Worker {
     Started(u8),
     /// The same for what a reconcile run has invoked for a form.
     Invoked(u8),
-    /// Counts the render of a form.
-    Count(u8),
-    /// Reads the original, if it is still this version.
-    Seen(u8),
+    /// The same for a message that was received before.
+    Received(u8),
+    /// Counts the render of a form; whether it is noted too.
+    Count(u8, bool),
+    /// Reads the original, if it is still this version; whether the render is noted.
+    Seen(u8, bool),
+    /// Notes that the render of what it has read begins.
+    Note(u8),
+    /// Renders, and takes its note back if it has written one.
+    Render(u8, bool),
     /// Writes the next variant of what it has read.
     Have(u8, usize),
     /// Settles the record.
@@ -48,8 +54,11 @@ impl Worker {
             Self::Idle => None,
             Self::Started(version)
             | Self::Invoked(version)
-            | Self::Count(version)
-            | Self::Seen(version)
+            | Self::Received(version)
+            | Self::Count(version, _)
+            | Self::Seen(version, _)
+            | Self::Note(version)
+            | Self::Render(version, _)
             | Self::Have(version, _)
             | Self::Settle(version)
             | Self::SettleFailed(version)
@@ -65,6 +74,11 @@ impl Worker {
     /// Whether it works for a backfill, and its event is one.
     pub(crate) fn is_again(self) -> bool {
         matches!(self, Self::Again(_) | Self::AgainSeen(..) | Self::AgainHave(..) | Self::Renew(..))
+    }
+
+    /// Whether a note of its own stands.
+    pub(crate) fn is_noted(self) -> bool {
+        matches!(self, Self::Render(_, true))
     }
 
     /// The edition that it is making.
@@ -103,12 +117,7 @@ pub(crate) enum Sweep {
     TellSettled,
     TellDeleted,
     RemoveRecord,
-    /// Takes a message off the failure queue.
-    LookQueue,
-    Hasten {
-        then_unqueue: bool,
-    },
-    Unqueue,
+    Hasten,
     /// Lists an original, then reads its record.
     LookOriginal,
     JudgeOriginal,
@@ -128,9 +137,6 @@ impl Sweep {
         if state.record.is_some_and(|record| record.due) {
             beginnings.push(Self::LookDue);
         }
-        if state.queued.is_some() {
-            beginnings.push(Self::LookQueue);
-        }
         if state.object.is_some() {
             beginnings.push(Self::LookOriginal);
         }
@@ -145,6 +151,12 @@ impl State {
     /// Ends an invocation wherever it is; gives the version that it was for.
     pub(crate) fn die(&mut self, number: usize) -> Option<u8> {
         self.crashes_left -= 1;
+        self.killed += u8::from(matches!(self.workers[number], Worker::Render(..)));
+        self.end(number)
+    }
+
+    /// The same without a crash.
+    pub(crate) fn end(&mut self, number: usize) -> Option<u8> {
         std::mem::replace(&mut self.workers[number], Worker::Idle).version()
     }
 
@@ -154,21 +166,47 @@ impl State {
             Worker::Have(_, 2) if !model.variants_first => Worker::Idle,
             idle @ Worker::Idle => idle,
             // Done before, deleted, or without a record: nothing is made.
-            Worker::Started(_) | Worker::Invoked(_) if !self.is_open() => Worker::Idle,
+            Worker::Started(_) | Worker::Invoked(_) | Worker::Received(_) if !self.is_open() => Worker::Idle,
+            Worker::Started(version) | Worker::Invoked(version) | Worker::Received(version)
+                if self.has_killed(model) =>
+            {
+                Worker::SettleFailed(version)
+            }
             // The planted bug: the count is looked at here, and not by the write.
-            Worker::Started(_) if !model.count_is_conditional && self.is_used_up() => Worker::Idle,
-            Worker::Started(version) if model.is_form => Worker::Count(version),
-            Worker::Started(version) | Worker::Invoked(version) => Worker::Seen(version),
-            Worker::Count(version) => {
+            Worker::Started(_) | Worker::Received(_) if !model.count_is_conditional && self.is_used_up() => {
+                Worker::Idle
+            }
+            Worker::Started(version) if model.is_form => Worker::Count(version, false),
+            Worker::Received(version) if model.is_form => Worker::Count(version, true),
+            Worker::Started(version) | Worker::Invoked(version) => Worker::Seen(version, false),
+            Worker::Received(version) => Worker::Seen(version, true),
+            Worker::Count(version, noted) => {
                 let is_refused = model.count_is_conditional && self.is_used_up();
                 if model.may(Step::Render, self.record.as_ref()) && !is_refused {
                     self.apply(Step::Render, None);
-                    Worker::Seen(version)
+                    Worker::Seen(version, noted)
                 } else {
                     Worker::Idle
                 }
             }
-            Worker::Seen(version) => self.read(model, version),
+            Worker::Seen(version, noted) => self.read(model, version, noted),
+            Worker::Note(version) => {
+                let is_noted = model.may(Step::NoteStart, self.record.as_ref());
+                if is_noted {
+                    self.apply(Step::NoteStart, None);
+                }
+                Worker::Render(version, is_noted)
+            }
+            Worker::Render(version, is_noted) => {
+                if is_noted && model.takes_notes_back && model.may(Step::ClearStart, self.record.as_ref()) {
+                    self.apply(Step::ClearStart, None);
+                }
+                match () {
+                    () if !model.good => Worker::SettleFailed(version),
+                    () if model.variants_first => Worker::Have(version, 0),
+                    () => Worker::Settle(version),
+                }
+            }
             Worker::Have(version, 2) => Worker::Settle(version),
             Worker::Have(version, next) => {
                 self.variants[0][next] = Some((version, 0));
@@ -210,14 +248,22 @@ impl State {
         self.record.is_some_and(|record| record.renders >= MAX_RENDERS)
     }
 
-    /// What a backfill's event leads to.
+    /// Whether the photo has killed too many renders: notes whose invocations run no longer. In the product they are told by
+    /// their age.
+    fn has_killed(&self, model: &Photo) -> bool {
+        let notes = self.record.map_or(0, |record| usize::from(record.notes));
+        let running = self.workers.iter().filter(|worker| worker.is_noted()).count();
+        notes.saturating_sub(if model.counts_running { 0 } else { running }) >= usize::from(MAX_KILLS)
+    }
+
+    /// What a backfill's event leads to. Its notes are left out: they end in no status.
     fn work_again(&mut self, model: &Photo, worker: Worker) -> Worker {
         match worker {
             Worker::Again(version) => match self.record {
                 // By these settings already: nothing to do.
                 Some(record) if record.made.is_some_and(|(_, settings)| settings == 1) => Worker::Idle,
                 Some(record) => match record.status {
-                    Status::Pending | Status::Expired => Worker::Seen(version),
+                    Status::Pending | Status::Expired => Worker::Seen(version, false),
                     Status::Ready => Worker::AgainSeen(version, Old::Ready),
                     Status::Failed => Worker::AgainSeen(version, Old::Failed),
                     Status::Deleting => Worker::Idle,
@@ -256,17 +302,13 @@ impl State {
         self.told_settled |= event == self.owed;
     }
 
-    fn read(&mut self, model: &Photo, version: u8) -> Worker {
+    fn read(&mut self, model: &Photo, version: u8, noted: bool) -> Worker {
         match self.object {
             None => Worker::SettleFailed(version),
             Some(found) if found != version && model.version_guard => Worker::Idle,
             Some(found) => {
                 self.mistaken |= found != version;
-                match () {
-                    () if !model.good => Worker::SettleFailed(found),
-                    () if model.variants_first => Worker::Have(found, 0),
-                    () => Worker::Settle(found),
-                }
+                if noted { Worker::Note(found) } else { Worker::Render(found, false) }
             }
         }
     }
@@ -351,17 +393,12 @@ impl State {
             | Sweep::TellSettled
             | Sweep::TellDeleted
             | Sweep::RemoveRecord) => self.remove(model, removing),
-            Sweep::LookQueue => Sweep::Hasten { then_unqueue: true },
-            Sweep::Hasten { then_unqueue } => {
+            Sweep::Hasten => {
                 if model.may(Step::Retry, self.record.as_ref())
                     && let Some(record) = &mut self.record
                 {
                     record.due = true;
                 }
-                if then_unqueue { Sweep::Unqueue } else { Sweep::Idle }
-            }
-            Sweep::Unqueue => {
-                self.queued = None;
                 Sweep::Idle
             }
             listing => self.look_at_objects(model, listing),
@@ -431,7 +468,7 @@ impl State {
             // The listing comes first and the record after it: an object is never there before its record.
             Sweep::JudgeOriginal => match self.record.map(|record| record.status) {
                 None => Sweep::RemoveOrphan,
-                Some(Status::Pending | Status::Expired) => Sweep::Hasten { then_unqueue: false },
+                Some(Status::Pending | Status::Expired) => Sweep::Hasten,
                 Some(_) => Sweep::Idle,
             },
             Sweep::RemoveOrphan => {

@@ -13,6 +13,9 @@ pub(crate) const MAX_ATTEMPTS: u8 = 1;
 /// How often the model's events of one form lead to a render; the product's three would only make it larger.
 pub(crate) const MAX_RENDERS: u8 = 2;
 
+/// How many killed renders end a photo; as in the product.
+pub(crate) const MAX_KILLS: u8 = 2;
+
 /// How many times a backfill may make variants in the model: its deliveries, and one more for a crash.
 pub(crate) const EDITIONS: usize = 3;
 
@@ -63,6 +66,12 @@ pub(crate) struct Photo {
     pub(crate) grace: bool,
     /// Whether a note that an event was sent is of that event alone.
     pub(crate) notes_by_id: bool,
+    /// How many invocations end for a reason that may pass: their message is delivered again.
+    pub(crate) failures: u8,
+    /// Whether a render that has ended takes its note back.
+    pub(crate) takes_notes_back: bool,
+    /// Whether a render that still runs counts as killed.
+    pub(crate) counts_running: bool,
 }
 
 impl Photo {
@@ -87,7 +96,15 @@ impl Photo {
             editions: true,
             grace: true,
             notes_by_id: true,
+            failures: 0,
+            takes_notes_back: true,
+            counts_running: false,
         }
+    }
+
+    /// A photo whose message is delivered again and again: invocations fail, and some die.
+    pub(crate) fn redelivered(failures: u8, crashes: u8) -> Self {
+        Self { failures, crashes, workers: 1, ..Self::product() }
     }
 
     /// A form that is sent three times.
@@ -120,6 +137,8 @@ pub(crate) struct Record {
     pub(crate) attempts: u8,
     /// How many renders of a form are counted.
     pub(crate) renders: u8,
+    /// How many notes of renders stand.
+    pub(crate) notes: u8,
 }
 
 /// Everything, and (below) what must not be forgotten for the checks.
@@ -131,6 +150,8 @@ pub(crate) struct State {
     pub(crate) variants: Variants,
     /// Deliveries to come of each version's event.
     pub(crate) events: [u8; 2],
+    /// The same of messages that were received before: their invocation died, or failed for a reason that may pass.
+    pub(crate) redelivered: [u8; 2],
     /// Deliveries to come of a backfill's event about each version.
     pub(crate) again: [u8; 2],
     /// Invocations to come by which a reconcile run takes a form up again: they are not counted. For other uploads such an
@@ -138,15 +159,16 @@ pub(crate) struct State {
     pub(crate) invoked: u8,
     /// How many editions were begun.
     pub(crate) editions: usize,
-    /// The version whose event is in the failure queue.
-    pub(crate) queued: Option<u8>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) sweeps: Vec<Sweep>,
     pub(crate) puts_left: u8,
     pub(crate) crashes_left: u8,
     pub(crate) delete_left: bool,
     pub(crate) backfills_left: u8,
+    pub(crate) failures_left: u8,
 
+    /// How many renders were killed.
+    pub(crate) killed: u8,
     /// How often S3's events of a form have led to a render.
     pub(crate) rendered: u8,
     pub(crate) arrived: bool,
@@ -192,10 +214,19 @@ pub(crate) enum Action {
     },
     /// An invocation goes one step on.
     Work(usize),
-    /// An invocation dies: Lambda retries it, or its event ends in the failure queue, or is lost altogether.
+    /// An invocation fails in an orderly way: its message is delivered again.
+    Fail(usize),
+    /// An invocation dies: its message is delivered again, or is lost (as a dead letter, until an operator moves it back).
     DieAndRetry(usize),
-    DieAndQueue(usize),
     DieAndLose(usize),
+    /// A message that was received before is delivered, or lost.
+    Redeliver {
+        version: u8,
+        worker: usize,
+    },
+    LoseRedelivered {
+        version: u8,
+    },
     /// A reconcile run begins with a part of its work, goes one step on, or dies.
     Begin {
         sweep: usize,
@@ -219,22 +250,25 @@ impl Model for Photo {
             due: true,
             attempts: 0,
             renders: 0,
+            notes: 0,
         };
         let mut state = State {
             record: Some(record),
             object: None,
             variants: [[None; 2]; EDITIONS + 1],
             events: [0; 2],
+            redelivered: [0; 2],
             again: [0; 2],
             invoked: 0,
             editions: 0,
-            queued: None,
             workers: vec![Worker::Idle; self.workers],
             sweeps: vec![Sweep::Idle; self.sweeps],
             puts_left: self.puts,
             crashes_left: self.crashes,
             delete_left: true,
             backfills_left: self.backfills,
+            failures_left: self.failures,
+            killed: 0,
             rendered: 0,
             arrived: false,
             deleted: false,
@@ -271,6 +305,10 @@ impl Model for Photo {
                 actions.push(Action::Lose { version });
                 actions.extend(idle.map(|worker| Action::Deliver { version, worker }));
             }
+            if state.redelivered[usize::from(version) - 1] > 0 {
+                actions.push(Action::LoseRedelivered { version });
+                actions.extend(idle.map(|worker| Action::Redeliver { version, worker }));
+            }
             if state.again[usize::from(version) - 1] > 0 {
                 actions.push(Action::LoseAgain { version });
                 actions.extend(idle.map(|worker| Action::DeliverAgain { version, worker }));
@@ -288,8 +326,11 @@ impl Model for Photo {
                 actions.push(Action::Work(number));
                 if state.crashes_left > 0 {
                     actions.push(Action::DieAndRetry(number));
-                    actions.push(Action::DieAndQueue(number));
                     actions.push(Action::DieAndLose(number));
+                }
+                // A render does not fail for a reason that may pass: it calls nothing.
+                if state.failures_left > 0 && !matches!(worker, Worker::Render(..)) && !worker.is_again() {
+                    actions.push(Action::Fail(number));
                 }
             }
         }
@@ -351,11 +392,21 @@ impl Model for Photo {
             Action::DieAndRetry(number) => {
                 let is_again = state.workers[number].is_again();
                 if let Some(version) = state.die(number) {
-                    let events = if is_again { &mut state.again } else { &mut state.events };
-                    events[usize::from(version) - 1] += 1;
+                    let messages = if is_again { &mut state.again } else { &mut state.redelivered };
+                    messages[usize::from(version) - 1] += 1;
                 }
             }
-            Action::DieAndQueue(number) => state.queued = state.die(number).or(state.queued),
+            Action::Fail(number) => {
+                state.failures_left -= 1;
+                if let Some(version) = state.end(number) {
+                    state.redelivered[usize::from(version) - 1] += 1;
+                }
+            }
+            Action::Redeliver { version, worker } => {
+                state.redelivered[usize::from(version) - 1] -= 1;
+                state.workers[worker] = Worker::Received(version);
+            }
+            Action::LoseRedelivered { version } => state.redelivered[usize::from(version) - 1] -= 1,
             Action::DieAndLose(number) => {
                 state.die(number);
             }
@@ -433,7 +484,11 @@ impl State {
                 (record.unsent, record.due) = (Some(self.owed), true);
                 self.told_settled = false;
                 self.settled = Some(record.status);
+                record.notes = 0;
             }
+            Step::NoteStart => record.notes += 1,
+            // The end of the record by another invocation may have taken the note.
+            Step::ClearStart => record.notes = record.notes.saturating_sub(1),
             Step::Expire => record.due = false,
             Step::Retry => {
                 record.attempts += 1;

@@ -1,6 +1,6 @@
 //! The stack's own photos, by listing their originals: the table is never scanned.
 
-use photo_aws::invoke::backfill_event;
+use photo_aws::created_event::backfill_event;
 use photo_aws::{AwsError, FoundObject, Known, OriginalTag};
 use photo_domain::OriginalKey;
 use photo_domain::record::Status;
@@ -65,7 +65,7 @@ impl Backfill<'_> {
                 self.tools.objects.tag_original(key, OriginalTag::Ready).await?;
             }
             let event = backfill_event(self.tools.objects.originals_bucket(), key, object);
-            self.tools.thumbnails.process(&event).await?;
+            self.tools.thumbnails.send(&event.to_string()).await?;
         }
         Ok(Looked::Started)
     }

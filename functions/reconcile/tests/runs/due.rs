@@ -41,9 +41,9 @@ async fn a_photo_whose_event_was_lost_is_claimed_and_then_processed_again() {
     assert_eq!((summary.retried, summary.errors), (1, 0));
     let claim = body(&calls.table.all()[SHARDS + 1]);
     assert_eq!(claim["ConditionExpression"], "#status IN (:from0, :from1) AND attempts = :seen");
-    let [invocation] = calls.thumbnails.all().try_into().unwrap();
-    assert!(invocation.uri.contains("/functions/thumbnail/invocations"), "{}", invocation.uri);
-    let record = &body(&invocation)["Records"][0];
+    let [event] = calls.events().try_into().unwrap();
+    let record = &event["Records"][0];
+    assert_eq!(record["eventName"], "ObjectCreated:Reconcile");
     assert_eq!(record["s3"]["object"]["key"], format!("photos/auth0%257C7/{ID}/original"));
     assert_eq!(
         (&record["s3"]["object"]["eTag"], &record["s3"]["bucket"]["name"]),
@@ -56,28 +56,87 @@ async fn an_expired_upload_that_came_after_all_is_processed() {
     let expired = json!({ "status": { "S": "expired" } });
     let table = due(&[ID], vec![found(ID, &expired), ok()]);
     let (summary, calls) = run("due", Answers { table, buckets: there(), ..Answers::default() }).await;
-    assert_eq!((summary.retried, calls.thumbnails.all().len()), (1, 1));
+    assert_eq!((summary.retried, calls.events().len()), (1, 1));
 }
 
 #[tokio::test]
-async fn of_two_runs_at_once_one_invokes() {
+async fn of_two_runs_at_once_one_sends_the_event() {
     let table = due(&[ID], vec![found(ID, &json!({})), refused("pending")]);
     let (summary, calls) = run("due", Answers { table, buckets: there(), ..Answers::default() }).await;
     assert_eq!((summary.retried, summary.errors), (0, 0));
-    assert!(calls.thumbnails.all().is_empty());
+    assert!(calls.events().is_empty());
 }
 
 #[tokio::test]
-async fn after_the_last_attempt_the_event_is_kept_aside_and_the_photo_fails() {
+async fn a_photo_is_left_alone_while_messages_wait_in_the_queue() {
+    // Neither the first attempt nor the end after the last one: its event may be among the messages.
+    for attempts in [json!({}), json!({ "attempts": { "N": "5" } })] {
+        let table = due(&[ID], vec![found(ID, &attempts), ok()]);
+        let answers = Answers { table, buckets: there(), waiting: 1, ..Answers::default() };
+        let before = OffsetDateTime::now_utc().unix_timestamp();
+        let (summary, calls) = run("due", answers).await;
+        let counts = [summary.postponed, summary.retried, summary.gave_up, summary.errors];
+        assert_eq!((counts, calls.events().len()), ([1, 0, 0, 0], 0), "{attempts}");
+        let update = body(&calls.table.all()[SHARDS + 1]);
+        let names = update["ExpressionAttributeNames"].as_object().unwrap();
+        let set = |attribute: &str| {
+            let (name, _) = names.iter().find(|(_, name)| *name == attribute).unwrap();
+            let value = &update["ExpressionAttributeValues"][name.replace('#', ":")]["N"];
+            value.as_str().unwrap().parse::<i64>().unwrap() - before
+        };
+        assert!((15 * 60..16 * 60).contains(&set("due_at")), "{update}");
+        assert!(set("expires_at") > 300 * 24 * 3600, "a stop of weeks loses no record: {update}");
+        assert!(!names.values().any(|name| name == "attempts"), "{update}");
+        assert_eq!(
+            update["ConditionExpression"], "#status IN (:from0, :from1) AND due_at = :seen",
+            "nothing that came up meanwhile is overwritten"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_queue_is_asked_once_before_a_run_sends_to_it() {
+    let more = vec![found(ID, &json!({})), ok(), found(OTHER_ID, &json!({})), ok()];
+    let buckets = vec![
+        listing(&[original(ID)], crate::support::OLD, false),
+        listing(&[original(OTHER_ID)], crate::support::OLD, false),
+    ];
+    let answers = Answers { table: due(&[ID, OTHER_ID], more), buckets, ..Answers::default() };
+    let (summary, calls) = run("due", answers).await;
+    assert_eq!((summary.retried, summary.postponed, summary.errors), (2, 0, 0));
+    let targets: Vec<_> = calls.thumbnails.all().into_iter().map(|request| request.target).collect();
+    assert_eq!(
+        targets,
+        ["GetQueueAttributes", "SendMessage", "SendMessage"].map(|name| format!("AmazonSQS.{name}"))
+    );
+}
+
+#[tokio::test]
+async fn no_attempt_is_counted_while_the_queue_does_not_answer() {
+    let table = due(&[ID], vec![found(ID, &json!({})), ok()]);
+    let (reconciler, calls) = reconciler(
+        &[],
+        Answers {
+            table,
+            buckets: there(),
+            thumbnails: Some(vec![(500, String::new())]),
+            ..Answers::default()
+        },
+    );
+    let request: Request = serde_json::from_value(json!({ "parts": ["due"] })).unwrap();
+    let summary = reconciler.run(request, Instant::now() + std::time::Duration::from_mins(10)).await;
+    assert_eq!((summary.retried, summary.postponed, summary.errors), (0, 0, 1));
+    assert!(writes(&calls.table).is_empty());
+}
+
+#[tokio::test]
+async fn after_the_last_attempt_the_photo_fails() {
     let table = due(&[ID], vec![found(ID, &json!({ "attempts": { "N": "5" } })), ok(), ok()]);
     let (summary, calls) = run("due", Answers { table, buckets: there(), ..Answers::default() }).await;
-    assert_eq!((summary.gave_up, summary.parked, summary.retried, summary.errors), (1, 1, 0, 0));
-    let parked: Value =
-        serde_json::from_str(body(&calls.parking.all()[0])["MessageBody"].as_str().unwrap()).unwrap();
-    assert!(parked["message"]["requestPayload"].to_string().contains(ID), "{parked}");
+    assert_eq!((summary.gave_up, summary.retried, summary.errors), (1, 0, 0));
     let [(name, detail)] = announced(&calls.bus).try_into().unwrap();
     assert_eq!((name.as_str(), &detail["failure"]["code"]), ("PhotoFailed", &json!("RETRIES_EXHAUSTED")));
-    assert!(calls.thumbnails.all().is_empty());
+    assert!(calls.events().is_empty());
     let sent = body(calls.table.all().last().unwrap());
     assert_eq!(sent["UpdateExpression"], "REMOVE unsent_event, unsent_event_at", "it stays due for its tag");
     assert!(changes(&calls.buckets).is_empty());
@@ -356,9 +415,7 @@ async fn a_dry_run_says_what_it_would_do_and_changes_nothing() {
                 summary.deleted,
             ]);
             assert!(writes(&calls.table).is_empty() && changes(&calls.buckets).is_empty());
-            for sent in [&calls.bus, &calls.thumbnails, &calls.parking, &calls.failures] {
-                assert!(sent.all().is_empty());
-            }
+            assert!(calls.bus.all().is_empty() && calls.events().is_empty());
         }
     }
     let each = [[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]];
@@ -370,5 +427,5 @@ async fn a_run_without_time_takes_up_nothing_and_says_so() {
     let (reconciler, calls) = reconciler(&[], Answers::default());
     let summary = reconciler.run(Request::default(), Instant::now()).await;
     assert!(!summary.complete);
-    assert!(writes(&calls.table).is_empty() && calls.failures.all().is_empty());
+    assert!(calls.table.all().is_empty() && calls.thumbnails.all().is_empty());
 }

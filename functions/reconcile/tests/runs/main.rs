@@ -10,8 +10,6 @@ mod backfill_photos;
 #[cfg(test)]
 mod due;
 #[cfg(test)]
-mod failures;
-#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod orphans;

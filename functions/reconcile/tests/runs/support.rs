@@ -16,8 +16,9 @@ pub(crate) const OLD: &str = "2020-01-01T00:00:00Z";
 pub(crate) struct Answers {
     pub(crate) table: Vec<Answer>,
     pub(crate) buckets: Vec<Answer>,
-    pub(crate) failures: Vec<Answer>,
-    /// Of the thumbnail function; if there are none, it takes what it is given.
+    /// How many messages wait in the thumbnail queue when a run asks.
+    pub(crate) waiting: u64,
+    /// Of the thumbnail queue to messages; if there are none, it takes what it is given.
     pub(crate) thumbnails: Option<Vec<Answer>>,
 }
 
@@ -27,8 +28,16 @@ pub(crate) struct Calls {
     pub(crate) buckets: Sent,
     pub(crate) bus: Sent,
     pub(crate) thumbnails: Sent,
-    pub(crate) failures: Sent,
-    pub(crate) parking: Sent,
+}
+
+impl Calls {
+    /// The events that were put into the thumbnail queue.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let sent =
+            self.thumbnails.all().into_iter().filter(|request| request.target.ends_with("SendMessage"));
+        sent.map(|request| serde_json::from_str(body(&request)["MessageBody"].as_str().unwrap()).unwrap())
+            .collect()
+    }
 }
 
 /// One run of some parts.
@@ -42,6 +51,10 @@ pub(crate) async fn run_with(
     settings: &[(&str, &str)],
     answers: Answers,
 ) -> (Summary, Calls) {
+    let waiting = json!({ "Attributes": { "ApproximateNumberOfMessages": answers.waiting.to_string() } });
+    let mut thumbnails = vec![(200, waiting.to_string())];
+    thumbnails.extend(answers.thumbnails.unwrap_or_else(|| vec![replay::message_taken(); 10]));
+    let answers = Answers { thumbnails: Some(thumbnails), ..answers };
     let (reconciler, calls) = reconciler(settings, answers);
     let request: Request = serde_json::from_value(request.clone()).unwrap();
     (reconciler.run(request, Instant::now() + Duration::from_mins(10)).await, calls)
@@ -58,8 +71,7 @@ pub(crate) fn reconciler(settings: &[(&str, &str)], answers: Answers) -> (Reconc
             | "PHOTODROP_OWNER_BYTES_PER_DAY"
             | "PHOTODROP_OWNER_PENDING_PHOTOS" => "0",
             "PHOTODROP_EVENT_BUS_NAME" => "photodrop",
-            "PHOTODROP_FAILURE_QUEUE_URL" | "PHOTODROP_PARKING_QUEUE_URL" => "https://sqs/q",
-            "PHOTODROP_THUMBNAIL_FUNCTION" => "thumbnail",
+            "PHOTODROP_THUMBNAIL_QUEUE_URL" => "https://sqs/q",
             "PHOTODROP_RECONCILE_MODE" => "apply",
             "PHOTODROP_RECONCILE_MAX_RECORDS" | "PHOTODROP_RECONCILE_MAX_ORPHANS" => "100",
             "PHOTODROP_RECONCILE_MAX_LISTED" | "PHOTODROP_MAX_UPLOAD_BYTES" => "1000",
@@ -77,18 +89,9 @@ pub(crate) fn reconciler(settings: &[(&str, &str)], answers: Answers) -> (Reconc
     let (objects, buckets) = replay::objects(answers.buckets);
     let (bus, to_bus) = replay::event_bus(vec![replay::event_taken(); 10]);
     let (thumbnails, to_thumbnails) =
-        replay::thumbnail_function(answers.thumbnails.unwrap_or_else(|| vec![(202, String::new()); 10]));
-    let (failures, to_failures) = replay::queue(answers.failures);
-    let (parking, to_parking) = replay::queue(vec![(200, r#"{"MessageId":"1"}"#.to_owned()); 10]);
-    let calls = Calls {
-        table,
-        buckets,
-        bus: to_bus,
-        thumbnails: to_thumbnails,
-        failures: to_failures,
-        parking: to_parking,
-    };
-    (Reconciler { config: config.unwrap(), store, objects, bus, thumbnails, failures, parking }, calls)
+        replay::queue(answers.thumbnails.unwrap_or_else(|| vec![replay::message_taken(); 10]));
+    let calls = Calls { table, buckets, bus: to_bus, thumbnails: to_thumbnails };
+    (Reconciler { config: config.unwrap(), store, objects, bus, thumbnails }, calls)
 }
 
 /// One backfill with changes of the configuration: its answer, or why there is none.

@@ -9,12 +9,12 @@ use std::time::Instant;
 use photo_aws::metrics::{self, Document};
 use photo_aws::{AwsError, Settled, Tracked};
 use photo_domain::event::Unsent;
-use photo_domain::record::{Outcome, PhotoRecord, State};
+use photo_domain::record::{Outcome, PhotoRecord, State, Status};
 use photo_domain::{Announcement, Edition};
 use time::OffsetDateTime;
 
-use super::{Pipeline, orphaned, stale, transient};
-use crate::error::Failure;
+use super::{Pipeline, orphaned, stale, starts, transient};
+use crate::error::{Failure, Permanent};
 use crate::event::OriginalCreated;
 
 impl Pipeline {
@@ -24,6 +24,7 @@ impl Pipeline {
         created: &OriginalCreated,
         tracked: &Tracked,
         outcome: &Outcome,
+        receive_count: u32,
         deadline: Instant,
     ) -> Result<(), AwsError> {
         let (key, record) = (&created.key, &tracked.record);
@@ -32,17 +33,18 @@ impl Pipeline {
             tracing::info!("its variants are by today's settings: nothing to renew");
             return Ok(());
         }
+        if let Some(killed) = starts::killed(tracked) {
+            // The next backfill, perhaps by a version that can read the photo, begins anew.
+            self.store.clear_starts(key).await.map_err(transient)?;
+            not_renewed(killed, was);
+            return Ok(());
+        }
+        let edition = Some(Edition::generate());
         let (mut processed, measured) =
-            match self.make(created, record, Some(Edition::generate()), deadline).await {
+            match self.make(created, record, edition, receive_count, deadline).await {
                 Ok(made) => made,
-                Err(Failure::Permanent { code, reason }) => {
-                    tracing::warn!(
-                        code = code.as_str(),
-                        reason,
-                        status = was.as_str(),
-                        "not renewed: left as it was"
-                    );
-                    Document::new().count(metrics::RENEWALS_FAILED).emit();
+                Err(Failure::Permanent(failed)) => {
+                    not_renewed(failed, was);
                     return Ok(());
                 }
                 Err(Failure::Stale) => {
@@ -76,4 +78,10 @@ impl Pipeline {
             }
         }
     }
+}
+
+/// Notes that a photo stays as it is.
+fn not_renewed(Permanent { code, reason }: Permanent, was: Status) {
+    tracing::warn!(code = code.as_str(), reason, status = was.as_str(), "not renewed: left as it was");
+    Document::new().count(metrics::RENEWALS_FAILED).emit();
 }

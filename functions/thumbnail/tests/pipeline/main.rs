@@ -13,6 +13,8 @@ mod logs;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod queue;
+#[cfg(test)]
 mod renew;
 #[cfg(test)]
 mod transient;

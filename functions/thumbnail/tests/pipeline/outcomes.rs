@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use photo_aws::replay;
 use serde_json::json;
-use thumbnail::event::Notification;
+use thumbnail::event::{Invocation, Notification};
 
 use crate::support::{
     ID, calls, cut, event, far, found, key, ok, photo, pipeline, pipeline_with, pipeline_without_original,
@@ -144,7 +144,7 @@ async fn foreign_objects_and_test_events_touch_nothing() {
         .await
         .unwrap();
     let test: Notification = serde_json::from_value(json!({ "Event": "s3:TestEvent" })).unwrap();
-    pipeline.handle(test, far()).await.unwrap();
+    pipeline.handle(Invocation::Direct(test), far()).await.unwrap();
     pipeline.handle(event(&[]), far()).await.unwrap();
     assert_eq!(table.all().len() + buckets.all().len(), 0);
 }

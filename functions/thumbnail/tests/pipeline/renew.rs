@@ -9,14 +9,14 @@ use crate::support::{
 };
 
 /// A backfill's event.
-fn again() -> Value {
+pub(crate) fn again() -> Value {
     let mut record = record(&key());
     record["eventName"] = json!("ObjectCreated:Backfill");
     record
 }
 
 /// DynamoDB's answer to a read of the record of a photo that has variants, with these attributes on top.
-fn ready(more: &Value) -> (u16, String) {
+pub(crate) fn ready(more: &Value) -> (u16, String) {
     let (status, body) = found("ready", "image/jpeg");
     let mut answer: Value = serde_json::from_str(&body).unwrap();
     let item = answer["Item"].as_object_mut().unwrap();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use photo_aws::replay::{self, Answer, Sent};
 use serde_json::{Value, json};
-use thumbnail::event::Notification;
+use thumbnail::event::Invocation;
 use thumbnail::{Config, Pipeline};
 
 pub(crate) const ID: &str = "01935b7c-0000-7000-8000-000000000001";
@@ -73,6 +73,7 @@ fn with_settings(
             "PHOTODROP_ORIGINALS_BUCKET" => "originals",
             "PHOTODROP_THUMBNAILS_BUCKET" => "thumbnails",
             "PHOTODROP_EVENT_BUS_NAME" => "photodrop",
+            "PHOTODROP_THUMBNAIL_QUEUE_URL" | "PHOTODROP_FAILURE_QUEUE_URL" => "https://sqs/q",
             "PHOTODROP_ALLOWED_CONTENT_TYPES" => "image/jpeg,image/png,image/webp,image/gif",
             "PHOTODROP_MAX_UPLOAD_BYTES" => "5000000",
             "PHOTODROP_MAX_PIXELS" => "120000000",
@@ -95,7 +96,9 @@ fn with_settings(
         Some(value.to_owned())
     });
     let (bus, _) = replay::event_bus(vec![replay::event_taken()]);
-    (Pipeline { config: config.unwrap(), store, objects, bus }, to_table, to_buckets)
+    let (queue, _) = replay::queue(vec![ok(); 30]);
+    let (failures, _) = replay::queue(vec![replay::message_taken(); 30]);
+    (Pipeline { config: config.unwrap(), store, objects, bus, queue, failures }, to_table, to_buckets)
 }
 
 /// One record of an event.
@@ -116,8 +119,23 @@ pub(crate) fn key() -> String {
     format!("photos/auth0%257C7/{ID}/original")
 }
 
-pub(crate) fn event(records: &[Value]) -> Notification {
+pub(crate) fn event(records: &[Value]) -> Invocation {
     serde_json::from_value(json!({ "Records": records })).unwrap()
+}
+
+/// A message of the queue as Lambda delivers it for the `receive_count`th time.
+pub(crate) fn delivery(body: &str, receive_count: u32) -> Invocation {
+    serde_json::from_value(json!({ "Records": [{
+        "messageId": "m-1", "receiptHandle": "r-1", "body": body, "eventSource": "aws:sqs", "awsRegion": "eu-central-1",
+        "attributes": { "ApproximateReceiveCount": receive_count.to_string(), "SentTimestamp": "1" },
+        "messageAttributes": {}, "md5OfBody": "", "eventSourceARN": "arn:aws:sqs:eu-central-1:000000000000:q",
+    }] }))
+    .unwrap()
+}
+
+/// The same of an event of the one photo.
+pub(crate) fn delivered(record: &Value, receive_count: u32) -> Invocation {
+    delivery(&json!({ "Records": [record] }).to_string(), receive_count)
 }
 
 /// A deadline that no test reaches.

@@ -1,41 +1,9 @@
-//! Having an original processed again.
+//! The events by which the reconcile function has an original processed: messages of the thumbnail queue, as S3's are.
 
-use aws_sdk_lambda::Client;
-use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::InvocationType;
 use photo_domain::OriginalKey;
 use serde_json::{Value, json};
 
-use crate::AwsError;
 use crate::objects::FoundObject;
-
-/// The thumbnail function, as S3 invokes it.
-#[derive(Clone, Debug)]
-pub struct ThumbnailFunction {
-    client: Client,
-    name: String,
-}
-
-impl ThumbnailFunction {
-    /// The function called `name`.
-    #[must_use]
-    pub fn new(client: Client, name: String) -> Self {
-        Self { client, name }
-    }
-
-    /// Hands over one original: Lambda queues the event, retries it and keeps its failure, as it does with S3's.
-    pub async fn process(&self, event: &Value) -> Result<(), AwsError> {
-        self.client
-            .invoke()
-            .function_name(&self.name)
-            .invocation_type(InvocationType::Event)
-            .payload(Blob::new(event.to_string()))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| AwsError::new("lambda:InvokeFunction", error))
-    }
-}
 
 /// The event that S3 would send of an original; its name says that it is not S3's.
 #[must_use]
