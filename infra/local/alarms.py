@@ -1,6 +1,6 @@
 """`make alarms`: the alarms of a stack and, on the local stack, CloudWatch's own part in them.
 
-AWS makes metrics of the functions' EMF lines, of invocations, of the API's answers and of the queue, and evaluates
+AWS makes metrics of the functions' EMF lines, of invocations, of the API's answers and of the queues, and evaluates
 alarms with their dimensions and with what missing data means. MiniStack 1.5.33 counts invocations by its own API alone
 and compares whatever metric of the same name there is, so it is done here, through CloudWatch's API.
 """
@@ -12,13 +12,15 @@ import hashlib
 import json
 import re
 import time
+import urllib.parse
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra.local.console import Console, Failure
+from infra.local.emulator import opener
 from infra.local.target import Target
 
 FOLLOW_SECONDS = 10
@@ -28,6 +30,13 @@ MOST_SPEED = 60
 DATA_PER_CALL = 500
 # What is older is of no alarm's business.
 LOOK_BACK_SECONDS = 3600
+# The queues of a stack by what they are called here, with the output that has their URL.
+QUEUES = {"thumbnail queue": "ThumbnailQueueUrl", "failure queue": "FailureQueueUrl"}
+# Metrics of a queue that was inactive are late by up to 15 minutes:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
+QUEUE_METRIC_DELAY_SECONDS = 1200
+# A message that was received so often and is still there leaves the age of the oldest message.
+RECEIVES_OF_A_POISON_PILL = 3
 REPORT = re.compile(r"REPORT RequestId: \S+\s+Duration: ([\d.]+) ms")
 COMPARISONS = {
     "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
@@ -152,7 +161,7 @@ def evaluate(alarm: dict[str, Any], found: dict[int, float], now: float) -> Verd
 
 
 def publish(target: Target, seen_file: Path) -> float:
-    """Makes metrics of what was logged since the last time, and of the queue as it is; gives the time of that."""
+    """Makes metrics of what was logged since the last time, and of the queues as they are; gives the time of that."""
     try:
         seen = set(json.loads(seen_file.read_text()))
     except (OSError, ValueError):
@@ -234,32 +243,74 @@ def is_failed_invocation(message: str) -> bool:
 
 
 def from_queues(target: Target, now: float) -> list[dict[str, Any]]:
-    """Depth and age of the failure queue and the parking queue, now."""
+    """Depth and age of the queues, now."""
     metrics: list[dict[str, Any]] = []
-    for output in ("FailureQueueUrl", "ParkingQueueUrl"):
-        # A stack from before there was a parking queue has none.
+    for output in QUEUES.values():
+        # A stack of an older version has no queue before the thumbnail function.
         if url := target.outputs.get(output):
-            depth, age = queue(target.client("sqs"), url)
-            dimensions = [{"Name": "QueueName", "Value": url.rpartition("/")[2]}]
-            metrics += [
-                {"MetricName": "ApproximateNumberOfMessagesVisible", "Unit": "Count", "Timestamp": moment(now),
-                 "Dimensions": dimensions, "Values": [depth]},
-                {"MetricName": "ApproximateAgeOfOldestMessage", "Unit": "Seconds", "Timestamp": moment(now),
-                 "Dimensions": dimensions, "Values": [age]},
-            ]
+            found = queue(target, url, now)
+            dimensions = [{"Name": "QueueName", "Value": name_of(url)}]
+            for name, unit, value in (("ApproximateNumberOfMessagesVisible", "Count", found.visible),
+                                      ("ApproximateNumberOfMessagesNotVisible", "Count", found.in_flight),
+                                      ("ApproximateAgeOfOldestMessage", "Seconds", found.oldest_seconds or 0.0)):
+                metrics.append({"MetricName": name, "Unit": unit, "Timestamp": moment(now), "Dimensions": dimensions,
+                                "Values": [value]})
     return metrics
 
 
-def queue(sqs: Any, url: str) -> tuple[int, float]:
-    """How many messages wait, and how many seconds the oldest of those that can be seen has done so."""
-    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
-    depth = int(attributes["ApproximateNumberOfMessages"])
-    if not depth:
-        return 0, 0.0
-    seen = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0,
-                               AttributeNames=["SentTimestamp"]).get("Messages", [])
-    sent = [int(message["Attributes"]["SentTimestamp"]) / 1000 for message in seen]
-    return depth, max(0.0, time.time() - min(sent)) if sent else 0.0
+@dataclass(frozen=True)
+class Queue:
+    """What is in a queue."""
+
+    visible: int
+    in_flight: int
+    # `None` where it is not known.
+    oldest_seconds: float | None
+
+
+def name_of(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def queue(target: Target, url: str, now: float) -> Queue:
+    """What is in a queue. Nothing is received: a receive counts, and sends a message to the dead letters in the end."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = target.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    visible, in_flight = (int(found[name]) for name in names)
+    age = age_in_emulator(target, url, now) if target.local else age_by_metric(target, url, now)
+    return Queue(visible, in_flight, age)
+
+
+def age_by_metric(target: Target, url: str, now: float) -> float | None:
+    """The newest age that CloudWatch has. It has none of an empty queue."""
+    points = target.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SQS", MetricName="ApproximateAgeOfOldestMessage",
+        Dimensions=[{"Name": "QueueName", "Value": name_of(url)}], StartTime=moment(now - QUEUE_METRIC_DELAY_SECONDS),
+        EndTime=moment(now), Period=60, Statistics=["Maximum"])["Datapoints"]
+    return max(points, key=lambda point: point["Timestamp"])["Maximum"] if points else None
+
+
+def age_in_emulator(target: Target, url: str, now: float) -> float | None:
+    """The age as CloudWatch has it, from MiniStack's own list of messages, which counts as no receive."""
+    endpoint = target.client("sqs").meta.endpoint_url.rstrip("/")
+    address = f"{endpoint}/_ministack/sqs/messages?{urllib.parse.urlencode({'QueueUrl': url})}"
+    try:
+        with opener(address).open(address, timeout=10) as answer:
+            accounts = json.load(answer)["messages"]
+    except (OSError, ValueError) as error:
+        raise Failure(f"the emulator does not list its messages: {error}") from error
+    messages = [message for regions in accounts.values() for queues in regions.values() for listed in queues.values()
+                for message in listed]
+    return max((now - began for message in messages if (began := since(message)) is not None), default=None)
+
+
+def since(message: Mapping[str, Any]) -> float | None:
+    """When a message's age begins, in seconds since 1970; `None` for one that counts no longer.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html"""
+    if "DeadLetterQueueSourceArn" in message["Attributes"]:
+        # Among the dead letters it begins with the move, when the message became visible there.
+        return float(message["VisibleAt"])
+    return None if message["ReceiveCount"] >= RECEIVES_OF_A_POISON_PILL else float(message["SentTimestamp"])
 
 
 def moment(seconds: float) -> datetime.datetime:

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import email.utils
 import json
+import os
 import time
 import urllib.error
 from collections.abc import Callable, Iterator
@@ -14,11 +15,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local import alarms
-from infra.local.console import Console
+from infra.local import alarms, program
+from infra.local import target as targets
+from infra.local.console import Console, Failure
 from infra.local.emulator import opener
-from infra.local.redrive import ALIAS
-from infra.local.target import Target
+from infra.local.target import ALIAS, Target
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 # A photo is processed within seconds; what is pending for longer, its object being there, is stuck.
@@ -180,11 +181,22 @@ def answer_or(ask_aws: Callable[[], Any], otherwise: Any) -> Any:
 
 
 def notification(target: Target) -> Iterator[Finding]:
+    """From the bucket to the queue, and from the queue to the function."""
     wired = target.client("s3").get_bucket_notification_configuration(Bucket=target.outputs["OriginalsBucketName"])
-    arns = [entry["LambdaFunctionArn"] for entry in wired.get("LambdaFunctionConfigurations", [])]
-    good = any(arn.split(":function:")[-1].split(":")[0] == target.functions["thumbnail"] for arn in arns)
-    yield judge("notification", good, "arrivals start the thumbnail function" if good else f"arrivals start {arns}",
+    arns = [entry["QueueArn"] for entry in wired.get("QueueConfigurations", [])]
+    name = alarms.name_of(target.outputs["ThumbnailQueueUrl"])
+    own = next((arn for arn in arns if arn.rpartition(":")[2] == name), None)
+    yield judge("notification", own is not None, f"arrivals go to {name}" if own else f"arrivals go to {arns}",
                 "photos arrive and nothing happens: they stay pending", "deploy again; then docs/RUNBOOK.md#stuck-pending")
+    if own is None:
+        return
+    mappings = target.client("lambda").list_event_source_mappings(EventSourceArn=own)["EventSourceMappings"]
+    state = mappings[0]["State"] if mappings else "missing"
+    uuid = mappings[0]["UUID"] if mappings else "UUID"
+    # Enabling, Updating and Creating are on their way there.
+    yield judge("mapping", state in {"Enabled", "Enabling", "Updating", "Creating"}, state,
+                "no photo is processed: their events wait in the queue, for ten days at most",
+                f"docs/RUNBOOK.md#stop: aws lambda update-event-source-mapping --uuid {uuid} --enabled")
 
 
 def table(target: Target) -> Iterator[Finding]:
@@ -203,11 +215,34 @@ def table(target: Target) -> Iterator[Finding]:
                     "a mistake in the table cannot be undone", "deploy again", bad=FAIL)
 
 
-def queue(target: Target) -> Iterator[Finding]:
-    depth, age = alarms.queue(target.client("sqs"), target.outputs["FailureQueueUrl"])
-    found = f"{depth} waiting" + (f", the oldest for {age / 60:.0f} min" if depth else "")
-    yield judge("failure queue", depth == 0, found, "photos that failed three times, for a cause that is not in them",
+def queues(target: Target) -> Iterator[Finding]:
+    now = time.time()
+    found = {label: alarms.queue(target, target.outputs[output], now) for label, output in alarms.QUEUES.items()}
+    waiting, dead = found["thumbnail queue"], found["failure queue"]
+    late = (waiting.oldest_seconds or 0) >= STUCK_AFTER_SECONDS
+    yield judge("thumbnail queue", not late, described(waiting), "photos are late: stopped, throttled, or more than fit",
+                "docs/RUNBOOK.md#events-waiting", bad=WARN)
+    yield judge("failure queue", dead.visible + dead.in_flight == 0, described(dead),
+                "photos that failed again and again, for a cause that is not in them",
                 "docs/RUNBOOK.md#failure-queue-depth: mend the cause, then make redrive")
+
+
+def described(found: alarms.Queue) -> str:
+    age = "" if found.oldest_seconds is None else f", the oldest for {found.oldest_seconds / 60:.0f} min"
+    return f"{found.visible} waiting, {found.in_flight} taken{age if found.visible + found.in_flight else ''}"
+
+
+def account(target: Target) -> Iterator[Finding]:
+    """The account's concurrency: too little of it is said, and refuses nothing."""
+    try:
+        found = program.account(os.environ.get("STACK", ""), targets.place().stack_file)
+    except Failure as failure:
+        yield Finding("account", WARN, f"could not be asked: {failure}", "nothing is known about its concurrency",
+                      f"aws lambda get-account-settings; or a built program ({program.VARIABLE}=path)")
+        return
+    yield judge("account", not found["advice"], program.account_line(found),
+                "a new account's quota: thumbnails and requests of all its functions share few executions",
+                f"{found['advice']} (docs/CAPACITY.md#a-new-account)", bad=WARN)
 
 
 def functions(target: Target) -> Iterator[Finding]:
@@ -326,6 +361,6 @@ def topic(target: Target) -> Iterator[Finding]:
 
 CHECKS: list[tuple[str, Check]] = [
     ("stack", stack), ("api", api), ("clock", clock), ("buckets", buckets), ("notification", notification),
-    ("table", table), ("failure queue", queue), ("functions", functions), ("versions", versions), ("stuck pending", stuck), ("alarms", ringing),
+    ("table", table), ("queues", queues), ("account", account), ("functions", functions), ("versions", versions), ("stuck pending", stuck), ("alarms", ringing),
     ("alarm topic", topic),
 ]

@@ -31,11 +31,10 @@ def status(console: Console, target: Target) -> None:
         found = functions.get_function_configuration(FunctionName=name)
         console.plain(f"function     {name}: {found['State']}, {found['MemorySize']} MiB, {found['Timeout']} s, "
                       f"changed {found['LastModified'][:19]}")
-    queue = target.client("sqs").get_queue_attributes(
-        QueueUrl=target.outputs["FailureQueueUrl"],
-        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"])["Attributes"]
-    waiting = int(queue["ApproximateNumberOfMessages"]) + int(queue["ApproximateNumberOfMessagesNotVisible"])
-    console.plain(f"failures     {waiting} in the failure queue")
+    now = time.time()
+    for label, output in alarms.QUEUES.items():
+        found = alarms.queue(target, target.outputs[output], now)
+        console.plain(f"{label.removesuffix(' queue'):<12} {found.visible} waiting and {found.in_flight} taken in the {label}")
     ringing = [alarm for alarm in alarms.of(target) if alarm["StateValue"] == "ALARM"]
     named = ", ".join(alarms.short(target, alarm) for alarm in ringing) or "none rings"
     console.plain(f"alarms       {named}")

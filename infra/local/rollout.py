@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from samcli.yamlhelper import yaml_parse
 
-from infra.local import aws, release, settings
+from infra.local import aws, program, release, settings, target
 from infra.local.console import Console, Failure
 from infra.local.settings import ROOT
 
@@ -94,7 +94,9 @@ def command(environment_name: str, stack: str, template: Path, parameters: Mappi
     """The `sam deploy` to run: guided the first time, and without questions where nobody can answer."""
     # The region is the one in which the stack was looked for, whatever SAM once wrote into the file.
     words = ["sam", "deploy", "--config-file", str(CONFIG), "--config-env", environment_name,
-             "--template-file", str(template), "--stack-name", stack, "--region", region]
+             "--template-file", str(template), "--stack-name", stack, "--region", region,
+             # As SAM's questions would have it: the deploy role writes below this prefix alone (infra/deploy-role.yaml).
+             "--s3-prefix", stack]
     if environment.get("CHANGE_ROLE"):
         words += ["--role-arn", environment["CHANGE_ROLE"]]
     if not interactive:
@@ -166,6 +168,18 @@ def check_alarms(console: Console, cloudwatch: Any, template: Mapping[str, Any],
         console.say(f"{', '.join(ringing)} in ALARM: if this deployment is the fix, {instead} gives it to all requests at once")
 
 
+def say_account(console: Console, stack: str, region: str) -> None:
+    """Says what the account has and what to ask AWS for. It refuses nothing: a stack works in a new account too."""
+    try:
+        found = program.account(stack, target.place().stack_file, region)
+    except Failure as failure:
+        console.say(f"the account's Lambda concurrency is not known: {failure}")
+        return
+    console.say(f"the account has {program.account_line(found)}")
+    if found["advice"]:
+        console.say(f"  {found['advice']} (docs/CAPACITY.md#a-new-account)")
+
+
 def table(environment_name: str, file: Path) -> dict[str, Any]:
     """What samconfig.toml says of an environment's deployments."""
     import click
@@ -199,6 +213,7 @@ def deploy(console: Console) -> None:
     session = aws.session_of_the_environment()
     check_name(stack, session.region_name)
     before = deployed(session.client("cloudformation"), stack)
+    say_account(console, stack, session.region_name)
     first = before is None
     interactive = sys.stdin.isatty()
     # The option takes the place of what the file says, so what is in it is said again.

@@ -16,6 +16,8 @@ from infra.local.console import Failure
 
 # The functions whose name and log group are among the outputs, by what they are called here.
 ROLES = ("upload", "thumbnail", "reconcile")
+# The template's AutoPublishAlias.
+ALIAS = "live"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ OUTPUTS = {
     "UploadFunctionName": "photodrop-upload", "ThumbnailFunctionName": "photodrop-thumbnail",
     "UploadLogGroupName": "/aws/lambda/photodrop-upload", "ThumbnailLogGroupName": "/aws/lambda/photodrop-thumbnail",
     "ApiLogGroupName": "/aws/vendedlogs/apigateway/photodrop",
+    "ThumbnailQueueUrl": "https://sqs.eu-central-1.amazonaws.com/123456789012/photodrop-thumbnail",
     "FailureQueueUrl": "https://sqs.eu-central-1.amazonaws.com/123456789012/failures",
     "AlarmTopic": "arn:aws:sns:eu-central-1:123456789012:alarms", "DashboardName": "photodrop",
 }

@@ -9,12 +9,14 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from infra.local import alarms, redrive
+from infra.local import alarms
 from infra.local.console import Failure
 from infra.tests.support import Recorder, target
 
 NOW = 1_795_521_630.0
 PERIOD = 60
+QUEUE = Recorder(get_queue_attributes={"Attributes": {"ApproximateNumberOfMessages": "0",
+                                                      "ApproximateNumberOfMessagesNotVisible": "0"}})
 
 
 def alarm(**other):
@@ -103,11 +105,17 @@ class Metrics(unittest.TestCase):
             made = [(datum["MetricName"], datum["Values"]) for _, datum in alarms.from_platform(line, 1.0, "f")]
             self.assertEqual(made, expected, line)
 
+    def setUp(self):
+        # The emulator's list of messages.
+        patched = mock.patch.object(alarms, "age_in_emulator", lambda *_: None)
+        patched.start()
+        self.addCleanup(patched.stop)
+
     def test_a_line_counts_once_however_often_it_is_read(self):
         events = [{"logStreamName": "s", "timestamp": 1, "message": json.dumps(self.LINE)}] * 2
         cloudwatch = Recorder(put_metric_data={})
         clients = {"logs": Recorder(filter_log_events={"events": events}), "cloudwatch": cloudwatch,
-                   "sqs": Recorder(get_queue_attributes={"Attributes": {"ApproximateNumberOfMessages": "0"}})}
+                   "sqs": QUEUE}
         with tempfile.TemporaryDirectory() as folder:
             for _ in range(2):
                 alarms.publish(target(clients), Path(folder, "seen.json"))
@@ -119,7 +127,7 @@ class Metrics(unittest.TestCase):
         cloudwatch = Recorder(put_metric_data={}, get_metric_statistics={"Datapoints": []}, set_alarm_state={},
                               describe_alarms={"MetricAlarms": [alarm(Statistic="Maximum", EvaluationPeriods=1)]})
         stack = target({"logs": Recorder(filter_log_events={"events": []}), "cloudwatch": cloudwatch,
-                        "sqs": Recorder(get_queue_attributes={"Attributes": {"ApproximateNumberOfMessages": "0"}})})
+                        "sqs": QUEUE})
         # The clock is read twice before the minute ends, and then after it.
         clock = itertools.count(NOW // PERIOD * PERIOD + 20, 20)
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(alarms.time, "time", lambda: next(clock)):
@@ -127,6 +135,37 @@ class Metrics(unittest.TestCase):
         (counted, *_) = [asked["MetricData"] for _, asked in cloudwatch.calls if asked.get("Namespace") == "AWS/SQS"]
         (asked,) = [asked for name, asked in cloudwatch.calls if name == "get_metric_statistics"]
         self.assertLessEqual(asked["StartTime"], counted[0]["Timestamp"])
+
+
+class Ages(unittest.TestCase):
+    URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/photodrop-thumbnail"
+
+    def message(self, **other):
+        return {"SentTimestamp": 100, "VisibleAt": 100, "ReceiveCount": 0, "Attributes": {}, **other}
+
+    def test_an_age_begins_when_the_message_was_sent(self):
+        self.assertEqual(alarms.since(self.message(VisibleAt=700, ReceiveCount=2)), 100)
+
+    def test_a_message_that_was_received_three_times_counts_no_longer(self):
+        self.assertIsNone(alarms.since(self.message(ReceiveCount=3)))
+
+    def test_a_dead_letter_s_age_begins_with_its_move(self):
+        dead = self.message(VisibleAt=700, ReceiveCount=100, Attributes={"DeadLetterQueueSourceArn": "arn"})
+        self.assertEqual(alarms.since(dead), 700)
+
+    def test_on_aws_the_newest_age_is_read_and_nothing_is_received(self):
+        def point(second, value):
+            return {"Timestamp": datetime.datetime.fromtimestamp(second, datetime.timezone.utc), "Maximum": value}
+
+        sqs = Recorder(get_queue_attributes={"Attributes": {"ApproximateNumberOfMessages": "2",
+                                                            "ApproximateNumberOfMessagesNotVisible": "1"}})
+        for points, expected in (([point(NOW - 60, 9.0), point(NOW, 70.0), point(NOW - 120, 500.0)], 70.0), ([], None)):
+            cloudwatch = Recorder(get_metric_statistics={"Datapoints": points})
+            found = alarms.queue(target({"sqs": sqs, "cloudwatch": cloudwatch}, local=False), self.URL, NOW)
+            self.assertEqual(found, alarms.Queue(2, 1, expected))
+            ((_, asked),) = cloudwatch.calls
+            self.assertEqual(asked["Dimensions"], [{"Name": "QueueName", "Value": "photodrop-thumbnail"}])
+        self.assertEqual({name for name, _ in sqs.calls}, {"get_queue_attributes"})
 
 
 class Rehearsal(unittest.TestCase):
@@ -137,41 +176,6 @@ class Rehearsal(unittest.TestCase):
         self.assertEqual(cloudwatch.calls[-1][1]["AlarmName"], "photodrop-api-5xx")
         with self.assertRaisesRegex(Failure, "api-5xx"):
             alarms.rehearse(Silent(console), target({"cloudwatch": cloudwatch}), "nonsense", "ALARM")
-
-
-class Redrive(unittest.TestCase):
-    EVENT = {"Records": [{"s3": {}}]}
-
-    def run_with(self, bodies, answers, **options):
-        messages = [{"Messages": [{"MessageId": str(n), "ReceiptHandle": f"r{n}", "Body": body}]}
-                    for n, body in enumerate(bodies)]
-        sqs = Recorder(receive_message=[*messages, {}], delete_message={}, change_message_visibility={})
-        functions = Recorder(invoke=answers)
-        failed = redrive.redrive(Silent(io.StringIO()), target({"sqs": sqs, "lambda": functions}),
-                                 **{"most": 10, "drop_unreadable": False, **options})
-        def handles(of):
-            return [asked["ReceiptHandle"] for name, asked in sqs.calls if name == of]
-
-        self.assertEqual(len(handles("change_message_visibility")), failed, "the next run finds them at once")
-        return failed, handles("delete_message"), functions.calls
-
-    def test_a_message_goes_when_its_event_worked_and_stays_when_it_did_not(self):
-        body = json.dumps({"requestPayload": self.EVENT})
-        broken = {"FunctionError": "Unhandled", "Payload": io.BytesIO(b'{"errorMessage": "S3 is down"}')}
-        failed, deleted, invoked = self.run_with([body, body], [{}, broken])
-        self.assertEqual((failed, deleted), (1, ["r0"]))
-        self.assertEqual(json.loads(invoked[0][1]["Payload"]), self.EVENT)
-
-    def test_what_is_no_event_stays_unless_it_is_to_be_dropped(self):
-        self.assertEqual(self.run_with(['{"requestPayload": {}}', "x"], []), (2, [], []))
-        self.assertEqual(self.run_with(['{"requestPayload": {}}'], [], drop_unreadable=True), (0, ["r0"], []))
-
-    def test_no_more_are_taken_than_asked_for(self):
-        body = json.dumps({"requestPayload": self.EVENT})
-        self.assertEqual(self.run_with([body, body], [{}, {}], most=1)[1], ["r0"])
-        for text in ("0", "x", "-1"):
-            with self.assertRaises(Failure):
-                redrive.most_from(text)
 
 
 class Silent:

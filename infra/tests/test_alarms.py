@@ -32,6 +32,8 @@ METRICS = (ROOT / "docs" / "METRICS.md").read_text()
 # Where every alarm goes: the stack's own topic or the given one.
 TOPIC = [{"Fn::If": ["OwnAlarmTopic", {"Ref": "AlarmTopic"}, {"Ref": "AlarmTopicArn"}]}]
 SHARE_OF_TIMEOUT = 0.8
+# Alarms whose state holds while there is no data.
+KEPT = ("StuckPendingAlarm", "FailureQueueAlarm", "FailureQueueAgeAlarm")
 
 
 def short_name(alarm: dict[str, Any]) -> str:
@@ -79,7 +81,7 @@ class EveryAlarm(unittest.TestCase):
         condition, queries, local = alarm["Metrics"]["Fn::If"]
         self.assertEqual((condition, local), ("OnAws", {"Ref": "AWS::NoValue"}))
         total, *parts = queries
-        self.assertEqual((total["Expression"], total.get("ReturnData", True)), ("SUM(METRICS())", True))
+        self.assertEqual((total["Expression"], total.get("ReturnData", True)), ("SUM(FILL(METRICS(), 0))", True))
         metrics = [part["MetricStat"]["Metric"] for part in parts]
         self.assertFalse(any(part["ReturnData"] for part in parts))
         self.assertEqual({metric["MetricName"] for metric in metrics}, {ALARMS["TableErrorsAlarm"]["MetricName"]})
@@ -93,7 +95,7 @@ class EveryAlarm(unittest.TestCase):
         """The table's own count has none of its index's: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html"""
         for name in ("TableReadThrottlesAlarm", "TableWriteThrottlesAlarm"):
             condition, (total, *parts), _ = resources("AWS::CloudWatch::Alarm")[name]["Metrics"]["Fn::If"]
-            self.assertEqual((condition, total["Expression"]), ("OnAws", "SUM(METRICS())"))
+            self.assertEqual((condition, total["Expression"]), ("OnAws", "SUM(FILL(METRICS(), 0))"))
             metrics = [part["MetricStat"]["Metric"] for part in parts]
             self.assertEqual({metric["MetricName"] for metric in metrics}, {ALARMS[name]["MetricName"]})
             table = {"TableName": {"Ref": "PhotosTable"}}
@@ -101,10 +103,46 @@ class EveryAlarm(unittest.TestCase):
             self.assertEqual([dimensions(metric) for metric in metrics],
                              [table, table | {"GlobalSecondaryIndexName": index}])
 
+    def test_an_alarm_on_dynamodb_ends_when_its_metric_does(self) -> None:
+        """CloudWatch ignores missing data of AWS/DynamoDB whatever TreatMissingData says. The newest period may be filled before
+        its data arrives, so either of two periods counts:
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+        alarms = resources("AWS::CloudWatch::Alarm")
+        on_dynamodb = [name for name, alarm in ALARMS.items() if alarm.get("Namespace") == "AWS/DynamoDB"]
+        self.assertEqual(len(on_dynamodb), 3)
+        for name in on_dynamodb:
+            self.assertEqual(alarms[name]["Metrics"]["Fn::If"][1][0]["Expression"], "SUM(FILL(METRICS(), 0))", name)
+            self.assertEqual((alarms[name]["EvaluationPeriods"], alarms[name]["DatapointsToAlarm"]), (2, 1), name)
+
+    def test_concurrency_is_a_share_of_the_account_s_own_quota(self) -> None:
+        """The dimensions are those of the quota's usage metric: `aws service-quotas get-service-quota --service-code lambda
+        --quota-code L-B99A9384`."""
+        condition, (share, claimed, usage), local = resources("AWS::CloudWatch::Alarm")["ConcurrencyAlarm"]["Metrics"]["Fn::If"]
+        self.assertEqual((condition, local), ("OnAws", {"Ref": "AWS::NoValue"}))
+        self.assertEqual(share["Expression"], f"100 * {claimed['Id']} / SERVICE_QUOTA({usage['Id']})")
+        self.assertEqual(claimed["MetricStat"]["Metric"], {"Namespace": "AWS/Lambda", "MetricName": "ClaimedAccountConcurrency"})
+        metric = usage["MetricStat"]["Metric"]
+        self.assertEqual((metric["Namespace"], metric["MetricName"], dimensions(metric)), ("AWS/Usage", "ResourceCount", {
+            "Service": "Lambda", "Type": "Resource", "Resource": "ConcurrentExecutions", "Class": "None"}))
+        self.assertEqual(ALARMS["ConcurrencyAlarm"]["Threshold"], {"Ref": "AccountConcurrencyPercent"})
+
+    def test_dead_letters_ring_until_their_queue_is_seen_empty(self) -> None:
+        """A queue without calls is inactive after six hours and has no metrics then, and an empty one has no age:
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html"""
+        age = resources("AWS::CloudWatch::Alarm")["FailureQueueAgeAlarm"]
+        _, (oldest, depth, since), _ = age["Metrics"]["Fn::If"]
+        self.assertEqual(oldest["Expression"], f"IF({depth['Id']} > 0, FILL({since['Id']}, 0), 0)")
+        queue = {"QueueName": {"Fn::GetAtt": ["FailureQueue", "QueueName"]}}
+        self.assertEqual([(part["MetricStat"]["Metric"]["MetricName"], dimensions(part["MetricStat"]["Metric"]))
+                          for part in (depth, since)],
+                         [("ApproximateNumberOfMessagesVisible", queue), ("ApproximateAgeOfOldestMessage", queue)])
+        self.assertEqual(dimensions(ALARMS["FailureQueueAlarm"]), queue)
+        self.assertEqual({age["TreatMissingData"], ALARMS["FailureQueueAlarm"]["TreatMissingData"]}, {"ignore"})
+
     def test_what_missing_data_means_is_decided(self) -> None:
         for name, alarm in ALARMS.items():
             with self.subTest(name):
-                wanted = {"StuckPendingAlarm": "ignore", "ReconcileMissingAlarm": "breaching"}.get(name, "notBreaching")
+                wanted = {**dict.fromkeys(KEPT, "ignore"), "ReconcileMissingAlarm": "breaching"}.get(name, "notBreaching")
                 self.assertEqual(alarm["TreatMissingData"], wanted)
                 self.assertLessEqual(int(alarm["DatapointsToAlarm"]), int(alarm["EvaluationPeriods"]))
 

@@ -13,7 +13,7 @@ import boto3
 from botocore.stub import Stubber
 
 from infra.local import doctor
-from infra.local.console import Console
+from infra.local.console import Console, Failure
 from infra.tests.support import target
 
 NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.timezone.utc)
@@ -80,14 +80,29 @@ class Doctor(unittest.TestCase):
         self.answers("s3", ("get_public_access_block", "NoSuchBucket"))
         self.assertEqual(self.levels(doctor.buckets), {"guarded": "fail"})
 
-    def test_arrivals_have_to_start_the_thumbnail_function(self):
-        for name, expected in (("photodrop-thumbnail", "ok"), ("other", "fail")):
-            arn = f"arn:aws:lambda:eu-central-1:123456789012:function:{name}"
-            self.answers("s3", ("get_bucket_notification_configuration", {"LambdaFunctionConfigurations": [
-                {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}]}))
-            self.assertEqual(self.levels(doctor.notification), {"notification": expected})
+    def wired(self, queue="photodrop-thumbnail", states=("Enabled",)):
+        arn = f"arn:aws:sqs:eu-central-1:123456789012:{queue}"
+        self.answers("s3", ("get_bucket_notification_configuration", {"QueueConfigurations": [
+            {"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}))
+        self.answers("lambda", *([("list_event_source_mappings", {"EventSourceMappings": [
+            {"UUID": "14e0db71-5d35-4eb5-b481-8945cf9d10c2", "State": state} for state in states]})] if queue == "photodrop-thumbnail" else []))
+
+    def test_arrivals_have_to_reach_the_queue(self):
+        self.wired()
+        self.assertEqual(self.levels(doctor.notification), {"notification": "ok", "mapping": "ok"})
+        self.wired(queue="another")
+        self.assertEqual(self.levels(doctor.notification), {"notification": "fail"})
         self.answers("s3", ("get_bucket_notification_configuration", {}))
         self.assertEqual(self.levels(doctor.notification), {"notification": "fail"})
+
+    def test_a_mapping_that_is_stopped_is_a_failure_with_the_way_back(self):
+        for states in (("Disabled",), ("Disabling",), ()):
+            self.wired(states=states)
+            self.assertEqual(self.levels(doctor.notification), {"notification": "ok", "mapping": "fail"}, states)
+        self.wired(states=("Disabled",))
+        clients = {service: client for service, (client, _) in self.stubs.items()}
+        (_, stopped) = doctor.notification(target(clients, local=False))
+        self.assertIn("--uuid 14e0db71-5d35-4eb5-b481-8945cf9d10c2 --enabled", stopped.mend)
 
     def test_a_table_expires_and_can_be_recovered(self):
         for ttl, recovery, expected in (("ENABLED", "ENABLED", ("ok", "ok")), ("DISABLED", "DISABLED", ("warn", "fail"))):
@@ -100,12 +115,31 @@ class Doctor(unittest.TestCase):
             self.assertEqual(self.levels(doctor.table),
                              {"table": "ok", "table TTL": expected[0], "table recovery": expected[1]})
 
+    def in_queues(self, *queues):
+        """Depth and age of the thumbnail queue and of the failure queue."""
+        for visible, in_flight, age in queues:
+            self.answers("sqs", ("get_queue_attributes", {"Attributes": {
+                "ApproximateNumberOfMessages": str(visible), "ApproximateNumberOfMessagesNotVisible": str(in_flight)}}))
+            self.answers("cloudwatch", ("get_metric_statistics", {"Datapoints": [] if age is None else [
+                {"Timestamp": NOW, "Maximum": age}]}))
+
     def test_a_message_in_the_failure_queue_fails(self):
-        self.answers("sqs", ("get_queue_attributes", {"Attributes": {"ApproximateNumberOfMessages": "0"}}))
-        self.assertEqual(self.levels(doctor.queue), {"failure queue": "ok"})
-        self.answers("sqs", ("get_queue_attributes", {"Attributes": {"ApproximateNumberOfMessages": "1"}}),
-                     ("receive_message", {"Messages": [{"Attributes": {"SentTimestamp": "1795521600000"}}]}))
-        self.assertEqual(self.levels(doctor.queue), {"failure queue": "fail"})
+        for dead, expected in (((0, 0, None), "ok"), ((1, 0, 60.0), "fail"), ((0, 1, 60.0), "fail"), ((1, 0, None), "fail")):
+            self.in_queues((0, 0, None), dead)
+            self.assertEqual(self.levels(doctor.queues), {"thumbnail queue": "ok", "failure queue": expected}, dead)
+
+    def test_events_that_wait_long_are_seen(self):
+        for age, expected in ((None, "ok"), (doctor.STUCK_AFTER_SECONDS - 1.0, "ok"), (doctor.STUCK_AFTER_SECONDS + 0.0, "warn")):
+            self.in_queues((3, 5, age), (0, 0, None))
+            self.assertEqual(self.levels(doctor.queues), {"thumbnail queue": expected, "failure queue": "ok"}, age)
+
+    def test_a_small_account_is_said_and_fails_nothing(self):
+        small = {"concurrent_executions": 10, "unreserved": 10, "requests_per_second": 100, "advice": "ask for more"}
+        for found, expected in ((small, "warn"), ({**small, "concurrent_executions": 1000, "advice": None}, "ok")):
+            with mock.patch.object(doctor.program, "account", return_value=found):
+                self.assertEqual(self.levels(doctor.account), {"account": expected})
+        with mock.patch.object(doctor.program, "account", side_effect=Failure("there is no Rust")):
+            self.assertEqual(self.levels(doctor.account), {"account": "warn"})
 
     def function(self, *, state="Active", reserved=None, errors=0.0, retention=7, role="upload"):
         name = f"photodrop-{role}"

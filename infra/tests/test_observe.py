@@ -72,7 +72,7 @@ class Status(unittest.TestCase):
                                                   "LastModified": "2026-11-24T12:00:00.000+0000"}},
         "sqs": {"get_queue_attributes": {"Attributes": {"ApproximateNumberOfMessages": "2",
                                                         "ApproximateNumberOfMessagesNotVisible": "1"}}},
-        "cloudwatch": {"describe_alarms": {"MetricAlarms": [
+        "cloudwatch": {"get_metric_statistics": {"Datapoints": []}, "describe_alarms": {"MetricAlarms": [
             {"AlarmName": "photodrop-api-5xx", "StateValue": "ALARM"}, {"AlarmName": "photodrop-x", "StateValue": "OK"}]}},
         "dynamodb": {"scan": {"Items": [{"status": {"S": "ready"}}] * 2},
                      "describe_table": {"Table": {"TableName": "photos", "ItemCount": 7, "TableSizeBytes": 1_000_000}}},
@@ -81,13 +81,14 @@ class Status(unittest.TestCase):
 
     def status(self, *, local):
         clients = {name: Recorder(**answers) for name, answers in self.CLIENTS.items()}
-        with contextlib.redirect_stdout(io.StringIO()) as page:
+        with contextlib.redirect_stdout(io.StringIO()) as page, \
+                mock.patch.object(observe.alarms, "age_in_emulator", lambda *_: None):
             observe.status(Console("status"), target(clients, local=local))
         return page.getvalue(), clients
 
     def test_the_local_stack_is_counted(self):
         text, _ = self.status(local=True)
-        for part in ("3 in the failure queue", "api-5xx", "2 ready", "1 objects, 0.5 MB in originals"):
+        for part in ("2 waiting and 1 taken in the failure queue", "in the thumbnail queue", "api-5xx", "2 ready", "1 objects, 0.5 MB in originals"):
             self.assertIn(part, text)
 
     def test_a_stack_on_aws_is_not_read_item_by_item(self):
