@@ -1,14 +1,6 @@
-// The API as the page uses it. Every failure is a `Problem` with a code that stays the same.
+// The page's calls: the API, Cognito's sign-in, and the file's way to S3. Every failure is a `Problem`.
 
-const BASE = "/api/v4/photo";
-
-/** What went wrong. `code` is the API's, or NETWORK, STORAGE or SIGN_IN of this page. */
-export class Problem extends Error {
-  constructor(code, detail, { status = 0, retryAfter = 0 } = {}) {
-    super(detail);
-    Object.assign(this, { code, status, retryAfter });
-  }
-}
+import { Problem, caller, pause, tokenSource } from "./protocol.js";
 
 /** Reads the page's configuration: `config.json` beside it, which `make up` serves for the local stack. */
 export async function configuration() {
@@ -17,18 +9,49 @@ export async function configuration() {
   return answer.json();
 }
 
-/** Signs in to a Cognito user pool: USER_PASSWORD_AUTH, or by the refresh token of an earlier sign-in. */
+/**
+ * Signs in to a Cognito user pool: USER_PASSWORD_AUTH, or by the refresh token of an earlier sign-in. Gives a session, or `{ challenge }`
+ * where the user must choose a new password first, as after `admin-create-user`.
+ */
 export async function signIn({ endpoint, client_id: clientId }, flow) {
   const [name, parameters] = flow.refreshToken
     ? ["REFRESH_TOKEN_AUTH", { REFRESH_TOKEN: flow.refreshToken }]
     : ["USER_PASSWORD_AUTH", { USERNAME: flow.user, PASSWORD: flow.password }];
   const answer = await cognito(endpoint, "InitiateAuth", { ClientId: clientId, AuthFlow: name, AuthParameters: parameters });
+  return session(answer, flow);
+}
+
+/** Answers NEW_PASSWORD_REQUIRED, and gives a session. */
+export async function choosePassword({ endpoint, client_id: clientId }, challenge, password) {
+  const answer = await cognito(endpoint, "RespondToAuthChallenge", {
+    ClientId: clientId,
+    ChallengeName: "NEW_PASSWORD_REQUIRED",
+    Session: challenge.session,
+    ChallengeResponses: { USERNAME: challenge.userName, NEW_PASSWORD: password },
+  });
+  return session(answer, challenge);
+}
+
+/** What Cognito's answer to a sign-in means. */
+async function session(answer, { user, refreshToken }) {
   const body = await answer.json().catch(() => ({}));
+  // JSON 1.1 may write the namespace before the type.
+  const type = String(body.__type ?? "").split("#").at(-1);
+  if (answer.status >= 429 || /TooManyRequests|LimitExceeded/.test(type)) {
+    throw new Problem("UNAVAILABLE", body.message || "Signing in is not possible now.");
+  }
+  if (type === "InvalidPasswordException") throw new Problem("WEAK_PASSWORD", body.message);
+  if (!answer.ok) throw new Problem("SIGN_IN", body.message || "The user name or the password is wrong.");
   const result = body.AuthenticationResult;
-  const busy = answer.status >= 429 || /TooManyRequests|LimitExceeded/.test(body.__type);
-  if (busy) throw new Problem("UNAVAILABLE", body.message || "Signing in is not possible now.");
-  if (!answer.ok || !result) throw new Problem("SIGN_IN", body.message || "The user name or the password is wrong.");
-  return { token: result.AccessToken, refreshToken: result.RefreshToken || flow.refreshToken };
+  if (result) {
+    const expiresAt = Date.now() + result.ExpiresIn * 1000;
+    return { user, token: result.AccessToken, refreshToken: result.RefreshToken || refreshToken, expiresAt };
+  }
+  if (body.ChallengeName !== "NEW_PASSWORD_REQUIRED") {
+    throw new Problem("SIGN_IN", `This page does not support the sign-in step ${body.ChallengeName}.`);
+  }
+  // Who signed in by an alias answers by the name that Cognito gives.
+  return { challenge: { user, userName: body.ChallengeParameters?.USER_ID_FOR_SRP ?? user, session: body.Session } };
 }
 
 /** Revokes a refresh token, so that Cognito issues no further access token for it. */
@@ -38,24 +61,32 @@ export async function revoke({ endpoint, client_id: clientId }, refreshToken) {
 }
 
 /** One of Cognito's operations; it ends even if the page is closed meanwhile. */
-const cognito = (endpoint, operation, body) =>
-  request(endpoint, {
-    method: "POST",
-    keepalive: true,
-    headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": `AWSCognitoIdentityProviderService.${operation}` },
-    body: JSON.stringify(body),
-  });
+async function cognito(endpoint, operation, body) {
+  try {
+    return await fetch(endpoint, {
+      method: "POST",
+      keepalive: true,
+      headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": `AWSCognitoIdentityProviderService.${operation}` },
+      body: JSON.stringify(body),
+    });
+  } catch {
+    throw new Problem("NETWORK", "The connection was lost.");
+  }
+}
 
 export class Api {
-  /** `renew` gives a fresh token, or nothing; it is asked once for each request that is answered 401. */
-  constructor(url, token, renew = async () => undefined) {
-    this.url = url.replace(/\/+$/, "");
-    this.token = token;
-    this.renew = renew;
+  /** `token` is a token, or a function that gives one as `tokenSource` makes it. */
+  constructor(url, token) {
+    this.call = caller(url, typeof token === "function" ? token : tokenSource({ token }));
   }
 
   create(body, idempotencyKey) {
     return this.json("POST", "/upload", { body, headers: { "idempotency-key": idempotencyKey } });
+  }
+
+  /** Asks for several uploads at once, all or none, and gives an answer for each. */
+  async createAll(uploads, idempotencyKey) {
+    return (await this.json("POST", "/uploads", { body: { uploads }, headers: { "idempotency-key": idempotencyKey } })).uploads;
   }
 
   list(cursor) {
@@ -89,37 +120,6 @@ export class Api {
   async json(...call) {
     return (await this.call(...call)).json();
   }
-
-  async call(method, path, { body, headers = {} } = {}, again = true) {
-    const answer = await request(this.url + BASE + path, {
-      method,
-      cache: "no-store",
-      headers: { authorization: `Bearer ${this.token}`, ...(body && { "content-type": "application/json" }), ...headers },
-      body: body && JSON.stringify(body),
-    });
-    if (answer.ok || answer.status === 304) return answer;
-    if (answer.status === 401 && again) {
-      const fresh = await this.renew();
-      if (fresh) {
-        this.token = fresh;
-        return this.call(method, path, { body, headers }, false);
-      }
-    }
-    const problem = await answer.json().catch(() => ({}));
-    const code = answer.status === 401 ? "UNAUTHENTICATED" : problem.code || "UNAVAILABLE";
-    throw new Problem(code, problem.detail || `The API answered ${answer.status}.`, {
-      status: answer.status,
-      retryAfter: Number(answer.headers.get("retry-after")) || 0,
-    });
-  }
-}
-
-async function request(url, options) {
-  try {
-    return await fetch(url, options);
-  } catch {
-    throw new Problem("NETWORK", "The connection was lost.");
-  }
 }
 
 /** Puts a file where the API said; XMLHttpRequest because fetch tells nothing of an upload's progress. */
@@ -127,15 +127,17 @@ export function put(upload, file, onProgress) {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
     xhr.open(upload.method, upload.url);
+    // The signed headers alone: S3 refuses a request with a signature in its URL and an Authorization header.
     for (const [name, value] of Object.entries(upload.headers)) {
       // The browser sets it from the file and lets nobody else do it.
       if (name.toLowerCase() !== "content-length") xhr.setRequestHeader(name, value);
     }
     xhr.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
-    xhr.onload = () => resolve({ status: xhr.status, text: xhr.responseText });
+    xhr.onload = () => {
+      const retryAfter = Number(/^retry-after: *(\d+)/im.exec(xhr.getAllResponseHeaders())?.[1] ?? 0);
+      resolve({ status: xhr.status, text: xhr.responseText, retryAfter });
+    };
     xhr.onerror = () => reject(new Problem("NETWORK", "The connection was lost."));
     xhr.send(file);
   });
 }
-
-export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

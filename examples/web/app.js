@@ -1,8 +1,9 @@
 // The page: what is shown, and what happens when somebody does something.
 
-import { Api, configuration, revoke, signIn } from "./api.js";
+import { Api, choosePassword, configuration, revoke, signIn } from "./api.js";
+import { Problem, claims, tokenSource } from "./protocol.js";
 import { dataUrl, preview } from "./thumbhash.js";
-import { Upload } from "./upload.js";
+import { Upload, group } from "./upload.js";
 
 /** Files that are sent at once. */
 const AT_ONCE = 3;
@@ -23,6 +24,7 @@ const MESSAGES = {
   QUOTA_EXCEEDED: "You have uploaded as much as you may for now. Try again later.",
   UNAVAILABLE: "The service cannot do this now. Try again in a moment.",
   UNAUTHENTICATED: "You are signed out: sign in again.",
+  WEAK_PASSWORD: "This password does not meet the rules.",
   PROCESSING_TIMEOUT: "This photo takes too long: scale it down.",
 };
 const STEPS = { waiting: "Waiting", preparing: "Preparing", sending: "Uploading", thumbnails: "Making thumbnails" };
@@ -39,6 +41,10 @@ let session;
 let before;
 let api;
 let cursor;
+/** Whether the photos of the session could be listed. */
+let isListed = false;
+/** Of a user who must choose a new password to sign in. */
+let challenge;
 /** The cards by their elements. */
 const cards = new WeakMap();
 
@@ -198,11 +204,13 @@ function pick(variants, pixels) {
 const size = (bytes) => (bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 function showEmptiness() {
-  $("empty").hidden = $("list").children.length > 0;
+  // A list that could not be read says nothing.
+  $("empty").hidden = !isListed || $("list").children.length > 0;
 }
 
 function work() {
   while (active < AT_ONCE && queue.length) {
+    group(queue.map((card) => card.job));
     active++;
     queue.shift().run().finally(() => {
       active--;
@@ -223,13 +231,15 @@ function add(files) {
 // ---- signing in -----------------------------------------------------------------------------------------
 
 function welcome(message = "") {
-  session = before = undefined;
+  session = before = challenge = undefined;
   // What has not begun is not sent for whoever signs in next.
   queue.length = 0;
   waitingForNetwork.clear();
   sessionStorage.removeItem("photodrop");
-  $("photos").hidden = $("who").hidden = true;
-  $("welcome").hidden = false;
+  $("photos").hidden = $("who").hidden = $("choose-password").hidden = true;
+  $("welcome").hidden = $("sign-in").hidden = false;
+  $("welcome-title").textContent = "Sign in to upload photos";
+  $("new-password").value = "";
   $("sign-in-error").textContent = message;
   $("by-password").hidden = !config.cognito;
   $("by-token").open = !config.cognito;
@@ -257,50 +267,64 @@ function ended(problem) {
 }
 
 /** Whose token it is. */
-function subject(token) {
-  try {
-    return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).sub;
-  } catch {
-    return undefined;
-  }
-}
+const subject = (token) => claims(token).sub;
 
 async function enter(given) {
   let own = (session = given);
   const whose = subject(given.token);
   const unfinished = whose && whose === before ? [...$("list").children].map((element) => cards.get(element)).filter((card) => card.job && !card.id) : [];
-  before = undefined;
+  before = challenge = undefined;
   // For this tab alone, and gone with it.
   sessionStorage.setItem("photodrop", JSON.stringify(session));
-  api = new Api(config.api, session.token, async () => {
+  api = new Api(config.api, tokenSource(own, async (old) => {
     // Never by the session of somebody who has signed in since.
-    if (session !== own || !own.refreshToken) return undefined;
-    const fresh = await signIn(config.cognito, own).catch((problem) => {
-      // A lost connection or a busy service is no reason to sign out.
-      if (problem.code !== "SIGN_IN") throw problem;
+    if (session !== own || !own.refreshToken || !config.cognito) return undefined;
+    const fresh = await signIn(config.cognito, old).catch((problem) => {
+      throw problem.code === "SIGN_IN" ? new Problem("UNAUTHENTICATED", problem.message) : problem;
     });
-    if (!fresh || session !== own) return undefined;
-    session = own = { ...own, ...fresh };
+    if (session !== own) return undefined;
+    session = own = fresh;
     sessionStorage.setItem("photodrop", JSON.stringify(session));
-    return fresh.token;
-  });
+    return fresh;
+  }));
   $("welcome").hidden = true;
   $("photos").hidden = $("who").hidden = false;
   $("who-name").textContent = session.user ?? "";
   $("list").replaceChildren(...unfinished.map((card) => card.element));
   for (const card of unfinished) card.resume(api);
   cursor = undefined;
+  isListed = false;
   await more();
 }
 
 async function byPassword(user, password) {
-  $("sign-in-error").textContent = "";
+  await proceed(() => signIn(config.cognito, { user, password }));
+}
+
+/** Signs in by one step, or shows the step that comes next. */
+async function proceed(step) {
+  const error = challenge ? $("new-password-error") : $("sign-in-error");
+  error.textContent = "";
   try {
-    await enter({ user, ...(await signIn(config.cognito, { user, password })) });
-    $("choose").focus();
+    const session = await step();
+    if (session.challenge) return chooseNewPassword(session.challenge);
+    await enter(session);
+    if (!$("photos").hidden) $("choose").focus();
   } catch (problem) {
-    $("sign-in-error").textContent = explain(problem);
+    if (problem.code === "SIGN_IN" && challenge) return welcome("That took too long or was refused. Sign in again.");
+    error.textContent = explain(problem);
   }
+}
+
+/** Cognito asks this of a user whom an operator made: the first password was a temporary one. */
+function chooseNewPassword(asked) {
+  challenge = asked;
+  $("sign-in").hidden = true;
+  $("choose-password").hidden = false;
+  $("welcome-title").textContent = "Choose a new password";
+  $("new-user").value = asked.user;
+  $("password").value = "";
+  $("new-password").focus();
 }
 
 // ---- earlier photos -------------------------------------------------------------------------------------
@@ -311,6 +335,7 @@ async function more() {
   $("notice").textContent = "";
   try {
     const page = await api.list(cursor);
+    isListed = true;
     cursor = page.next_cursor;
     // What goes on has its card.
     const known = new Set([...$("list").children].map((element) => cards.get(element).job?.id).filter(Boolean));
@@ -338,6 +363,11 @@ $("sign-in").onsubmit = async (event) => {
   if (token) await enter({ token });
   else if (config.cognito) await byPassword($("user").value.trim(), $("password").value);
 };
+$("choose-password").onsubmit = async (event) => {
+  event.preventDefault();
+  await proceed(() => choosePassword(config.cognito, challenge, $("new-password").value));
+};
+$("cancel-password").onclick = () => welcome();
 $("demo").onclick = () => byPassword(config.demo.user, config.demo.password);
 $("sign-out").onclick = signOut;
 $("more").onclick = more;

@@ -1,6 +1,7 @@
 // One file's way to a photo. Everything may be tried again: the idempotency key keeps it one photo.
 
-import { Problem, pause, put } from "./api.js";
+import { put } from "./api.js";
+import { ATTEMPTS, Problem, backOff, pause, s3Action, s3Error } from "./protocol.js";
 
 const TYPES = [
   ["image/jpeg", (b) => b[0] === 0xff && b[1] === 0xd8 && b[2] === 0xff],
@@ -33,6 +34,58 @@ async function checksum(file) {
 
 const freshKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
 
+/** The most uploads that the API takes in one request. */
+const MAX_BATCH = 25;
+/** As much is sent within the life of a signature, 5 minutes, over a line of 30 kB a second. */
+const MAX_BATCH_BYTES = 8 * 1024 * 1024;
+
+/** Lets the first of these uploads, as many as fit, be asked for by one request. What was asked for before is asked for as before. */
+export function group(uploads) {
+  const members = [];
+  let bytes = 0;
+  for (const upload of uploads.slice(0, MAX_BATCH)) {
+    bytes += upload.file.size;
+    if (upload.batch || upload.isAsked || (members.length > 0 && bytes > MAX_BATCH_BYTES)) break;
+    members.push(upload);
+  }
+  if (members.length > 1) new Batch(members);
+}
+
+/** Uploads that are asked for together. */
+class Batch {
+  constructor(members) {
+    Object.assign(this, { members, key: freshKey(), served: new Set() });
+    for (const member of members) member.batch = this;
+  }
+
+  /** The answer for one of them. They share a request, until one whose URL has expired repeats it for all. */
+  async ask(member) {
+    if (this.served.has(member)) {
+      this.served.clear();
+      this.answers = undefined;
+    }
+    this.answers ??= this.request(member.api).catch((problem) => {
+      this.answers = undefined;
+      throw problem;
+    });
+    const answer = (await this.answers).get(member);
+    this.served.add(member);
+    return answer;
+  }
+
+  async request(api) {
+    // What cannot be announced fails by itself, and is asked for by no request.
+    this.announced ??= Promise.all(this.members.map((member) => member.prepare().then(() => member, () => undefined)));
+    const announced = (await this.announced).filter(Boolean);
+    const answers = await api.createAll(announced.map((member) => member.announcement), this.key);
+    announced.forEach((member, at) => (member.id = answers[at].photo_id));
+    return new Map(announced.map((member, at) => [member, answers[at]]));
+  }
+}
+
+/** These say nothing of the request: it may be sent again. */
+const PASSING = new Set(["NETWORK", "UNAVAILABLE", "UNAUTHENTICATED"]);
+
 export class Upload {
   /** `on` is told `progress` (0 to 1) and `step` ("preparing", "sending", "thumbnails"). */
   constructor(api, file, on) {
@@ -40,15 +93,20 @@ export class Upload {
     this.key = freshKey();
   }
 
-  /** The photo, ready or failed. */
-  async run() {
-    this.on("step", "preparing");
+  /** What is announced of the file. */
+  async prepare() {
     this.announcement ??= {
       file_name: this.file.name,
       content_type: await typeOf(this.file),
       size_bytes: this.file.size,
       checksum_sha256: await checksum(this.file),
     };
+  }
+
+  /** The photo, ready or failed. */
+  async run() {
+    this.on("step", "preparing");
+    await this.prepare();
     for (let attempt = 1; ; attempt++) {
       const created = await this.created();
       this.id = created.photo_id;
@@ -57,7 +115,7 @@ export class Upload {
         this.on("step", "thumbnails");
         const photo = created.status === "expired" ? created : await this.api.settled(this.id);
         if (photo.status !== "expired" || attempt === 3) return photo;
-        this.key = freshKey();
+        this.askAnew();
         continue;
       }
       if (await this.arrived(created.upload)) break;
@@ -67,16 +125,38 @@ export class Upload {
     return this.api.settled(this.id);
   }
 
+  askAnew() {
+    this.batch = undefined;
+    this.key = freshKey();
+  }
+
+  /** Asks for the upload, together with others or alone. */
   async created() {
-    for (let attempt = 1; ; attempt++) {
+    if (this.batch) {
       try {
-        return await this.api.create(this.announcement, this.key);
+        return await this.batch.ask(this);
       } catch (problem) {
-        const again = ["UNAVAILABLE", "NETWORK"].includes(problem.code) && attempt < 3 && navigator.onLine;
-        if (!again) throw problem;
-        await pause(problem.retryAfter * 1000 || 400 * attempt);
+        if (PASSING.has(problem.code)) throw problem;
+        // All or none: another one's mistake, or a photo of the batch that was deleted meanwhile.
+        const photo = this.id && (await this.withdrawn());
+        if (photo) return { ...photo, upload: null };
+        this.askAnew();
       }
     }
+    this.isAsked = true;
+    return this.api.create(this.announcement, this.key);
+  }
+
+  /** The photo if its bytes have come. Otherwise it is deleted, and another one takes its place. */
+  async withdrawn() {
+    try {
+      const photo = await this.api.get(this.id);
+      if (["ready", "failed"].includes(photo.status)) return photo;
+      await this.api.delete(this.id);
+    } catch (problem) {
+      if (problem.code !== "NOT_FOUND") throw problem;
+    }
+    return undefined;
   }
 
   /** Whether the bytes are there; `false` if the address has expired and another one is needed. */
@@ -88,19 +168,21 @@ export class Upload {
       try {
         answer = await put(upload, this.file, (share) => this.on("progress", share));
       } catch (problem) {
-        if (attempt === 3 || !navigator.onLine) throw problem;
-        await pause(400 * attempt);
+        if (attempt >= ATTEMPTS || globalThis.navigator?.onLine === false) throw problem;
+        await pause(backOff(attempt));
         continue;
       }
-      if (answer.status === 200) return true;
+      const { status } = answer;
+      const error = s3Error(answer.text);
+      const action = s3Action(status, error);
+      if (action === "done") return true;
       // The first attempt had arrived and its answer was lost: look the photo up, it is there.
-      if (answer.status === 412) return Boolean(await this.api.get(this.id));
-      if (answer.status === 403 && /expired/i.test(answer.text)) return false;
-      if (answer.status < 500 || attempt === 3) {
-        const code = /<Code>([^<]*)<\/Code>/.exec(answer.text)?.[1] ?? answer.status;
-        throw new Problem("STORAGE", `The storage refused the file (${code}).`, { status: answer.status });
-      }
-      await pause(400 * attempt);
+      if (action === "present") return Boolean(await this.api.get(this.id));
+      if (action === "sign") return false;
+      const name = error.code || status;
+      if (action === "refused") throw new Problem("STORAGE", `The storage refused the file (${name}).`, { status });
+      if (attempt >= ATTEMPTS) throw new Problem("UNAVAILABLE", `The storage did not take the file (${name}).`, { status });
+      await pause(backOff(attempt, answer.retryAfter));
     }
   }
 }

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from infra.local import emulator_queues, origin_guard
+from infra.local import emulator_cognito, emulator_queues, origin_guard
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -31,6 +31,11 @@ COGNITO = ("AWSCognitoIdentityProviderService.", "AWSCognitoIdentityService.")
 KEY_DOCUMENTS = ("/.well-known/jwks.json", "/.well-known/openid-configuration")
 # The template's routes. On the API's host name MiniStack serves other services by their paths.
 API_ROUTES = ("/api/", "/health")
+# S3's refusal of a presigned request with an Authorization header, which MiniStack takes:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+TWO_SIGNATURES = (b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed; only the '
+                  b"X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified</Message>"
+                  b"<ArgumentName>Authorization</ArgumentName></Error>")
 
 
 class Request:
@@ -59,6 +64,12 @@ class Request:
         """Whether it has any signature of AWS's, valid or not."""
         return (self.authorization.startswith(("AWS4-", "AWS "))
                 or any(name.lower() in SIGNATURE_PARAMETERS for name in self.query))
+
+    @property
+    def has_two_signatures(self) -> bool:
+        """Whether it is a presigned request with an Authorization header."""
+        is_presigned = any(name.lower() in SIGNATURE_PARAMETERS for name in self.query)
+        return is_presigned and bool(self.authorization) and not self.is_to_the_api
 
     @property
     def is_to_the_api(self) -> bool:
@@ -97,6 +108,8 @@ class Guard:
             refused = origin_guard.refusal(request.pairs, self.origins(), is_admin=request.is_admin)
             if refused:
                 return await refuse(scope, receive, send, "AccessDeniedException", refused)
+            if request.has_two_signatures and scope["type"] == "http":
+                return await answer(send, 400, b"application/xml", TWO_SIGNATURES)
             refused, receive = await self.unsigned(request, receive)
             if refused:
                 return await refuse(scope, receive, send, "InvalidSignatureException", refused)
@@ -168,9 +181,13 @@ async def refuse(scope: Mapping[str, Any], receive: Receive, send: Send, code: s
         await receive()
         return await send({"type": "websocket.close", "code": 1008})
     body = json.dumps({"__type": code, "message": f"the local stack refuses this request: {reason}"}).encode() + b"\n"
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()),
-               (b"x-amzn-errortype", code.encode()), (b"x-content-type-options", b"nosniff"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await answer(send, 403, b"application/json", body, (b"x-amzn-errortype", code.encode()))
+
+
+async def answer(send: Send, status: int, content_type: bytes, body: bytes, *more: tuple[bytes, bytes]) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *more,
+               (b"x-content-type-options", b"nosniff"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -240,6 +257,7 @@ def main() -> None:
     lambda_runtime.execution_credentials = lambda config: role_credentials(config, secret)
     guard_runtime_apis()
     emulator_queues.install()
+    emulator_cognito.install()
     ministack.app = Guard(ministack.app, secret, AllowedOrigins(Path(origins)))
     # The options are MiniStack's.
     sys.argv[1:] = []

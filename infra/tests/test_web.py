@@ -13,9 +13,11 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from unittest import mock
 
+from cfnlint.decode import cfn_yaml
+
 from infra.local import web
 from infra.local.console import Failure
-from infra.local.settings import Place
+from infra.local.settings import TEMPLATE, Place
 
 STACK = {"endpoint": "http://localhost:1", "api_url": "http://localhost:1/api", "region": "us-east-1",
          "allowed_content_types": ["image/jpeg", "image/heic"],
@@ -97,6 +99,13 @@ class Served(unittest.TestCase):
             self.assertEqual(self.status(path), expected, path)
             self.assertEqual(self.headers["content-security-policy"], "frame-ancestors 'none'", path)
             self.assertEqual(self.headers["x-frame-options"], "DENY", path)
+
+    def test_the_page_states_the_password_rules_of_the_template(self):
+        rules = cfn_yaml.load(str(TEMPLATE))["Resources"]["UserPool"]["Properties"]["Policies"]["PasswordPolicy"]
+        characters = [name for rule, name in [("RequireLowercase", "a lower-case letter"), ("RequireUppercase", "an upper-case letter"),
+                                              ("RequireNumbers", "a digit"), ("RequireSymbols", "a symbol")] if rules[rule]]
+        sentence = f"At least {rules['MinimumLength']} characters, with {', '.join(characters[:-1])} and {characters[-1]}."
+        self.assertIn(f">{sentence}<", (web.PAGE / "index.html").read_text())
 
     def test_a_taken_port_is_a_line_that_says_what_to_do(self):
         with socket.socket() as other:

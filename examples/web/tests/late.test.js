@@ -5,22 +5,9 @@ import { createServer } from "node:http";
 import { test } from "node:test";
 import { Api } from "../api.js";
 import { Upload } from "../upload.js";
+import { XmlHttpRequest } from "./stub.js";
 
-/** What of the browser's XMLHttpRequest the page uses. */
-globalThis.XMLHttpRequest = class {
-  upload = {};
-  open(method, url) {
-    Object.assign(this, { method, url, headers: {} });
-  }
-  setRequestHeader(name, value) {
-    this.headers[name] = value;
-  }
-  async send(body) {
-    const answer = await fetch(this.url, { method: this.method, headers: this.headers, body });
-    Object.assign(this, { status: answer.status, responseText: await answer.text() });
-    this.onload();
-  }
-};
+globalThis.XMLHttpRequest = XmlHttpRequest;
 
 /** An API whose first key is signed `signed` times, and whose photo then `becomes` something at the second look at it. */
 async function api({ signed, becomes }) {
@@ -41,7 +28,7 @@ async function api({ signed, becomes }) {
     if (request.method === "PUT") {
       seen.puts.push(request.url);
       if (request.url === "/s3/late") answer.statusCode = 403;
-      return answer.end(answer.statusCode === 403 ? "<Error><Message>Request has expired</Message></Error>" : "");
+      return answer.end(answer.statusCode === 403 ? "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>" : "");
     }
     if (request.url.endsWith("/second")) return json({ photo_id: "second", status: "ready" });
     return json({ photo_id: "first", status: ++looks > 1 ? becomes : "pending" });
