@@ -1,28 +1,39 @@
 //! Calls that an operator makes from a terminal, never a function.
 
+mod account;
+mod redrive;
+mod users;
+
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
-use aws_sdk_lambda::Client;
-use aws_sdk_lambda::error::SdkError;
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_types::SdkConfig;
 use serde_json::Value;
+
+pub use self::account::AccountConcurrency;
+pub use self::redrive::{DeadLetterQueue, MoveStatus, MoveTask};
+pub use self::users::{Invitation, UserPool};
 
 use crate::error_chain;
 
-/// A function runs for 15 minutes at most; its answer is waited for a little longer.
-const CALL_TIMEOUT: Duration = Duration::from_mins(16);
+/// The longest that a call may take, its retries included.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Who may invoke a stack's functions.
+/// A function runs for 15 minutes at most; its answer is waited for a little longer.
+const INVOCATION_TIMEOUT: Duration = Duration::from_mins(16);
+
+/// A caller of AWS's APIs, with the permissions of its credentials.
 #[derive(Clone, Debug)]
 pub struct Operator {
-    lambda: Client,
+    config: SdkConfig,
 }
 
-/// Why a function's answer was not had.
+/// Why an operator's call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
     /// No region is set.
@@ -35,8 +46,23 @@ pub enum OperatorError {
     #[error("{0}")]
     Unreachable(String),
     /// AWS refused the call.
-    #[error("lambda:InvokeFunction: {0}")]
-    Refused(String),
+    #[error("{operation}: {reason}")]
+    Refused {
+        /// The API operation, such as `lambda:InvokeFunction`.
+        operation: &'static str,
+        /// The service's error code, such as `UsernameExistsException`.
+        code: String,
+        /// The service's text.
+        reason: String,
+    },
+    /// An answer of AWS lacks what its documentation promises.
+    #[error("{operation}: {missing} is missing in the answer")]
+    Incomplete {
+        /// The API operation.
+        operation: &'static str,
+        /// What is missing.
+        missing: &'static str,
+    },
     /// The function failed.
     #[error("the function failed: {0}")]
     Function(String),
@@ -49,7 +75,7 @@ impl Operator {
         if config.region().is_none() {
             return Err(OperatorError::NoRegion);
         }
-        Ok(Self { lambda: Client::new(&config) })
+        Ok(Self { config })
     }
 
     /// The owner of a local stack, by the credentials of its emulator's root user; no setting of the user's is looked at.
@@ -60,13 +86,19 @@ impl Operator {
             .credentials_provider(Credentials::new(access_key_id, secret_access_key, None, None, "local"))
             .load()
             .await;
-        Self { lambda: Client::new(&config) }
+        Self { config }
     }
 
     /// Invokes a function and waits for its answer.
     pub async fn invoke(&self, function: &str, request: &Value) -> Result<Value, OperatorError> {
-        let call = self.lambda.invoke().function_name(function).payload(Blob::new(request.to_string()));
-        let output = call.send().await.map_err(|error| refused(&error))?;
+        let patient = aws_sdk_lambda::config::Builder::from(&self.config)
+            .timeout_config(timeouts(INVOCATION_TIMEOUT))
+            .build();
+        let call = aws_sdk_lambda::Client::from_conf(patient)
+            .invoke()
+            .function_name(function)
+            .payload(Blob::new(request.to_string()));
+        let output = call.send().await.map_err(|error| refused("lambda:InvokeFunction", &error))?;
         let answer = output.payload.map(Blob::into_inner).unwrap_or_default();
         if output.function_error.is_some() {
             return Err(OperatorError::Function(error_message(&answer)));
@@ -85,32 +117,41 @@ fn error_message(answer: &[u8]) -> String {
 fn settings(loader: aws_config::ConfigLoader) -> aws_config::ConfigLoader {
     let http =
         aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .read_timeout(CALL_TIMEOUT)
-        .operation_timeout(CALL_TIMEOUT)
-        .build();
     loader
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .timeout_config(timeouts)
+        .timeout_config(timeouts(CALL_TIMEOUT))
 }
 
-fn refused<E, R>(error: &SdkError<E, R>) -> OperatorError
+fn timeouts(longest: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .read_timeout(longest)
+        .operation_timeout(longest)
+        .build()
+}
+
+fn refused<E, R>(operation: &'static str, error: &SdkError<E, R>) -> OperatorError
 where
-    E: std::error::Error + aws_sdk_lambda::error::ProvideErrorMetadata + 'static,
+    E: std::error::Error + ProvideErrorMetadata + 'static,
     R: std::fmt::Debug + 'static,
 {
     let chain = error_chain(error);
     match error {
         SdkError::ServiceError(inner) => {
             let code = inner.err().code().unwrap_or_default();
-            let unknown =
-                ["UnrecognizedClientException", "ExpiredTokenException", "InvalidSignatureException"];
+            let unknown = [
+                "UnrecognizedClientException",
+                "ExpiredTokenException",
+                "InvalidSignatureException",
+                "InvalidClientTokenId",
+                "ExpiredToken",
+                "SignatureDoesNotMatch",
+            ];
             if unknown.contains(&code) {
                 OperatorError::Credentials(chain)
             } else {
-                OperatorError::Refused(chain)
+                OperatorError::Refused { operation, code: code.to_owned(), reason: chain }
             }
         }
         SdkError::DispatchFailure(failure) if !failure.is_io() && !failure.is_timeout() => {

@@ -61,6 +61,12 @@ pub(crate) enum Command {
     Status(Status),
     /// Makes thumbnails of photos that are there already (for operators, with AWS credentials)
     Backfill(Backfill),
+    /// Moves dead letters back into the queue of photos, and waits for that (for operators, with AWS credentials)
+    Redrive(Redrive),
+    /// Creates a user of the stack's own user pool (for operators, with AWS credentials)
+    User(User),
+    /// Says how many functions may run at once in the account, and what to ask AWS for (with AWS credentials)
+    Account(Account),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -197,6 +203,39 @@ pub(crate) struct BucketOptions {
     pub(crate) prefix: Option<String>,
     #[command(flatten)]
     pub(crate) options: BackfillOptions,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Redrive {
+    /// The stack on AWS [default: the local stack]
+    #[arg(long, value_name = "NAME", env = "PHOTODROP_STACK_NAME", hide_env_values = true)]
+    pub(crate) stack: Option<String>,
+    /// Messages that are moved in a second [default: as SQS sees fit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=500))]
+    pub(crate) per_second: Option<i32>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct User {
+    /// The user's name: an e-mail address, or any other
+    #[arg(value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) name: String,
+    /// The stack on AWS [default: the local stack]
+    #[arg(long, value_name = "NAME", env = "PHOTODROP_STACK_NAME", hide_env_values = true)]
+    pub(crate) stack: Option<String>,
+    /// The user pool, where several bear the stack's name
+    #[arg(long, value_name = "ID")]
+    pub(crate) user_pool: Option<String>,
+    /// Lets Cognito mail the temporary password; without it the password is printed
+    #[arg(long)]
+    pub(crate) mail: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Account {
+    /// The stack on AWS [default: the local stack]
+    #[arg(long, value_name = "NAME", env = "PHOTODROP_STACK_NAME", hide_env_values = true)]
+    pub(crate) stack: Option<String>,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use photo_aws::operator::{Operator, OperatorError};
+use photo_aws::operator::Operator;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::args::{Backfill, BackfillOptions, BucketOptions, Global, PhotosOptions, Source};
 use crate::error::CliError;
 use crate::files;
+use crate::operator::{self, OperatedStack};
 use crate::output::{Output, Text};
 use crate::progress::counter;
 use crate::target::local_stack;
@@ -123,35 +124,16 @@ fn source_of(source: &Source) -> Result<(Value, u64, BackfillOptions), CliError>
 
 /// The function to call, and who calls it.
 async fn function_of(options: &BackfillOptions) -> Result<(Operator, String), CliError> {
-    if let Some(stack) = &options.stack {
-        let function = options.function.clone().unwrap_or_else(|| format!("{stack}-reconcile"));
-        return Ok((Operator::on_aws().await.map_err(from_operator)?, function));
+    if options.stack.is_none()
+        && let Some(function) = &options.function
+        && local_stack()?.is_none()
+    {
+        let operator = Operator::on_aws().await.map_err(operator::failed)?;
+        return Ok((operator, function.clone()));
     }
-    if let Some(stack) = local_stack()? {
-        if stack.secret_access_key.is_empty() {
-            return Err(CliError::Usage(
-                "the local stack's description has no secret: make down, make up".to_owned(),
-            ));
-        }
-        let (id, secret) = (&stack.access_key_id, &stack.secret_access_key);
-        let operator = Operator::local(&stack.endpoint, &stack.region, id, secret).await;
-        return Ok((operator, options.function.clone().unwrap_or(stack.reconcile_function)));
-    }
-    match &options.function {
-        Some(function) => Ok((Operator::on_aws().await.map_err(from_operator)?, function.clone())),
-        None => Err(CliError::Usage(
-            "which stack? Give --stack NAME of one on AWS, or start a local one with make up".to_owned(),
-        )),
-    }
-}
-
-fn from_operator(error: OperatorError) -> CliError {
-    match error {
-        OperatorError::NoRegion => CliError::Usage(error.to_string()),
-        OperatorError::Credentials(_) => CliError::Auth(error.to_string()),
-        OperatorError::Unreachable(reason) => CliError::Unreachable { host: "AWS".to_owned(), reason },
-        OperatorError::Refused(_) | OperatorError::Function(_) => CliError::Aws(error.to_string()),
-    }
+    let OperatedStack { operator, name, local } = OperatedStack::find(options.stack.as_deref()).await?;
+    let own = || local.map_or_else(|| format!("{name}-reconcile"), |stack| stack.reconcile_function);
+    Ok((operator, options.function.clone().unwrap_or_else(own)))
 }
 
 impl Job {
@@ -173,6 +155,7 @@ impl Job {
         let mut started_now = 0;
         let bar = counter(if self.options.dry_run { "dry run:" } else { "backfill:" });
         bar.set_position(total.examined);
+        bar.set_message("examined,");
         let complete = loop {
             let left = self.options.max_photos.saturating_sub(started_now);
             if left == 0 {
@@ -191,7 +174,7 @@ impl Job {
             total.add(&step);
             started_now += step.started;
             bar.set_position(total.examined);
-            bar.set_message(format!("{} started, {} failed,", total.started, total.failed));
+            bar.set_message(format!("examined, {} started, {} failed,", total.started, total.failed));
             bar.suspend(|| say_notes(&step.notes, *output));
             if step.complete {
                 break true;
@@ -237,7 +220,7 @@ impl Job {
             .operator
             .invoke(&self.function, &json!({ "backfill": event }))
             .await
-            .map_err(from_operator)?;
+            .map_err(operator::failed)?;
         serde_json::from_value::<Answer>(answer.clone()).map(|answer| answer.backfill).map_err(|error| {
             CliError::Answer(format!(
                 "{error}: is {} a stack that knows backfill? It said {answer}",

@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, as text or with `--json` as one JSON object a line; everything for people goes to stderr.
 
+mod account;
 mod api;
 mod args;
 mod backfill;
@@ -10,14 +11,17 @@ mod error;
 mod files;
 mod get;
 mod list;
+mod operator;
 mod output;
 mod photo;
 mod progress;
+mod redrive;
 mod sniff;
 mod source;
 mod status;
 mod target;
 mod upload;
+mod user;
 
 use std::process::ExitCode;
 
@@ -65,5 +69,8 @@ async fn run(arguments: Arguments, output: &Output) -> Result<(), CliError> {
         Command::Delete(delete) => delete::run(&global, &delete, output).await,
         Command::Status(status) => status::run(&global, &status, output).await,
         Command::Backfill(backfill) => backfill::run(&global, &backfill, output).await,
+        Command::Redrive(redrive) => redrive::run(&redrive, output).await,
+        Command::User(user) => user::run(&user, output).await,
+        Command::Account(account) => account::run(&account, output).await,
     }
 }

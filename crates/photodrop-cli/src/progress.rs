@@ -15,7 +15,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 const FILE_STYLE: &str = "{prefix:30!} {bar:24} {decimal_bytes:>10} / {decimal_total_bytes:<10} {msg}";
 const TOTAL_STYLE: &str = "{prefix:30!} {bar:24} {decimal_bytes:>10} / {decimal_total_bytes:<10} {decimal_bytes_per_sec}, {eta} left";
-const COUNT_STYLE: &str = "{spinner} {prefix} {pos} examined, {msg} {elapsed}";
+const COUNT_STYLE: &str = "{spinner} {prefix} {pos} {msg} {elapsed}";
 
 /// A bar for each file, and one for all of them. On what is no terminal nothing is drawn.
 #[derive(Debug)]

@@ -24,9 +24,15 @@ pub(crate) struct LocalStack {
     pub(crate) api_url: String,
     /// The region.
     pub(crate) region: String,
+    /// The stack's name.
+    #[serde(default)]
+    pub(crate) stack_name: String,
     /// The reconcile function's name.
     #[serde(default)]
     pub(crate) reconcile_function: String,
+    /// The stack's own user pool, where it has one.
+    #[serde(default)]
+    pub(crate) user_pool_id: Option<String>,
     #[serde(default)]
     token: Option<String>,
     #[serde(default)]
