@@ -15,7 +15,6 @@
 mod release;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
@@ -30,6 +29,7 @@ use time::{Date, OffsetDateTime, Time};
 
 use crate::AwsError;
 use crate::config::Environment;
+use crate::contention::{Backoff, Busy};
 use crate::item::{self, Item};
 use crate::store::{Created, IdempotentRequest, PhotoStore, replayed};
 
@@ -44,21 +44,6 @@ const QUOTA_RETURNED: &str = "quota_returned";
 /// How long a day's counter is kept after it: longer than an event can wait in the failure queue (14 days), so that a
 /// late end still finds it.
 const KEPT: Duration = Duration::from_hours(16 * 24);
-
-/// Two transactions that meet on one counter are refused, and the SDK does not try again. An owner's app that asks for
-/// twenty uploads at once makes them meet, so there are more attempts than for an idempotency key; each waits
-/// somewhere between nothing and its time, lest the same ones meet again. About half a second in all.
-const CONFLICT_WAITS: [Duration; 9] = [
-    Duration::from_millis(10),
-    Duration::from_millis(20),
-    Duration::from_millis(40),
-    Duration::from_millis(80),
-    Duration::from_millis(160),
-    Duration::from_millis(160),
-    Duration::from_millis(160),
-    Duration::from_millis(160),
-    Duration::from_millis(160),
-];
 
 /// Reads `PHOTODROP_OWNER_PHOTOS_PER_DAY`, `PHOTODROP_OWNER_BYTES_PER_DAY` and `PHOTODROP_OWNER_PENDING_PHOTOS`.
 pub fn read(env: &mut Environment<'_>) -> Option<Quotas> {
@@ -130,7 +115,9 @@ impl PhotoStore {
             let put_key = self.put_key(first, further, request)?;
             writes.push(TransactWriteItem::builder().put(put_key).build());
         }
-        let Some(reasons) = self.transact(writes).await? else { return Ok(Created::New) };
+        let Some(reasons) = self.transact(writes, counted_for.map(|_| 0)).await? else {
+            return Ok(Created::New);
+        };
         // A key that is taken comes first: its photos were counted when they were made, whatever is left today.
         if let (Some(request), Some(key)) = (idempotent, refused(&reasons, key_at)) {
             let key = met(key).ok_or_else(|| AwsError::new(OPERATION, "the taken key's item is missing"))?;
@@ -204,11 +191,16 @@ impl PhotoStore {
     }
 
     /// Writes all or nothing. `None`: all was written; otherwise why it was not, write by write.
+    ///
+    /// Transactions that meet on one counter are refused, so they are sent again for a while. A condition that a record or
+    /// a key does not meet decides although the counter is busy. A full counter decides only if nothing else is busy: a
+    /// busy key may be that of the same request, which is repeated and not refused.
     async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
+        counter: Option<usize>,
     ) -> Result<Option<Vec<CancellationReason>>, AwsError> {
-        let mut waits = CONFLICT_WAITS.iter();
+        let mut backoff = Backoff::of(&self.client);
         loop {
             // The SDK makes a token for each of these calls and sends it with each of its own retries: an attempt
             // whose answer was lost does not count twice.
@@ -216,13 +208,16 @@ impl PhotoStore {
             let Err(error) = sent.send().await else { return Ok(None) };
             let reasons = cancellation(&error).map(<[_]>::to_vec);
             let Some(reasons) = reasons else { return Err(AwsError::new(OPERATION, error)) };
-            let conflict = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));
-            let failed = reasons.iter().any(|reason| reason.code() == Some("ConditionalCheckFailed"));
-            if failed || !conflict {
-                return Ok(Some(reasons));
+            let decided =
+                (0..reasons.len()).any(|write| Some(write) != counter && refused(&reasons, write).is_some());
+            match Busy::of_all(&reasons) {
+                Some(busy) if !decided => {
+                    if !backoff.wait(busy).await {
+                        return Err(AwsError::new(OPERATION, error));
+                    }
+                }
+                _ => return Ok(Some(reasons)),
             }
-            let Some(wait) = waits.next() else { return Err(AwsError::new(OPERATION, error)) };
-            tokio::time::sleep(jittered(*wait)).await;
         }
     }
 }
@@ -268,23 +263,9 @@ fn counter(item: &Item) -> Counter {
     Counter { photos: number("photos"), bytes: number("bytes"), pending: number("pending") }
 }
 
-/// Somewhere between nothing and a time. The standard library's hash keys are random.
-fn jittered(most: Duration) -> Duration {
-    let random = u32::try_from(RandomState::new().hash_one(0) >> 48).unwrap_or_default();
-    most * random / u32::from(u16::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_wait_is_never_longer_than_its_time_and_rarely_the_same() {
-        let most = Duration::from_millis(160);
-        let waits: Vec<_> = (0..50).map(|_| jittered(most)).collect();
-        assert!(waits.iter().all(|wait| *wait <= most), "{waits:?}");
-        assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
-    }
 
     #[test]
     fn a_counter_is_read_as_far_as_it_is_there() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::calls;
 use crate::metrics::{CPU_UTILIZATION, Document, MEMORY_USED, MEMORY_UTILIZATION};
 
 /// The memory at which Lambda gives one whole vCPU, in MiB
@@ -37,9 +38,10 @@ pub struct Usage {
 }
 
 impl Meter {
-    /// Begins to measure.
+    /// Begins to measure, and to count calls to AWS.
     #[must_use]
     pub fn start() -> Self {
+        calls::begin();
         Self { began: Instant::now(), cpu: cpu_time() }
     }
 
@@ -53,9 +55,9 @@ impl Meter {
         }
     }
 
-    /// Adds what was used to a document. `memory_mib` is the function's memory size.
+    /// Adds what was used, and the sum of all calls to AWS, to a document. `memory_mib` is the function's memory size.
     pub fn report(&self, document: Document, memory_mib: u64) -> Document {
-        self.read().report(document, memory_mib)
+        calls::report(self.read().report(document, memory_mib))
     }
 }
 

@@ -133,7 +133,7 @@ impl PhotoStore {
     /// Writes a record's change with its counter's; false if the record is not as the change needs it.
     async fn both(&self, write: TransactWriteItem, counter: Update) -> Result<bool, AwsError> {
         let counter = TransactWriteItem::builder().update(counter).build();
-        match self.transact(vec![write, counter]).await? {
+        match self.transact(vec![write, counter], Some(1)).await? {
             None => Ok(true),
             Some(reasons) if refused(&reasons, 0).is_some() => Ok(false),
             Some(reasons) => Err(AwsError::new(OPERATION, format!("cancelled: {}", codes(&reasons)))),
