@@ -8,6 +8,7 @@ use photo_aws::{PresignedUpload, SignedForm, SignedRequest};
 use photo_domain::record::{Outcome, PhotoRecord, State};
 use photo_domain::{PhotoId, StoredVariant, VariantFormat};
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use time::OffsetDateTime;
 
 /// The answer to a request for an upload.
@@ -108,16 +109,62 @@ pub struct UppySigned {
     pub photo_id: PhotoId,
 }
 
-/// The most bytes of a page of the list, as [`bytes_in_answer`] counts them. A page that would have more ends sooner.
-pub const MAX_PAGE_BYTES: usize = 1_000_000;
+/// The most bytes of a page of the list. A page that would have more ends sooner.
+///
+/// On AWS each variant's URL has the session token of the function's role, some 1 kB, so a hundred photos with six variants
+/// would be a megabyte. API Gateway meters the answers of HTTP APIs in steps of 512 KB
+/// ([Amazon API Gateway pricing](https://aws.amazon.com/api-gateway/pricing/)). Lambda takes 6 MB; it has the body as a JSON
+/// string, at most twice as long.
+pub const MAX_PAGE_BYTES: usize = 500_000;
+
+/// What stands around the photos of a page: the members' names and a cursor.
+const MAX_FRAME_BYTES: usize = 300;
 
 /// Some of a caller's photos.
 #[derive(Debug, Serialize)]
-pub struct Photos<'a> {
+pub struct Photos {
     /// The photos, the newest first.
-    pub photos: Vec<Photo<'a>>,
+    photos: Vec<Box<RawValue>>,
     /// What asks for the next ones; `null` at the end.
-    pub next_cursor: Option<String>,
+    next_cursor: Option<String>,
+    #[serde(skip)]
+    bytes: usize,
+}
+
+impl Photos {
+    /// An empty page.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { photos: Vec::new(), next_cursor: None, bytes: MAX_FRAME_BYTES }
+    }
+
+    /// Adds a photo, if the page has room for it. The first photo has: a photo larger than a page gets a page of its own,
+    /// so that every cursor leads on.
+    #[must_use]
+    pub fn push(&mut self, photo: &Photo<'_>) -> bool {
+        // The type has string keys, so writing it cannot fail.
+        let Ok(text) = to_raw_value(photo) else { return true };
+        // A comma too.
+        let bytes = self.bytes + text.get().len() + 1;
+        if bytes > MAX_PAGE_BYTES && !self.photos.is_empty() {
+            return false;
+        }
+        self.photos.push(text);
+        self.bytes = bytes;
+        true
+    }
+
+    /// Says what asks for the next page.
+    #[must_use]
+    pub fn with_next(self, next_cursor: Option<String>) -> Self {
+        Self { next_cursor, ..self }
+    }
+}
+
+impl Default for Photos {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A photo as its owner sees it.
@@ -240,13 +287,6 @@ pub fn variants(record: &PhotoRecord) -> &[StoredVariant] {
 /// `image/jpeg` is `jpeg`, as the variants' formats are called.
 fn format_name(content_type: photo_domain::ContentType) -> &'static str {
     content_type.as_str().trim_start_matches("image/")
-}
-
-/// Returns how many bytes a value takes in the function's answer. Lambda has the body as a JSON string, in which every quote
-/// and backslash is one byte longer; it takes 6 MB at most.
-pub fn bytes_in_answer<T: Serialize>(value: &T) -> usize {
-    let text = serde_json::to_vec(value).unwrap_or_default();
-    text.len() + text.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count()
 }
 
 /// A JSON answer that no cache keeps: every one of them is about one caller.

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use super::{App, now};
 use crate::error::ApiError;
 use crate::request;
-use crate::response::{MAX_PAGE_BYTES, Photo, Photos, bytes_in_answer, json, variants};
+use crate::response::{Photo, Photos, json, variants};
 
 impl App {
     pub(super) async fn get_photo(
@@ -52,23 +52,16 @@ impl App {
         let (cursor, limit) = request::page(request, &owner)?;
         let page = self.store.list(&owner, cursor, limit).await?;
         let window = self.url_window(now());
-        let (mut photos, mut bytes) = (Vec::with_capacity(page.photos.len()), 0);
-        let (mut next, mut last) = (page.next, None);
+        let (mut photos, mut next, mut last) = (Photos::new(), page.next, None);
         for record in &page.photos {
-            let photo = self.photo(record, window).await?;
-            bytes += bytes_in_answer(&photo);
-            // A photo that is larger than a page has one of its own: every cursor leads on.
-            if bytes > MAX_PAGE_BYTES
-                && let Some(after) = last
-            {
-                next = Some(Cursor { after });
+            if !photos.push(&self.photo(record, window).await?) {
+                next = last.map(|after| Cursor { after });
                 break;
             }
-            photos.push(photo);
             last = Some(record.photo_id);
         }
         let next_cursor = next.map(|cursor| cursor.encode(&owner));
-        let mut response = json(StatusCode::OK, &Photos { photos, next_cursor });
+        let mut response = json(StatusCode::OK, &photos.with_next(next_cursor));
         cached_privately(&mut response);
         Ok(response)
     }
