@@ -70,6 +70,7 @@ SHARDS, READ_UNITS_OF_A_SHARD = 16, 0.5
 # Lambda keeps five long polls of 20 s at a queue: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 POLLERS, POLL_SECONDS = 5, 20
 LISTED_IN_A_RUN, OBJECTS_IN_A_LIST = 2_000, 1_000
+RECONCILE_METRICS = ("Reconcile", "StuckPending")
 # DynamoDB asks KMS for the table's key every five minutes at most, for each role that reads the table.
 ROLES = 3
 
@@ -214,16 +215,17 @@ def alarm_metrics(template: str) -> tuple[int, int]:
     return always, gradual
 
 
-def custom_metrics(page: str) -> tuple[int, int, int]:
-    """How many metrics the functions write, but those by code, and those of backfills in no hour without one: of the stack, of each
-    function, and of the version that serves."""
+def custom_metrics(page: str, prefixes: tuple[str, ...] = ("",)) -> tuple[int, int, int]:
+    """How many metrics the functions write whose names begin so: of the stack, of each function, and of the version that serves. Those
+    by failure code are not counted, nor those that a backfill alone writes."""
     sets = [one for name, dimensions in re.findall(r"^\| `(\w+)` \| \w+ \| ([\w, ;]+) \|", page, re.M)
-            for one in dimensions.split("; ") if not name.startswith(("Backfill", "PhotosRenewed", "RenewalsFailed"))]
+            for one in dimensions.split("; ")
+            if name.startswith(prefixes) and not name.startswith(("Backfill", "PhotosRenewed", "RenewalsFailed"))]
     return sets.count("Stack"), sets.count("Stack, Function"), sets.count("Stack, Version")
 
 
 def standing(template: str, metrics_page: str) -> str:
-    """What a stack costs a month, whether photos come or not."""
+    """What a stack costs a month beside its photos."""
     routes = template.count("Type: AWS::ApiGatewayV2::Route\n")
     always, gradual = alarm_metrics(template)
     of_stack, of_function, of_version = custom_metrics(metrics_page)
@@ -246,9 +248,13 @@ def standing(template: str, metrics_page: str) -> str:
          RUNS * (lists * S3_LIST + records * READ_UNIT)),
     ]
     together = sum(cost for _, cost in rows)
+    # Without a request reconcile alone writes metrics, and lists nothing.
+    idle = together - rows[0][1] - rows[1][1] - rows[-1][1] + METRIC_MONTH * (
+        custom_metrics(metrics_page, RECONCILE_METRICS)[0] + of_function)
     return "\n".join([
-        "A stack for a month of 30 days without a photo, US$, without free tier:", "", "| what | US$ |", "| --- | --- |",
+        "A stack's month of 30 days beside its photos, US$, without free tier:", "", "| what | US$ |", "| --- | --- |",
         *(f"| {what} | {cost:.2f} |" for what, cost in rows), f"| **together** | **{together:.2f}** |",
+        f"| of it in a month without a request and a photo | {idle:.2f} |",
         f"| with `GradualDeployment=true` besides: {gradual} alarms, {of_version} metrics of the version that serves "
         f"| {gradual * ALARM_METRIC_MONTH + of_version * METRIC_MONTH:.2f} |"])
 

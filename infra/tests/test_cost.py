@@ -85,6 +85,15 @@ class Cost(unittest.TestCase):
         table = cost.standing(cost.TEMPLATE.read_text(), cost.METRICS.read_text())
         self.assertIn(f"6 for each of {routes} routes, if each is called in every hour | {6 * routes * 0.30:.2f} |", table)
 
+    def test_the_readme_and_the_way_to_a_first_photo_round_the_same_figures(self):
+        table = cost.standing(cost.TEMPLATE.read_text(), cost.METRICS.read_text())
+        together = float(re.search(r"\*\*together\*\* \| \*\*([\d.]+)", table)[1])
+        idle = float(re.search(r"without a request and a photo \| ([\d.]+)", table)[1])
+        readme = (ROOT / "README.md").read_text()
+        self.assertIn(f"about ${idle:.0f} a month, with traffic ${together:.0f},", readme)
+        self.assertIn("a stack costs $10 to $35 a month", (ROOT / "docs" / "DEPLOY.md").read_text())
+        self.assertLess(max(abs(together - 35), abs(idle - 10)), 3)
+
     def test_a_metric_by_version_costs_with_gradual_deployments_alone(self):
         page = ("| `A` | Count | Stack | a |\n| `B` | Count | Stack; Stack, Version | b |\n| `C` | Count | Stack, Version | c |\n"
                 "| `D` | Percent | Stack, Function | d |\n| `E` | Count | Stack, Code | e |\n| `BackfillF` | Count | Stack | f |\n")
