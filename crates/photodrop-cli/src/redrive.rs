@@ -99,3 +99,26 @@ fn report(task: &MoveTask, waiting: u64, output: Output) -> Result<(), CliError>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(status: MoveStatus, failure: Option<&str>) -> Result<(), CliError> {
+        let failure = failure.map(str::to_owned);
+        report(&MoveTask { status, moved: 1, to_move: Some(2), failure, started: 0 }, 1, Output::new(false))
+    }
+
+    #[test]
+    fn a_move_that_failed_ends_with_its_reason_and_one_that_completed_well() {
+        assert!(ended(MoveStatus::Completed, None).is_ok());
+        for (status, failure, told) in [
+            ("FAILED", Some("CouldNotDetermineMessageSource"), "FAILED: CouldNotDetermineMessageSource"),
+            ("CANCELLED", None, "CANCELLED: SQS gives no reason"),
+        ] {
+            let error = ended(MoveStatus::Ended(status.to_owned()), failure).unwrap_err();
+            assert_eq!(error.exit_code(), 1);
+            assert!(error.to_string().ends_with(told), "{error}");
+        }
+    }
+}

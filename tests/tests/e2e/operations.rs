@@ -82,6 +82,9 @@ async fn doctor_status_and_logs_tell_how_the_stack_is() {
         "originals CORS",
         "thumbnails private",
         "notification",
+        "mapping",
+        "thumbnail queue",
+        "account",
         "table",
         "table TTL",
         "upload function",
@@ -106,8 +109,10 @@ async fn an_alarm_rings_for_what_is_wrong_and_stops_when_it_is_mended() {
         let line = text.lines().find(|line| line.split_whitespace().nth(1) == Some(name));
         line.unwrap_or_else(|| panic!("no {name}: {text}")).split_whitespace().next().unwrap().to_owned()
     };
-    // A message that Lambda could have put there.
-    let body = json!({ "requestPayload": {}, "by": "a test" }).to_string();
+    // A dead letter that the function takes without a photo: what S3 sends when a bucket gets a notification.
+    let body = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Time": "2026-11-24T12:00:00.000Z",
+        "Bucket": world.stack.originals_bucket })
+    .to_string();
     world
         .aws
         .sqs
@@ -119,8 +124,10 @@ async fn an_alarm_rings_for_what_is_wrong_and_stops_when_it_is_mended() {
         .unwrap();
     let (_, text) = make("alarms", &[]);
     assert_eq!(state(&text, "failure-queue-depth"), "ALARM", "{text}");
-    let (well, text) = make("redrive", &[("DROP", "unreadable")]);
-    assert!(well && text.contains(" dropped"), "{text}");
+    let (well, text) = make("redrive", &[]);
+    assert!(well && text.contains("1 moved, 0 in the dead-letter queue"), "{text}");
+    let (well, text) = make("status", &[]);
+    assert!(well && text.contains("0 waiting and 0 taken in the failure queue"), "{text}");
 
     let (well, text) = make("alarms", &[("RAISE", "concurrency")]);
     assert!(well, "{text}");

@@ -1,6 +1,7 @@
 //! The command line against a deployed stack, with real photos. Without a stack every test fails; `make e2e` starts one.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod operators;
 #[path = "../support/program.rs"]
 mod program;
 
