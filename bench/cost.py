@@ -32,7 +32,7 @@ FILL = 0.8
 WAIT_SECONDS = 0.1
 
 # List prices of us-east-1 in US$, November 2026
-# (aws.amazon.com/{lambda,s3,api-gateway,dynamodb,eventbridge,cloudwatch,xray,sqs,kms,cognito}/pricing and ec2/pricing for traffic out).
+# (aws.amazon.com/{lambda,s3,api-gateway,dynamodb,eventbridge,cloudwatch,sqs,kms,cognito}/pricing and ec2/pricing for traffic out).
 GB_SECOND = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
 INVOCATION = 0.20 / MILLION
 S3_PUT, S3_LIST, S3_GET = 0.005 / 1000, 0.005 / 1000, 0.0004 / 1000
@@ -40,7 +40,6 @@ API_REQUEST = 1.00 / MILLION
 WRITE_UNIT, READ_UNIT = 0.625 / MILLION, 0.125 / MILLION
 EVENT = 1.00 / MILLION
 LOG_BYTE = 0.50 / 1_000_000_000
-TRACE = 5.00 / MILLION
 QUEUE_REQUEST = 0.40 / MILLION
 KMS_REQUEST = 0.03 / 10_000
 TRAFFIC_OUT_BYTE = 0.09 / 1_000_000_000
@@ -54,7 +53,6 @@ WRITE_UNITS = {"record and quota, one transaction": 4, "index: due": 1, "ready":
 READ_UNITS = 1 + GETS_BY_CLIENT
 UPLOAD_GB_SECONDS = (1 + GETS_BY_CLIENT) * 512 / 1024 * 0.010
 LOG_BYTES = 10_000
-TRACED_SHARE = 0.05
 # Sent by S3, received and deleted by Lambda.
 QUEUE_REQUESTS = 3
 # A variant that is shown: an assumption, somewhat more than `medium` of a photo of 12 megapixels has.
@@ -187,7 +185,6 @@ def whole(photos: dict[str, dict[str, Way]]) -> str:
         ("thumbnail function", mean("photodrop")),
         (f"API: {requests} requests", MILLION * requests * API_REQUEST),
         ("log, metrics in it", MILLION * LOG_BYTES * LOG_BYTE),
-        (f"X-Ray: {TRACED_SHARE:.0%} of {requests + 1} invocations", MILLION * TRACED_SHARE * (requests + 1) * TRACE),
         (f"queue: {QUEUE_REQUESTS} requests", MILLION * QUEUE_REQUESTS * QUEUE_REQUEST),
         ("one event on EventBridge", MILLION * EVENT),
         (f"upload function: {requests} requests of 10 ms at 512 MiB",
