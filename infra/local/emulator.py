@@ -200,14 +200,15 @@ def environment(place: Place, scratch: Path) -> dict[str, str]:
         AWS_ACCESS_KEY_ID=ACCESS_KEY_ID,
         AWS_SECRET_ACCESS_KEY=place.secret_file.read_text(),
         MINISTACK_REGION=REGION,
-        # AWS waits minutes between the attempts at an event.
-        LAMBDA_ASYNC_RETRY_BASE_SECONDS="1",
         TMPDIR=str(scratch),
         S3_DATA_DIR=str(scratch / "s3"),
         STATE_DIR=str(scratch / "state"),
         PYTHONDONTWRITEBYTECODE="1",
         PYTHONUNBUFFERED="1",
     )
+    # A test of a small account: ten concurrent executions, as AWS gives a new one.
+    if limit := os.environ.get("ACCOUNT_CONCURRENCY"):
+        own["LAMBDA_ACCOUNT_CONCURRENCY"] = limit
     if place.durable:
         # Objects are written down as they come, the state of all services when MiniStack is told to end.
         own.update(PERSIST_STATE="1", S3_PERSIST="1")

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::Environment;
+use aws_sdk_lambda::types::{Environment, EventSourceMappingConfiguration, ScalingConfig};
 use aws_sdk_s3::types::NotificationConfiguration;
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -238,14 +238,28 @@ impl Aws {
         Ok((number(&names[0])?, number(&names[1])?))
     }
 
-    /// Stops all processing, or lets it go on: enables or disables the mapping of the thumbnail queue.
-    pub async fn enable_mapping(&self, enabled: bool) -> Result<()> {
+    /// Sets how many messages of the thumbnail queue are processed at once, and gives how many were.
+    pub async fn limit_mapping(&self, limit: i32) -> Result<i32> {
+        let mapping = self.mapping().await?;
+        let before = mapping.scaling_config().and_then(|scaling| scaling.maximum_concurrency());
+        let scaling = ScalingConfig::builder().maximum_concurrency(limit).build();
+        let update = self.lambda.update_event_source_mapping().set_uuid(mapping.uuid);
+        update.scaling_config(scaling).send().await?;
+        before.context("the mapping has a limit")
+    }
+
+    async fn mapping(&self) -> Result<EventSourceMappingConfiguration> {
         let function = &self.stack.thumbnail_function;
         let listed = self.lambda.list_event_source_mappings().function_name(function).send().await?;
         let [mapping] = listed.event_source_mappings() else {
-            anyhow::bail!("{function} has no mapping of its own")
+            anyhow::bail!("{function} has no one mapping")
         };
-        let update = self.lambda.update_event_source_mapping().set_uuid(mapping.uuid.clone());
+        Ok(mapping.clone())
+    }
+
+    /// Stops all processing, or lets it go on: enables or disables the mapping of the thumbnail queue.
+    pub async fn enable_mapping(&self, enabled: bool) -> Result<()> {
+        let update = self.lambda.update_event_source_mapping().set_uuid(self.mapping().await?.uuid);
         update.enabled(enabled).send().await?;
         Ok(())
     }

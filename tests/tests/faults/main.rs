@@ -12,11 +12,15 @@ mod client;
 #[cfg(test)]
 mod count;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod reconcile;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod small_account;
 #[cfg(test)]
 mod storm;
 #[cfg(test)]

@@ -150,12 +150,14 @@ async fn killed(rig: &Rig) -> Result<Vec<Acknowledged>> {
 
 /// Restarts the emulator under test.
 async fn restart(kill: bool) -> Result<()> {
+    restart_with(&[("KILL", if kill { "1" } else { "" })]).await
+}
+
+/// The same with these variables.
+pub(crate) async fn restart_with(variables: &[(&'static str, &'static str)]) -> Result<()> {
+    let variables = variables.to_vec();
     let output = tokio::task::spawn_blocking(move || {
-        Command::new("make")
-            .args(["--silent", "restart"])
-            .current_dir(root())
-            .env("KILL", if kill { "1" } else { "" })
-            .output()
+        Command::new("make").args(["--silent", "restart"]).current_dir(root()).envs(variables).output()
     })
     .await??;
     let said = String::from_utf8_lossy(&output.stderr);

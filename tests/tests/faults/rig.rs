@@ -61,7 +61,8 @@ impl Rig {
         Ok(rig)
     }
 
-    async fn bare() -> Result<Self> {
+    /// Nothing behind the proxy.
+    pub(crate) async fn bare() -> Result<Self> {
         let functions = FUNCTIONS.lock().await;
         let stack = Stack::load()?;
         let aws = Aws::new(&stack).await;
