@@ -10,16 +10,16 @@ use time::macros::datetime;
 
 use crate::table::{body, cancelled, key, ok, record, taken};
 
-const ALL: Quotas = Quotas { photos_per_day: 10, bytes_per_day: 5000, pending: 3 };
+pub(crate) const ALL: Quotas = Quotas { photos_per_day: 10, bytes_per_day: 5000, pending: 3 };
 const OTHER_ID: &str = "01935b7c-0000-7000-8000-0000000000ff";
 
-fn counting(quotas: Quotas, answers: Vec<Answer>) -> (PhotoStore, Sent) {
+pub(crate) fn counting(quotas: Quotas, answers: Vec<Answer>) -> (PhotoStore, Sent) {
     let (store, sent) = store(answers);
     (store.with_quotas(quotas), sent)
 }
 
 /// One reason for each write, in order: counter, photo, idempotency key.
-fn refused_for(codes: &[(&str, Value)]) -> Answer {
+pub(crate) fn refused_for(codes: &[(&str, Value)]) -> Answer {
     let reasons: Vec<_> = codes
         .iter()
         .map(
@@ -31,16 +31,16 @@ fn refused_for(codes: &[(&str, Value)]) -> Answer {
     cancelled(&json!(reasons))
 }
 
-fn counter(photos: u64, bytes: u64, pending: u64) -> Value {
+pub(crate) fn counter(photos: u64, bytes: u64, pending: u64) -> Value {
     let number = |value: u64| json!({ "N": value.to_string() });
     json!({ "pk": { "S": "owner#x" }, "photos": number(photos), "bytes": number(bytes), "pending": number(pending) })
 }
 
-fn none() -> (&'static str, Value) {
+pub(crate) fn none() -> (&'static str, Value) {
     ("None", Value::Null)
 }
 
-fn failed(item: Value) -> (&'static str, Value) {
+pub(crate) fn failed(item: Value) -> (&'static str, Value) {
     ("ConditionalCheckFailed", item)
 }
 
@@ -124,7 +124,7 @@ fn read(item: &Value) -> Answer {
     (200, json!({ "Item": item }).to_string())
 }
 
-fn operations(sent: &Sent) -> Vec<String> {
+pub(crate) fn operations(sent: &Sent) -> Vec<String> {
     sent.all().iter().filter_map(|request| request.target.rsplit('.').next().map(str::to_owned)).collect()
 }
 
@@ -187,18 +187,7 @@ async fn an_attempt_that_had_succeeded_is_found_and_does_not_count_again() {
     assert_eq!(again.create(&record(), None).await.unwrap(), Created::New);
 }
 
-#[tokio::test(start_paused = true)]
-async fn requests_that_meet_on_the_counter_are_tried_again_and_then_given_up() {
-    let conflict = || refused_for(&[("TransactionConflict", Value::Null), none()]);
-    let (store, sent) = counting(ALL, vec![conflict(), conflict(), ok()]);
-    assert_eq!(store.create(&record(), None).await.unwrap(), Created::New);
-    assert_eq!(sent.all().len(), 3);
-    let (store, sent) = counting(ALL, (0..20).map(|_| conflict()).collect());
-    assert!(store.create(&record(), None).await.is_err());
-    assert_eq!(sent.all().len(), 10);
-}
-
-fn failure() -> Outcome {
+pub(crate) fn failure() -> Outcome {
     Outcome::Failed { code: FailureCode::CorruptImage, reason: "x".to_owned() }
 }
 
@@ -218,7 +207,12 @@ async fn a_photo_s_end_gives_its_slot_back_in_the_same_transaction() {
         "#status IN (:from0, :from1) AND attribute_not_exists(quota_returned) AND quota_day = :quota_day"
     );
     // Once only: whatever comes later finds no slot.
-    assert!(record["Update"]["UpdateExpression"].as_str().unwrap().ends_with("REMOVE expires_at, quota_day"));
+    assert!(
+        record["Update"]["UpdateExpression"]
+            .as_str()
+            .unwrap()
+            .ends_with("REMOVE expires_at, render_starts, quota_day")
+    );
     assert_eq!(release["Update"]["Key"]["sk"]["S"], "quota#2024-11-24");
     assert_eq!(release["Update"]["ExpressionAttributeValues"][":pending"]["N"], "-1");
     assert!(
@@ -303,7 +297,10 @@ async fn what_arrives_after_it_expired_is_counted_again_with_its_end() {
         let record = &record["Update"];
         assert!(record["ConditionExpression"].as_str().unwrap().ends_with("AND quota_returned = :returned"));
         assert!(
-            record["UpdateExpression"].as_str().unwrap().ends_with("REMOVE expires_at, quota_returned"),
+            record["UpdateExpression"]
+                .as_str()
+                .unwrap()
+                .ends_with("REMOVE expires_at, render_starts, quota_returned"),
             "it counts once"
         );
         let counter = &counter["Update"];

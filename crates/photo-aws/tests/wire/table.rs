@@ -42,9 +42,14 @@ pub(crate) fn ok() -> Answer {
     (200, "{}".to_owned())
 }
 
-fn exception(name: &str, mut body: Value) -> Answer {
+pub(crate) fn exception(name: &str, mut body: Value) -> Answer {
     body["__type"] = json!(format!("com.amazonaws.dynamodb.v20120810#{name}"));
     (400, body.to_string())
+}
+
+/// DynamoDB's answer to a plain write of an item that a transaction has.
+pub(crate) fn conflict() -> Answer {
+    exception("TransactionConflictException", json!({ "message": "Transaction is ongoing for the item" }))
 }
 
 pub(crate) fn cancelled(reasons: &Value) -> Answer {
@@ -149,7 +154,10 @@ async fn a_record_settles_by_one_conditional_update_that_owes_its_event_and_drop
     let values = &body["ExpressionAttributeValues"];
     assert_eq!((&values[":from0"]["S"], &values[":from1"]["S"]), (&json!("pending"), &json!("expired")));
     let expression = body["UpdateExpression"].as_str().unwrap();
-    assert!(expression.starts_with("SET ") && expression.ends_with(" REMOVE expires_at"), "{expression}");
+    assert!(
+        expression.starts_with("SET ") && expression.ends_with(" REMOVE expires_at, render_starts"),
+        "{expression}"
+    );
     assert_eq!(
         assigned(&body),
         json!({
