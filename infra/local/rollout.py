@@ -25,6 +25,8 @@ CONFIG = ROOT / "samconfig.toml"
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 LONGEST_BUCKET_NAME = 63
 RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
+# Of a `DeploymentId`, which has at most 64.
+CODE_CHARACTERS, PARAMETERS_CHARACTERS = 20, 20
 # SAM's own questions end in the same way.
 HEIC_QUESTION = ("Take HEIC photos, as iPhones store them (HEVC, their codec, is covered by patents in some countries: "
                  "you decide for yours)? [y/N]: ")
@@ -116,12 +118,14 @@ def content_types(parameters: Mapping[str, str], *, asks: bool, ask: Callable[[s
 
 
 def identity(packed: list[Path], parameters: Mapping[str, str]) -> str:
-    """A digest of code, template and parameters."""
-    given = sorted((name, value) for name, value in parameters.items() if name != "DeploymentId")
-    digest = hashlib.sha256(json.dumps(given).encode())
-    for path in packed:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:40]
+    """A digest of code and template, and one of the parameters, one after the other."""
+    code = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in packed))
+    given = hashlib.sha256(json.dumps(sorted(without_id(parameters).items())).encode())
+    return code.hexdigest()[:CODE_CHARACTERS] + given.hexdigest()[:PARAMETERS_CHARACTERS]
+
+
+def without_id(parameters: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in parameters.items() if name != "DeploymentId"}
 
 
 def deployment_id(packed: list[Path], before: Deployed | None, parameters: Mapping[str, str]) -> str:
@@ -131,13 +135,17 @@ def deployment_id(packed: list[Path], before: Deployed | None, parameters: Mappi
     publishes no second version of the same code and configuration. After a roll-back the id therefore has another beginning: SAM
     looks at its first ten characters.
     """
-    digest = identity(packed, {**(before.parameters if before else {}), **parameters})
-    served = before.parameters.get("DeploymentId", "") if before else ""
-    if served.endswith(digest):
+    if before is None:
+        return identity(packed, parameters)
+    fresh = identity(packed, {**before.parameters, **parameters})
+    served = before.parameters.get("DeploymentId", "")
+    # Parameters are compared one by one: at the first deployment SAM has asked for more than were given then.
+    same_parameters = all(before.parameters.get(name) == value for name, value in without_id(parameters).items())
+    if same_parameters and served[:-PARAMETERS_CHARACTERS].endswith(fresh[:CODE_CHARACTERS]):
         return served
-    if before and before.status == "UPDATE_ROLLBACK_COMPLETE":
-        return hashlib.sha256(f"{digest} {before.changed_at}".encode()).hexdigest()[:10] + digest
-    return digest
+    if before.status.startswith("UPDATE_ROLLBACK"):
+        return hashlib.sha256(f"{fresh} {before.changed_at}".encode()).hexdigest()[:10] + fresh
+    return fresh
 
 
 def canary_alarms(template: Mapping[str, Any], stack: str) -> list[str]:
@@ -223,12 +231,14 @@ def deploy(console: Console) -> None:
     parameters.update(content_types(parameters, asks=first and interactive))
     architecture = parameters.get("Architecture", "arm64")
     template = release.template_file(architecture)
-    if environment_has("PACKED") and template.exists():
+    is_packed = environment_has("PACKED") and template.exists()
+    if before and {**before.parameters, **parameters}.get("GradualDeployment") == "true":
+        document = yaml_parse((template if is_packed else settings.TEMPLATE).read_text())
+        check_alarms(console, session.client("cloudwatch"), document, stack)
+    if is_packed:
         console.say(f"deploying what is in {release.DIST.name}/ (PACKED=1)")
     else:
         release.one(console, architecture)
-    if before and {**before.parameters, **parameters}.get("GradualDeployment") == "true":
-        check_alarms(console, session.client("cloudwatch"), yaml_parse(template.read_text()), stack)
     packed = [template, *(release.archive_of(function, architecture) for function in settings.FUNCTIONS)]
     parameters["DeploymentId"] = deployment_id(packed, before, parameters)
     words = command(name, stack, template, parameters, session.region_name, first=first, interactive=interactive)
@@ -238,8 +248,9 @@ def deploy(console: Console) -> None:
     # It is written with boto3, which does not know AWS_REGION.
     region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), session.region_name)
     code = subprocess.call(words, cwd=ROOT, env={**os.environ, **region, "SAM_CLI_TELEMETRY": "0"})
-    if code != 0:
-        raise Failure(f"sam deploy failed (exit code {code}); what was there before is still there")
-    # The first time it may have been given another name.
+    # The first time SAM may have been given another name.
     _, stack = chosen(os.environ, {name: table(name, CONFIG)})
+    if code != 0:
+        check_name(stack, session.region_name)
+        raise Failure(f"sam deploy failed (exit code {code}); what was there before is still there")
     console.say(f"deployed; make smoke STACK={stack} puts one photo through it, make doctor STACK={stack} asks the rest")

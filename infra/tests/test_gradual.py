@@ -224,21 +224,26 @@ class TriedAgain(unittest.TestCase):
         self.archive = Path(folder.name) / "upload.zip"
         self.archive.write_bytes(b"good")
 
-    def id_of(self, code: bytes, before: rollout.Deployed | None) -> str:
+    def id_of(self, code: bytes, before: rollout.Deployed | None, **parameters: str) -> str:
         self.archive.write_bytes(code)
-        return rollout.deployment_id([self.archive], before, {"LogLevel": "info"})
+        return rollout.deployment_id([self.archive], before, {"LogLevel": "info", **parameters})
 
     def stack(self, deployment_id: str, status: str = "UPDATE_COMPLETE", minute: int = 0) -> rollout.Deployed:
         """As `deployed` reads it from CloudFormation's answer."""
         answer = {"Stacks": [{"StackStatus": status, "LastUpdatedTime": datetime.datetime(2026, 11, 30, 2, minute),
                               "Parameters": [{"ParameterKey": "DeploymentId", "ParameterValue": deployment_id},
-                                             {"ParameterKey": "LogLevel", "ParameterValue": "info"}]}]}
+                                             {"ParameterKey": "LogLevel", "ParameterValue": "info"},
+                                             {"ParameterKey": "AlarmEmail", "ParameterValue": "a@example.com"}]}]}
         return rollout.deployed(Recorder(describe_stacks=answer), "photodrop")
 
     def test_the_same_again_changes_nothing(self) -> None:
         first = self.id_of(b"good", None)
+        # SAM has asked for the address, and written it down with the id.
         self.assertEqual(self.id_of(b"good", self.stack(first)), first)
-        self.assertNotEqual(self.id_of(b"better", self.stack(first)), first)
+        self.assertEqual(self.id_of(b"good", self.stack(first), AlarmEmail="a@example.com", DeploymentId=first), first)
+        others = {self.id_of(b"better", self.stack(first)), self.id_of(b"good", self.stack(first), LogLevel="debug"),
+                  self.id_of(b"good", self.stack(first), AlarmEmail=""), self.id_of(b"good", self.stack("1764468000"))}
+        self.assertEqual(len(others | {first}), 5)
 
     def test_a_deployment_that_was_rolled_back_has_another_id(self) -> None:
         """The version that it published is still there, and Lambda makes no second one of the same code and configuration."""
@@ -254,6 +259,8 @@ class TriedAgain(unittest.TestCase):
         resources = [gradual(DeploymentId=one) for one in ids]
         for function in GRADUAL:
             self.assertEqual(len({version_of(one, function) for one in resources}), 4)
+            changed = self.id_of(b"good", self.stack(good, "UPDATE_ROLLBACK_COMPLETE", minute), LogLevel="debug")
+            self.assertNotIn(changed, ids)
         # Once it is through, it stays.
         self.assertEqual(self.id_of(b"fix", self.stack(again)), again)
         self.assertEqual(self.id_of(b"fix", self.stack(again, "UPDATE_ROLLBACK_COMPLETE", 9)), again)
