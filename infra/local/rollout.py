@@ -157,6 +157,13 @@ def canary_alarms(template: Mapping[str, Any], stack: str) -> list[str]:
     return [re.sub(r"-?\$\{\w+\.Version\.Version\}$", "", name).replace("${AWS::StackName}", stack) for name in named]
 
 
+def check_boundary(parameters: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> None:
+    """Refuses a deployment by the deploy role that would fail half-way: it changes the stack's roles only while the boundary bounds them."""
+    if environment.get("CHANGE_ROLE") and not parameters.get("PermissionsBoundaryArn"):
+        raise Failure("missing PermissionsBoundaryArn: CHANGE_ROLE can deploy nothing without it. Give the output of that name of "
+                      "infra/deploy-role.yaml's stack (docs/DEPLOY.md#from-github)")
+
+
 def check_alarms(console: Console, cloudwatch: Any, template: Mapping[str, Any], stack: str) -> None:
     """Refuses a gradual deployment while one of its alarms rings: CodeDeploy would cancel it, or turn back a fix for a fault that the
     new version has too, or keep most of the traffic on the version that fails."""
@@ -228,6 +235,7 @@ def deploy(console: Console) -> None:
     parameters = {**parameters_in(tables[name]), **settings.extra_parameters()}
     if first and parameters.get("GradualDeployment") == "true":
         raise Failure("GradualDeployment=true is for the second deployment on: there is no version to come from yet")
+    check_boundary({**(before.parameters if before else {}), **parameters})
     parameters.update(content_types(parameters, asks=first and interactive))
     architecture = parameters.get("Architecture", "arm64")
     template = release.template_file(architecture)

@@ -1,0 +1,46 @@
+"""What `make deploy` gives to SAM for the deploy role."""
+
+import re
+import unittest
+from pathlib import Path
+
+from samcli.yamlhelper import yaml_parse
+
+from infra.local import rollout
+from infra.local.console import Failure
+from infra.local.settings import ROOT, TEMPLATE
+
+ARN = "arn:aws:iam::123456789012:policy/photodrop-boundary-eu-central-1"
+ROLE = {"CHANGE_ROLE": "arn:aws:iam::123456789012:role/photodrop-cloudformation-eu-central-1"}
+
+
+class Boundary(unittest.TestCase):
+    def test_deployment_by_the_deploy_role_needs_the_boundary(self) -> None:
+        for parameters, environment in (({}, {}), ({"PermissionsBoundaryArn": ARN}, ROLE), ({"PermissionsBoundaryArn": ""}, {"CHANGE_ROLE": ""})):
+            rollout.check_boundary(parameters, environment)
+        for parameters in ({}, {"PermissionsBoundaryArn": ""}):
+            with self.subTest(parameters), self.assertRaisesRegex(Failure, "missing PermissionsBoundaryArn"):
+                rollout.check_boundary(parameters, ROLE)
+
+    def test_parameter_takes_policies_and_nothing_else(self) -> None:
+        parameter = yaml_parse(TEMPLATE.read_text())["Parameters"]["PermissionsBoundaryArn"]
+        self.assertEqual(parameter["Default"], "")
+        pattern = re.compile(parameter["AllowedPattern"])
+        for arn in ("", ARN, "arn:aws-us-gov:iam::123456789012:policy/a/b"):
+            self.assertTrue(pattern.fullmatch(arn), arn)
+        for arn in ("photodrop-boundary", ROLE["CHANGE_ROLE"], f"{ARN} ", "*"):
+            self.assertFalse(pattern.fullmatch(arn), arn)
+
+    def test_artifacts_go_below_the_stacks_name(self) -> None:
+        for first, interactive in ((True, True), (False, True), (False, False)):
+            words = rollout.command("dev", "photodrop-dev", Path("t.yaml"), {}, "eu-central-1", first=first, interactive=interactive, environment={})
+            self.assertEqual(words[words.index("--s3-prefix") + 1], "photodrop-dev")
+
+    def test_workflow_gives_role_and_boundary(self) -> None:
+        (job,) = yaml_parse((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["jobs"].values()
+        self.assertEqual(job["env"]["CHANGE_ROLE"], "${{ vars.AWS_CHANGE_ROLE }}")
+        self.assertEqual(job["env"]["PHOTODROP_PARAMETERS"], "PermissionsBoundaryArn=${{ vars.AWS_PERMISSIONS_BOUNDARY }}")
+
+
+if __name__ == "__main__":
+    unittest.main()
