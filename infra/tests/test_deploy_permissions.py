@@ -117,8 +117,8 @@ class TheReference(unittest.TestCase):
 OWN_BUCKET, OWN_TABLE = f"arn:aws:s3:::photodrop-originals-{ACCOUNT}-{REGION}", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/photodrop-PhotosTable-1A2B"
 OWN_QUEUES = [f"arn:aws:sqs:{REGION}:{ACCOUNT}:photodrop-thumbnail", f"arn:aws:sqs:{REGION}:{ACCOUNT}:photodrop-FailureQueue-1A2B"]
 OWN_ROLE = f"arn:aws:iam::{ACCOUNT}:role/photodrop/photodrop/{REGION}/photodrop-UploadRole-1A2B"
-OWN_TAGS = {"aws:ResourceTag/aws:cloudformation:stack-name": "photodrop", "aws:ResourceTag/photodrop-stack": "photodrop",
-            "aws:RequestTag/photodrop-stack": "photodrop", "aws:ResourceAccount": ACCOUNT, "aws:RequestedRegion": REGION}
+OWN_TAGS = {"aws:ResourceTag/aws:cloudformation:stack-name": "photodrop", "aws:ResourceTag/photodrop-stack": f"photodrop/{REGION}",
+            "aws:RequestTag/photodrop-stack": f"photodrop/{REGION}", "aws:ResourceAccount": ACCOUNT, "aws:RequestedRegion": REGION}
 # What neither deploy role may do to the stack's own resources, with every tag right: (action, resource).
 NEVER = [
     *((action, f"{OWN_BUCKET}/photos/a/b") for action in (
@@ -194,9 +194,6 @@ class TheChangeRole(unittest.TestCase):
                     continue
                 if name == other and call.action.startswith("s3:GetObject"):
                     # SAM's bucket of another region: reading an archive there harms nothing.
-                    continue
-                if name == other and ":cloudfront:" in call.arn:
-                    # CloudFront is global, and the tag has no region.
                     continue
                 with self.subTest(resource, by=name, of=other, region=region, action=call.action, arn=call.arn):
                     self.assertFalse(allowed(statements, call.action, call.arn, call.context))
