@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.local import build, tools
 from infra.local.console import Failure, run
 from infra.local.settings import ROOT
-from infra.local.target import Target
+
+if TYPE_CHECKING:
+    # The command line begins before the packages that this module needs are installed.
+    from infra.local.target import Target
 
 # One that is built already, such as an installed one or that of the tests.
 VARIABLE = "PHOTODROP_PROGRAM"
