@@ -3,7 +3,11 @@
 import unittest
 from typing import Any
 
+from ministack.core import iam_evaluator
+
 from infra.tests.iam import allowed, condition_holds, covers
+from infra.tests.simulation import Call, Simulation
+from infra.tests.stack import Stack, deploy_role, statements_of, transformed
 
 QUEUE = "arn:aws:sqs:eu-central-1:123456789012:photodrop-thumbnail"
 TAG = "aws:ResourceTag/stack"
@@ -101,6 +105,26 @@ class Evaluation(unittest.TestCase):
         for expected, statement, resource, conditions in rows:
             with self.subTest(statement=statement, resource=resource, conditions=conditions):
                 self.assertEqual(covers(statement, "sqs:SendMessage", resource, conditions), expected)
+
+    def test_emulators_evaluator_agrees_on_each_simulated_call(self) -> None:
+        # A second opinion: MiniStack's evaluator shares nothing with ours.
+        def theirs(policies: list[Any], call: Call) -> bool:
+            context = {key.lower(): value for key, value in call.context.items()}
+            request = iam_evaluator.EvalContext("arn:aws:iam::123456789012:role/r", "AssumedRole", "123456789012", call.action, call.arn,
+                                                str(call.context["aws:RequestedRegion"]), service_context=context)
+            return iam_evaluator.evaluate(request, [policies]).decision == "Allow"
+
+        given = {"VariantDelivery": "cloudfront", "GradualDeployment": "true", "BackfillBucket": "old", "PermissionsBoundaryArn": "arn:b"}
+        statements = statements_of(deploy_role(ApiId="own0000001"), "ChangeRole")
+        parsed = iam_evaluator.parse_policy_document({"Statement": statements})
+        answers = {True: 0, False: 0}
+        for name in ("photodrop", "photodrop-dev"):
+            for resource, call in Simulation(Stack(transformed(prefix=name, **given), name, given=given)).calls():
+                answer = allowed(statements, call.action, call.arn, call.context)
+                answers[answer] += 1
+                with self.subTest(resource, of=name, action=call.action, arn=call.arn):
+                    self.assertEqual(theirs(parsed, call), answer)
+        self.assertTrue(all(count > 300 for count in answers.values()), answers)
 
 
 if __name__ == "__main__":
