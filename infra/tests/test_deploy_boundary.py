@@ -41,6 +41,20 @@ class Boundary(unittest.TestCase):
         self.assertEqual(job["env"]["CHANGE_ROLE"], "${{ vars.AWS_CHANGE_ROLE }}")
         self.assertEqual(job["env"]["PHOTODROP_PARAMETERS"], "PermissionsBoundaryArn=${{ vars.AWS_PERMISSIONS_BOUNDARY }}")
 
+    def test_workflow_builds_nothing_once_it_has_credentials(self) -> None:
+        (job,) = yaml_parse((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["jobs"].values()
+        (taken,) = [place for place, step in enumerate(job["steps"]) if "configure-aws-credentials" in step.get("uses", "")]
+        before, after = job["steps"][:taken], job["steps"][taken + 1:]
+        self.assertEqual([step["run"] for step in before if "run" in step], ["make release", "cargo build --locked --package photodrop-cli"])
+        (deploy,) = [step for step in after if step.get("run") == "make deploy"]
+        # Otherwise `make deploy` packs the functions and builds the program.
+        self.assertEqual(deploy["env"], {"PACKED": "1", "PHOTODROP_PROGRAM": "${{ github.workspace }}/target/debug/photodrop"})
+
+    def test_each_table_of_samconfig_has_the_stacks_prefix(self) -> None:
+        for name in rollout.ENVIRONMENTS:
+            found = rollout.table(name, ROOT / "samconfig.toml")
+            self.assertEqual(found["s3_prefix"], found["stack_name"])
+
 
 if __name__ == "__main__":
     unittest.main()
