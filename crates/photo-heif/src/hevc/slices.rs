@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use heifer_hevc_dec::nal::NalUnit;
 use heifer_hevc_dec::params::{Pps, Sps, Tiles};
 use heifer_hevc_dec::recon::{Frame, Reconstructor};
+use heifer_hevc_dec::scan::CtbLayout;
 use heifer_hevc_dec::slice::SliceHeader;
 use heifer_hevc_dec::syntax::{CodingUnit, Picture, SaoParams, Sink, TransformBlock, decode_slice_segment};
 
@@ -51,21 +52,16 @@ impl Configuration {
         let Run { sps, picture, recon, sums, trusted, damage } =
             self.run(data, expected, false, should_stop)?;
         let recon = recon.ok_or(Error::Corrupt("no slice"))?;
-        let (columns, height) = (picture.layout.width, picture.layout.height);
+        let layout = &picture.layout;
         let rows = match &rehearsal {
-            Some(other) => equal_rows(&sums, other).min(picture.decoded_ctbs / columns),
-            None => trusted / columns,
+            Some(other) => equal_rows(&sums, other).min(complete_rows(layout, picture.decoded_ctbs)),
+            None => complete_rows(layout, trusted),
         };
-        let is_whole = rows == height;
         let damage = damage.unwrap_or(Error::Corrupt(if is_cut_off {
             "a slice that is cut off"
         } else {
             "missing slices"
         }));
-        // With several HEVC tiles side by side, the blocks that came are no rows.
-        if rows == 0 || !is_whole && picture.layout.col_bd.len() != 2 {
-            return Err(damage);
-        }
         drop(picture);
         if should_stop() {
             return Err(Error::Stopped);
@@ -199,6 +195,22 @@ impl<'s> Run<'s> {
 fn equal_rows(sums: &[u64], other: &[u64]) -> u32 {
     let equal = sums.iter().zip(other).take_while(|(a, b)| a == b).count();
     u32::try_from(equal).unwrap_or(u32::MAX)
+}
+
+/// Rows of coding tree blocks that are complete from the top once so many blocks have been decoded: HEVC tiles are coded one after the
+/// other, from left to right and then from the top to the bottom.
+fn complete_rows(layout: &CtbLayout, mut blocks: u32) -> u32 {
+    let &[.., last_tile, columns] = layout.col_bd.as_slice() else { return 0 };
+    for (&top, &bottom) in layout.row_bd.iter().zip(layout.row_bd.iter().skip(1)) {
+        let height = bottom - top;
+        let Some(others) = blocks.checked_sub(height * columns) else {
+            // A row is complete with its part of the last tile.
+            let of_last_tile = blocks.saturating_sub(height * last_tile);
+            return top + of_last_tile.checked_div(columns - last_tile).unwrap_or(0);
+        };
+        blocks = others;
+    }
+    layout.height
 }
 
 /// Holds the parameter sets that a slice names against those of the header, before anything is allocated for them.

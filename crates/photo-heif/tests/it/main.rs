@@ -4,6 +4,7 @@
 mod containers;
 mod damage;
 mod differential;
+mod hevc_tiles;
 mod hostile;
 mod parameter_sets;
 mod support;

@@ -7,20 +7,20 @@ use crate::support::{Coded, Container, boxed, ispe, refusal, shown};
 const SIZE: (u32, u32) = (120, 80);
 
 /// NAL unit types.
-const SPS: u8 = 33;
-const PPS: u8 = 34;
+pub(crate) const SPS: u8 = 33;
+pub(crate) const PPS: u8 = 34;
 
 /// Bits in front of the number of a sequence parameter set: the header of one without sub-layers, and its profile.
 const BEFORE_NUMBER: usize = 8 + 96;
 
-type Bits = Vec<bool>;
+pub(crate) type Bits = Vec<bool>;
 
-fn fixed(value: u64, count: u32) -> Bits {
+pub(crate) fn fixed(value: u64, count: u32) -> Bits {
     (0..count).rev().map(|bit| value >> bit & 1 == 1).collect()
 }
 
 /// An Exp-Golomb code.
-fn ue(value: u64) -> Bits {
+pub(crate) fn ue(value: u64) -> Bits {
     let length = (value + 1).ilog2();
     [fixed(0, length), fixed(value + 1, length + 1)].concat()
 }
@@ -45,7 +45,7 @@ fn bits(unit: &[u8]) -> Bits {
     bits
 }
 
-fn unit(kind: u8, bits: &[bool]) -> Vec<u8> {
+pub(crate) fn unit(kind: u8, bits: &[bool]) -> Vec<u8> {
     let (mut unit, mut zeros) = (vec![kind << 1, 1], 0);
     for byte in bits.chunks(8) {
         let byte = byte.iter().enumerate().fold(0, |sum, (i, &bit)| sum | u8::from(bit) << (7 - i));
@@ -60,7 +60,7 @@ fn unit(kind: u8, bits: &[bool]) -> Vec<u8> {
 }
 
 /// The parameter sets of a picture: kind and unit.
-fn sets(coded: &Coded) -> Vec<(u8, Vec<u8>)> {
+pub(crate) fn sets(coded: &Coded) -> Vec<(u8, Vec<u8>)> {
     let body = &coded.configuration[8..];
     let (mut at, mut sets) = (23, Vec::new());
     for _ in 0..body[22] {
@@ -76,7 +76,7 @@ fn sets(coded: &Coded) -> Vec<(u8, Vec<u8>)> {
     sets
 }
 
-fn configuration(coded: &Coded, sets: &[(u8, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn configuration(coded: &Coded, sets: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut body = coded.configuration[8..30].to_vec();
     body.push(u8::try_from(sets.len()).unwrap());
     for (kind, unit) in sets {
