@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use photo_heif::{Error, Heif};
 
+use crate::parameter_sets::{PPS, SPS, sets, unit};
 use crate::support::{Coded, Container, Item, boxed, full, refusal, shown};
 
 const SIZE: (u32, u32) = (120, 80);
@@ -250,12 +251,20 @@ fn names_of_auxiliary_pictures_are_compared_once_and_short() {
 #[test]
 fn tiles_of_alternating_configurations_are_read_in_time() {
     let coded = coded();
-    let body = coded.configuration[8..].to_vec();
-    // As many copies of the parameter sets as 16 kB hold: one array of units becomes many.
-    let (head, arrays) = (&body[..22], &body[23..]);
-    let copies = (16_000 / arrays.len()).min(255 / usize::from(body[22]));
-    let count = u8::try_from(copies * usize::from(body[22])).unwrap();
-    let long = boxed("hvcC", &[head, &[count], &arrays.repeat(copies)].concat());
+    let sps = sets(&coded).into_iter().find(|set| set.0 == SPS).unwrap().1;
+    // As many picture parameter sets as 16 kB hold, each with scaling lists: 1 ms to read.
+    let lists = [false, true].repeat(20);
+    let before =
+        [vec![true; 2], vec![false; 7], vec![true; 3], vec![false; 3], vec![true; 2], vec![false; 8]];
+    let after = [vec![true], lists, vec![false, true, false, false, true]];
+    let pps = unit(PPS, &[before.concat(), after.concat()].concat());
+    let array = |kind: u8, units: &[Vec<u8>]| {
+        let number = |number: usize| u16::try_from(number).unwrap().to_be_bytes();
+        let body: Vec<u8> = units.iter().flat_map(|unit| [&number(unit.len())[..], unit].concat()).collect();
+        [&[kind][..], &number(units.len()), &body].concat()
+    };
+    let arrays = [array(SPS, &[sps]), array(PPS, &vec![pps; 1_200])].concat();
+    let long = boxed("hvcC", &[&coded.configuration[8..30], &[2], &arrays].concat());
     let mut container = Container::grid(&coded, SIZE, (60, 60), (7_200, 4_800));
     container.properties[0] = long.clone();
     let other = container.property(long);
