@@ -208,7 +208,7 @@ class FromGitHub(unittest.TestCase):
     def test_a_fix_can_be_given_to_all_requests_at_once(self) -> None:
         workflow = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
         self.assertRegex(workflow, r"(?s)inputs:.*\n      at_once:\n.*?type: boolean\n        default: false\n")
-        self.assertIn("PHOTODROP_PARAMETERS: ${{ inputs.at_once && 'GradualDeployment=false' || '' }}", workflow)
+        self.assertIn("${{ inputs.at_once && 'GradualDeployment=false' || '' }}", workflow)
         # The runbook's roll-back does the same from a machine.
         roll_back = (ROOT / "docs" / "RUNBOOK.md").read_text().partition("\n## Roll back\n")[2].partition("\n## ")[0]
         deployments = re.findall(r"`([^`]*make deploy[^`]*)`", roll_back)
