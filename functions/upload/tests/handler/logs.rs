@@ -1,5 +1,8 @@
 //! What the handler writes into its log: every line can be found, none tells who it was about.
 
+use std::process::Command;
+
+use photo_aws::metrics::BY_VERSION_VARIABLE;
 use photo_aws::replay::Lines;
 use serde_json::json;
 
@@ -103,4 +106,29 @@ async fn a_created_upload_counts_and_a_refused_one_does_not() {
     create().body("").to(&app).await;
     assert_eq!(lines.metric("UploadsCreated"), [1.0]);
     assert_eq!(lines.metric("MemoryUsed").len(), 2);
+}
+
+#[tokio::test]
+async fn failed_requests_count_for_the_version_that_serves() {
+    const NAME: &str = "logs::failed_requests_count_for_the_version_that_serves";
+    // What is split by version is decided by the process's environment, once: a process of its own has one.
+    if std::env::var_os(BY_VERSION_VARIABLE).is_none() {
+        let test = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME])
+            .envs([(BY_VERSION_VARIABLE, "true"), ("AWS_LAMBDA_FUNCTION_VERSION", "7")])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&test.stdout);
+        assert!(test.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let lines = Lines::capture();
+    let error = json!({ "__type": "InternalServerError", "message": "the disk is on fire" });
+    let (app, ..) = app(vec![(500, error.to_string()), ok()], vec![]);
+    create().to(&app).await;
+    create().to(&app).await;
+    create().body("").to(&app).await;
+    // 503, 201 and 400.
+    assert_eq!(lines.metric("RequestsFailed"), [1.0, 0.0, 0.0]);
+    assert!(lines.with("Version", "7").len() >= 3);
 }
