@@ -36,7 +36,7 @@ class Boundary(unittest.TestCase):
             words = rollout.command("dev", "photodrop-dev", Path("t.yaml"), {}, "eu-central-1", first=first, interactive=interactive, environment={})
             self.assertEqual(words[words.index("--s3-prefix") + 1], "photodrop-dev")
 
-    def test_workflow_gives_role_and_boundary_and_builds_before_credentials(self) -> None:
+    def test_workflow_gives_the_boundary_and_builds_before_keys(self) -> None:
         (job,) = yaml_parse((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["jobs"].values()
         self.assertEqual(job["env"]["CHANGE_ROLE"], "${{ vars.AWS_CHANGE_ROLE }}")
         (taken,) = [place for place, step in enumerate(job["steps"]) if "configure-aws-credentials" in step.get("uses", "")]

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from infra.local.settings import ROOT
 from infra.tests import reference
-from infra.tests.iam import Context, allowed, covers, listed, matches
+from infra.tests.iam import Context, allowed, applies, covers, listed, matches
 from infra.tests.simulation import UNKNOWN_TO_IAM, Simulation
 from infra.tests.stack import ACCOUNT, ARTIFACTS, REGION, Stack, deploy_role, statements_of, transformed
 
@@ -157,9 +158,26 @@ class TheChangeRole(unittest.TestCase):
             simulation = Simulation(stack)
             for name, call in simulation.calls():
                 with self.subTest(name, handler=call.handler, action=call.action, arn=call.arn, given=stack.given):
-                    self.assertTrue(allowed(statements, call.action, call.arn, call.context), call.context)
+                    self.assertTrue(allowed(statements, call.action, call.arn, call.context),
+                                    f"infra/deploy-role.yaml does not allow it, with {call.context}")
             unknown |= simulation.unknown
         self.assertEqual(unknown, UNKNOWN_TO_IAM, "IAM knows no such action: is it another's name, or is the reference too old?")
+
+    def test_every_action_and_resource_is_some_handlers(self) -> None:
+        calls = [(call.action, call.arn, call.context) for stack, _ in stacks() for _, call in Simulation(stack).calls()]
+        # The transform is no resource, and a bucket is removed only where its creation failed.
+        calls += [("cloudformation:CreateChangeSet", TRANSFORM, {}), ("s3:DeleteBucket", OWN_BUCKET, {})]
+        for _, role in stacks():
+            for statement in statements_of(role, "ChangeRole"):
+                if statement["Effect"] == "Deny":
+                    continue
+                used = [(action, arn) for action, arn, context in calls if applies(statement, action, arn, context)]
+                for pattern in listed(statement["Action"]):
+                    with self.subTest(statement["Sid"], action=pattern):
+                        self.assertTrue(any(matches(pattern, action, fold=True) for action, _ in used))
+                for pattern in listed(statement["Resource"]):
+                    with self.subTest(statement["Sid"], resource=pattern):
+                        self.assertTrue(any(matches(pattern, arn) for _, arn in used))
 
     def test_simulation_reaches_each_type_and_handler(self) -> None:
         seen: dict[str, set[str]] = {}
@@ -295,7 +313,7 @@ class TheDeployRole(unittest.TestCase):
                 self.assertIsNotNone(reference.action(action))
                 self.assertEqual(allowed(statements, action, arn, context), expected)
 
-    def test_only_one_environment_of_one_repository_may_take_it(self) -> None:
+    def test_one_environment_of_one_repository_may_take_it(self) -> None:
         (statement,) = deploy_role(GitHubEnvironment="prod").resources["DeployRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         self.assertEqual(statement["Condition"], {"StringEquals": {
             "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
@@ -314,7 +332,7 @@ class TheDeployRole(unittest.TestCase):
 class TheBoundary(unittest.TestCase):
     """What the template's roles may do at most."""
 
-    def test_every_role_of_the_stack_carries_it_and_stands_below_the_stacks_path(self) -> None:
+    def test_every_role_carries_it_and_has_the_stacks_path(self) -> None:
         for stack, role in stacks():
             self.assertEqual(role.reference("Boundary"), BOUNDARY)
             for name, resource in stack.resources.items():
@@ -375,6 +393,10 @@ class Sizes(unittest.TestCase):
                             self.assertLessEqual(sum(self.size(policy["PolicyDocument"]) for policy in properties.get("Policies", ())), 10240)
                             self.assertLessEqual(len(properties.get("ManagedPolicyArns", ())), 10)
                             self.assertLessEqual(len(role.physical(name)), 64)
+
+    def test_template_of_the_roles_needs_no_bucket(self) -> None:
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+        self.assertLess((ROOT / "infra" / "deploy-role.yaml").stat().st_size, 51_200)
 
     @staticmethod
     def size(document: Any) -> int:
