@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { createRequire } from "node:module";
 import { thumbHashToRGBA } from "thumbhash";
+import { ATTEMPTS } from "../protocol.js";
 import { decode } from "../thumbhash.js";
-import { card, choose, cut, launch, made, open, padded, photo, ready, shot, signedIn, stack } from "./support.js";
+import { card, choose, cut, launch, made, open, padded, photo, ready, shot, signedIn, stack, violations } from "./support.js";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser?.close());
@@ -22,13 +21,6 @@ async function drop(page, name, bytes) {
   await page.locator("#drop.over").waitFor();
   await page.dispatchEvent("#drop", "drop", { dataTransfer: files });
   assert.equal(await page.locator("#drop.over").count(), 0);
-}
-
-/** What axe-core finds against WCAG 2.2 AA. */
-async function violations(page) {
-  await page.evaluate(axe);
-  const found = await page.evaluate(() => window.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target).join(", ")}`);
 }
 
 test("several real photos are uploaded, seen at once as placeholders and then as thumbnails", async () => {
@@ -84,11 +76,11 @@ test("a connection lost in the middle is retried, and a lost answer that meets 4
   await page.route(bucket, async (route) => {
     if (route.request().method() !== "PUT") return route.continue();
     puts += 1;
-    if (puts <= 3) return route.abort("connectionreset");
+    if (puts <= ATTEMPTS) return route.abort("connectionreset");
     const answer = await route.fetch();
     statuses.push(answer.status());
     // The bytes have arrived; the answer has not.
-    return puts === 4 ? route.abort("connectionreset") : route.fulfill({ response: answer });
+    return puts === ATTEMPTS + 1 ? route.abort("connectionreset") : route.fulfill({ response: answer });
   });
   const name = `lost-${Date.now()}.jpg`; // no other run's
   // From memory: of a file on disk Playwright forwards no bytes.
@@ -99,7 +91,7 @@ test("a connection lost in the middle is retried, and a lost answer that meets 4
   await shot(page, "lost-connection");
   await retry.click();
   await ready(page, name);
-  assert.equal(puts, 5);
+  assert.equal(puts, ATTEMPTS + 2);
   assert.deepEqual(statuses, [200, 412]);
   assert.equal(await page.locator(".card .name", { hasText: name }).count(), 1);
   await page.context().close();
@@ -122,26 +114,6 @@ test("an upload that goes offline half-way is finished by itself when the networ
   await conditions(false, -1);
   await ready(page, name);
   assert.equal(await page.locator(".card .name", { hasText: name }).count(), 1);
-  await page.context().close();
-});
-
-test("what the session's end has stopped goes on when the same user signs in again", async () => {
-  const page = await signedIn(browser);
-  const name = `session-${Date.now()}.png`; // no other run's
-  const refuse = (status, body) => (route) => route.fulfill({ status, headers: { "access-control-allow-origin": "*" }, json: body });
-  // The token is good no more, and no other is to be had for the refresh token.
-  await page.route((url) => url.pathname.includes("/api/v4/photo"), refuse(401, { message: "Unauthorized" }));
-  await page.route("**/*", (route) => {
-    const renews = route.request().postData()?.includes("REFRESH_TOKEN_AUTH");
-    return renews ? refuse(400, { __type: "NotAuthorizedException", message: "Refresh Token has been revoked" })(route) : route.fallback();
-  });
-  await choose(page, { name, mimeType: "image/png", buffer: readFileSync(photo("rgb.png")) });
-  await page.locator("#sign-in-error", { hasText: "You are signed out" }).waitFor();
-  await page.unrouteAll();
-  await page.getByRole("button", { name: "Continue as the demo user" }).click();
-  await ready(page, name);
-  assert.equal(await page.locator(".card .name", { hasText: name }).count(), 1);
-  assert.deepEqual(page.errors, []);
   await page.context().close();
 });
 

@@ -1,6 +1,8 @@
 // A stack, a browser and real photos.
 
+import { createHash, createHmac } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -9,6 +11,7 @@ const root = new URL("../../../", import.meta.url).pathname;
 export const stack = JSON.parse(readFileSync(process.env.PHOTODROP_STACK ?? join(root, ".local/stack.json"), "utf8"));
 export const photo = (name) => join(root, "crates/photo-imaging/testdata", name);
 export const scratch = mkdtempSync(join(tmpdir(), "photodrop-web-"));
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const shots = join(root, ".local/screenshots");
 mkdirSync(shots, { recursive: true });
 
@@ -66,6 +69,30 @@ export async function cognito(operation, body) {
     body: JSON.stringify(body),
   });
   return { status: answer.status, body: await answer.json() };
+}
+
+/** Calls one of Cognito's operations for administrators, signed by Signature Version 4. */
+export async function cognitoAdmin(operation, body) {
+  const text = JSON.stringify({ UserPoolId: stack.user_pool_id, ...body });
+  const date = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
+  const scope = [date.slice(0, 8), stack.region, "cognito-idp", "aws4_request"];
+  const headers = { "content-type": "application/x-amz-json-1.1", host: new URL(stack.endpoint).host, "x-amz-date": date, "x-amz-target": `AWSCognitoIdentityProviderService.${operation}` };
+  const names = Object.keys(headers).join(";");
+  const sha256 = (data) => createHash("sha256").update(data).digest("hex");
+  const canonical = ["POST", "/", "", ...Object.entries(headers).map((pair) => pair.join(":")), "", names, sha256(text)].join("\n");
+  const hmac = (key, data) => createHmac("sha256", key).update(data).digest();
+  const key = scope.reduce(hmac, `AWS4${stack.secret_access_key}`);
+  const signature = hmac(key, ["AWS4-HMAC-SHA256", date, scope.join("/"), sha256(canonical)].join("\n")).toString("hex");
+  const authorization = `AWS4-HMAC-SHA256 Credential=${stack.access_key_id}/${scope.join("/")}, SignedHeaders=${names}, Signature=${signature}`;
+  const answer = await fetch(`${stack.endpoint}/`, { method: "POST", headers: { ...headers, authorization }, body: text });
+  if (!answer.ok) throw new Error(`${operation} answered ${answer.status}: ${await answer.text()}`);
+}
+
+/** What axe-core finds against WCAG 2.2 AA. */
+export async function violations(page) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target).join(", ")}`);
 }
 
 export const choose = (page, ...files) => page.locator("#files").setInputFiles(files);
