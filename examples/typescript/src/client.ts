@@ -3,10 +3,13 @@
 
 import createClient from "openapi-fetch";
 import type { components, paths } from "./photodrop.js";
+import { ATTEMPTS, type TokenSource, apiFetch, backOff, pause, retryAfter } from "./retry.js";
+import { s3Action, s3Error } from "./s3.js";
 
 export type Photo = components["schemas"]["Photo"];
 export type UploadRequest = components["schemas"]["UploadRequest"];
 type Problem = components["schemas"]["Problem"];
+type SignedRequest = components["schemas"]["SignedRequest"];
 
 /** What went wrong; `code` stays the same from version to version. */
 export class PhotodropError extends Error {
@@ -18,14 +21,16 @@ export class PhotodropError extends Error {
   }
 }
 
-export function photodrop(baseUrl: string, token: string) {
-  const api = createClient<paths>({ baseUrl, headers: { authorization: `Bearer ${token}` } });
+/** `token` is an access token, or gives one: see `renewing`. */
+export function photodrop(baseUrl: string, token: string | TokenSource) {
+  const source: TokenSource = typeof token === "string" ? (refused) => (token === refused ? undefined : token) : token;
+  const api = createClient<paths>({ baseUrl, fetch: apiFetch(source) });
 
   /**
    * Announces a photo and brings its bytes to S3. Doing it again with the same key is the same photo, or another one if
    * no bytes came in time; `again` says whether that may be.
    */
-  async function upload(request: UploadRequest, bytes: Uint8Array<ArrayBuffer>, key: string, again = true): Promise<string> {
+  async function upload(request: UploadRequest, bytes: Uint8Array<ArrayBuffer>, key: string, again = true, signatures = 3): Promise<string> {
     const { data, error, response } = await api.POST("/api/v4/photo/upload", {
       params: { header: { "Idempotency-Key": key } },
       body: request,
@@ -39,11 +44,28 @@ export function photodrop(baseUrl: string, token: string) {
       throw new PhotodropError("EXPIRED", "no bytes came in time: upload it with another key");
     }
     if (!("headers" in data.upload)) throw new PhotodropError("UNEXPECTED", `upload_method ${data.upload.method}`);
-    const { method, url, headers } = data.upload;
-    const put = await fetch(url, { method, headers, body: bytes });
-    // 412: they were there already, an earlier answer had been lost.
-    if (!put.ok && put.status !== 412) throw new PhotodropError("STORAGE", `S3 answered ${put.status}`);
+    // The same key is the same photo, with a new signature.
+    if (!(await put(data.upload, bytes))) {
+      if (signatures > 1) return upload(request, bytes, key, again, signatures - 1);
+      throw new PhotodropError("STORAGE", "no signature lasted until the bytes were sent");
+    }
     return data.photo_id;
+  }
+
+  /** Whether the bytes are there; `false` if the signature has expired. S3 takes the signed headers and no Authorization. */
+  async function put({ method, url, headers }: SignedRequest, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await fetch(url, { method, headers, body: bytes }).catch(() => undefined);
+      const error = s3Error((await answer?.text().catch(() => "")) ?? "");
+      const action = answer ? s3Action(answer.status, error) : "again";
+      // "present": they were there already, an earlier answer had been lost.
+      if (action === "done" || action === "present") return true;
+      if (action === "sign") return false;
+      if (action === "refused" || attempt >= ATTEMPTS) {
+        throw new PhotodropError("STORAGE", `S3 answered ${error.code || (answer?.status ?? "nothing")}`);
+      }
+      await pause(backOff(attempt, answer && retryAfter(answer)));
+    }
   }
 
   /** Waits until a photo is no longer pending. */
@@ -52,7 +74,7 @@ export function photodrop(baseUrl: string, token: string) {
       const { data, error, response } = await api.GET("/api/v4/photo/{photo_id}", { params: { path: { photo_id } } });
       if (!data) throw problem(error, response);
       if (data.status !== "pending") return data;
-      await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("retry-after") ?? 1)));
+      await pause(1000 * (retryAfter(response) || 1));
     }
     throw new PhotodropError("STILL_PENDING", `${photo_id} is still pending after ${seconds} s`);
   }

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { PhotodropError, photodrop, type UploadRequest } from "./client.js";
+import { renewing } from "./retry.js";
 
 const TYPES: Record<string, UploadRequest["content_type"]> = {
   ".gif": "image/gif",
@@ -16,11 +17,28 @@ const TYPES: Record<string, UploadRequest["content_type"]> = {
 };
 
 const { PHOTODROP_API, PHOTODROP_TOKEN, PHOTODROP_STACK = "../../.local/stack.json" } = process.env;
-const stack: { api_url: string; token: string } =
+type Stack = { api_url: string; token: string; endpoint?: string; user_pool_client_id?: string; demo_user?: string; demo_password?: string };
+const stack: Stack =
   PHOTODROP_API && PHOTODROP_TOKEN
     ? { api_url: PHOTODROP_API, token: PHOTODROP_TOKEN }
     : JSON.parse(readFileSync(PHOTODROP_STACK, "utf8"));
-const client = photodrop(stack.api_url, stack.token);
+const client = photodrop(stack.api_url, renewing(stack.token, signIn));
+
+/** A fresh token of the local stack's demo user; none for a token of PHOTODROP_TOKEN. */
+async function signIn(): Promise<string | undefined> {
+  if (!stack.endpoint || !stack.demo_user) return undefined;
+  const answer = await fetch(stack.endpoint, {
+    method: "POST",
+    headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": "AWSCognitoIdentityProviderService.InitiateAuth" },
+    body: JSON.stringify({
+      ClientId: stack.user_pool_client_id,
+      AuthFlow: "USER_PASSWORD_AUTH",
+      AuthParameters: { USERNAME: stack.demo_user, PASSWORD: stack.demo_password },
+    }),
+  });
+  const { AuthenticationResult } = (await answer.json()) as { AuthenticationResult?: { AccessToken: string } };
+  return AuthenticationResult?.AccessToken;
+}
 
 for (const file of process.argv.slice(2)) {
   try {
