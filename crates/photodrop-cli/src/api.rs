@@ -13,6 +13,7 @@ use tokio::sync::RwLock;
 
 use crate::error::CliError;
 use crate::target::{SignIn, Target};
+use crate::token::Token;
 
 /// The path of the photo API.
 pub(crate) const BASE_PATH: &str = "/api/v4/photo";
@@ -96,7 +97,7 @@ impl Reply {
     }
 
     /// What an S3 error document or a problem document has to say.
-    fn problem(&self) -> Problem {
+    pub(crate) fn problem(&self) -> Problem {
         let mut problem: Problem = serde_json::from_slice(&self.bytes).unwrap_or_default();
         problem.status = self.status.as_u16();
         if problem.code.is_empty() {
@@ -112,23 +113,6 @@ impl Reply {
         }
         problem
     }
-
-    /// The refusal of S3.
-    pub(crate) fn storage_error(&self) -> CliError {
-        let text = String::from_utf8_lossy(&self.bytes);
-        CliError::Storage {
-            status: self.status.as_u16(),
-            code: element(&text, "Code").unwrap_or("Unknown").to_owned(),
-            message: element(&text, "Message").unwrap_or_default().to_owned(),
-        }
-    }
-}
-
-/// The text of an XML element that has no elements in it and is there once, as S3 writes them.
-pub(crate) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
-    let start = xml.find(&format!("<{name}>"))? + name.len() + 2;
-    let rest = xml.get(start..)?;
-    rest.get(..rest.find(&format!("</{name}>"))?)
 }
 
 /// What is sent.
@@ -141,6 +125,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) headers: Vec<(String, String)>,
     /// Makes the body; once for each attempt.
     pub(crate) body: &'a (dyn Fn() -> reqwest::Body + Sync),
+    /// Whether another attempt may bring another answer: of the API [`is_passing`], of S3 as `storage` has it.
+    pub(crate) is_passing: fn(&Reply) -> bool,
 }
 
 /// A client of one API.
@@ -148,7 +134,7 @@ pub(crate) struct Outgoing<'a> {
 pub(crate) struct Api {
     http: reqwest::Client,
     base_url: String,
-    token: RwLock<Option<String>>,
+    token: RwLock<Option<Token>>,
     sign_in: Option<SignIn>,
     retries: u32,
 }
@@ -174,7 +160,7 @@ impl Api {
         Ok(Self {
             http,
             base_url: target.api_url.trim_end_matches('/').to_owned(),
-            token: RwLock::new(target.token.clone()),
+            token: RwLock::new(target.token.clone().map(Token::given)),
             sign_in: target.sign_in.clone(),
             retries,
         })
@@ -204,7 +190,7 @@ impl Api {
                 .await;
             let last = attempt >= self.retries;
             let asked_for = match read(sent).await {
-                Ok(reply) if last || !is_worth_another_attempt(&reply) => return Ok(reply),
+                Ok(reply) if last || !may_pass(&reply, outgoing.is_passing) => return Ok(reply),
                 Ok(reply) => reply.retry_after(),
                 Err(error) if last => return Err(unreachable(outgoing.url, &error)),
                 Err(_) => None,
@@ -224,36 +210,47 @@ impl Api {
     ) -> Result<Reply, CliError> {
         let text = body.map(Value::to_string);
         let url = format!("{}{path}", self.base_url);
-        let mut token = self.token.read().await.clone();
+        let mut token = self.current().await?;
         for again in [true, false] {
-            let current = match (&token, again) {
-                (Some(token), _) => token.clone(),
-                (None, true) if self.sign_in.is_some() => self.renew(None).await?,
-                (None, _) => {
-                    return Err(CliError::Auth(
-                        "no token: set PHOTODROP_TOKEN or give --token-file".to_owned(),
-                    ));
-                }
-            };
-            let mut all = vec![("authorization".to_owned(), format!("Bearer {current}"))];
+            let mut all = vec![("authorization".to_owned(), format!("Bearer {}", token.text))];
             all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
             if text.is_some() {
                 all.push(("content-type".to_owned(), "application/json".to_owned()));
             }
             let make = || text.clone().map_or_else(reqwest::Body::default, reqwest::Body::from);
-            let outgoing = Outgoing { method: method.clone(), url: &url, headers: all, body: &make };
-            let reply = self.send(&outgoing).await?;
+            let method = method.clone();
+            let reply =
+                self.send(&Outgoing { method, url: &url, headers: all, body: &make, is_passing }).await?;
             if reply.status != StatusCode::UNAUTHORIZED {
                 return Ok(reply);
             }
             if !again || self.sign_in.is_none() {
-                return Err(CliError::Auth(
-                    "the API refuses the token: it is expired or another stack's".to_owned(),
-                ));
+                let reason = if token.has_ended() { "has expired" } else { "is expired or another stack's" };
+                return Err(CliError::Auth(format!("the API refuses the token: it {reason}")));
             }
-            token = Some(self.renew(Some(&current)).await?);
+            token = self.renew(Some(&token.text)).await?;
         }
         Err(CliError::Auth("the API refuses a fresh token".to_owned()))
+    }
+
+    /// The token to send: renewed if it ends soon and there is a way to a fresh one.
+    async fn current(&self) -> Result<Token, CliError> {
+        let token = self.token.read().await.clone();
+        match token {
+            Some(token) if self.sign_in.is_none() || !token.ends_soon() => Ok(token),
+            Some(token) => match self.renew(Some(&token.text)).await {
+                // Sign-in is not reachable. The token is still good for some seconds.
+                Err(_) if !token.has_ended() => Ok(token),
+                renewed => renewed,
+            },
+            None if self.sign_in.is_some() => self.renew(None).await,
+            None => Err(CliError::Auth("no token: set PHOTODROP_TOKEN or give --token-file".to_owned())),
+        }
+    }
+
+    /// Whose photos they are, as far as the token tells.
+    pub(crate) async fn subject(&self) -> Result<Option<String>, CliError> {
+        Ok(self.current().await?.subject())
     }
 
     /// The same, where any other status than these is a refusal.
@@ -281,13 +278,13 @@ impl Api {
     }
 
     /// A fresh token instead of `refused`, for all requests that come.
-    async fn renew(&self, refused: Option<&str>) -> Result<String, CliError> {
+    async fn renew(&self, refused: Option<&str>) -> Result<Token, CliError> {
         let mut token = self.token.write().await;
         // Another request may have been faster.
-        if let Some(current) = token.as_deref()
-            && Some(current) != refused
+        if let Some(current) = token.as_ref()
+            && Some(current.text.as_str()) != refused
         {
-            return Ok(current.to_owned());
+            return Ok(current.clone());
         }
         let Some(sign_in) = &self.sign_in else {
             return Err(CliError::Auth("no token".to_owned()));
@@ -298,22 +295,18 @@ impl Api {
             ("content-type", "application/x-amz-json-1.1"),
             ("x-amz-target", "AWSCognitoIdentityProviderService.InitiateAuth"),
         ];
-        let outgoing = Outgoing {
-            method: Method::POST,
-            url: &sign_in.endpoint,
-            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            body: &make,
-        };
-        let reply = self.send(&outgoing).await?;
-        let fresh = reply.json::<Value>().ok().and_then(|answer| {
-            answer.pointer("/AuthenticationResult/AccessToken")?.as_str().map(str::to_owned)
-        });
-        let Some(fresh) = fresh else {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (method, url) = (Method::POST, &sign_in.endpoint);
+        let reply = self.send(&Outgoing { method, url, headers, body: &make, is_passing }).await?;
+        let answer: Value = reply.json().unwrap_or_default();
+        let result = &answer["AuthenticationResult"];
+        let Some(text) = result["AccessToken"].as_str() else {
             return Err(CliError::Auth(format!(
-                "the demo user cannot sign in ({}): make up mends the local stack",
+                "the demo user cannot sign in ({}): run make up again",
                 reply.status
             )));
         };
+        let fresh = Token::issued(text.to_owned(), result["ExpiresIn"].as_u64());
         *token = Some(fresh.clone());
         Ok(fresh)
     }
@@ -325,14 +318,17 @@ async fn read(sent: Result<reqwest::Response, reqwest::Error>) -> Result<Reply, 
     Ok(Reply { status, headers, bytes: response.bytes().await? })
 }
 
-/// Throttled, or a failure of the server's own; unless it asks for a longer wait than anybody sits through, as with a
-/// quota of the day.
-fn is_worth_another_attempt(reply: &Reply) -> bool {
+/// Whether an answer of the API may be another the next time: throttled, or a failure of the server's own.
+pub(crate) fn is_passing(reply: &Reply) -> bool {
     let status = reply.status;
-    let may_pass = status == StatusCode::TOO_MANY_REQUESTS
+    status == StatusCode::TOO_MANY_REQUESTS
         || status == StatusCode::REQUEST_TIMEOUT
-        || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED);
-    may_pass && reply.retry_after().is_none_or(|asked_for| asked_for <= MAX_PAUSE)
+        || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED)
+}
+
+/// Whether a request is sent again: not if the server asks for a wait that is too long, as with a quota of the day.
+fn may_pass(reply: &Reply, is_passing: fn(&Reply) -> bool) -> bool {
+    is_passing(reply) && reply.retry_after().is_none_or(|asked_for| asked_for <= MAX_PAUSE)
 }
 
 /// How long to wait before another attempt: what the server asked for, or twice as long each time, from 0.2 s
@@ -384,14 +380,6 @@ mod tests {
     }
 
     #[test]
-    fn s3_says_why_in_xml() {
-        let xml = "<?xml version='1.0'?><Error><Code>BadDigest</Code><Message>not the same</Message></Error>";
-        let error = reply(400, xml).storage_error();
-        assert_eq!(error.to_string(), "the storage refused the bytes: 400 BadDigest: not the same");
-        assert_eq!(element("<A>1</B>", "A"), None);
-    }
-
-    #[test]
     fn pauses_grow_to_a_bound_and_a_server_may_ask_for_more() {
         for attempt in 0..40 {
             let grown = pause(attempt, None);
@@ -413,12 +401,12 @@ mod tests {
             (501, false),
             (503, true),
         ] {
-            assert_eq!(is_worth_another_attempt(&reply(status, "")), again, "{status}");
+            assert_eq!(may_pass(&reply(status, ""), is_passing), again, "{status}");
         }
         let mut quota = reply(429, "");
         for (seconds, again) in [("1", true), ("20", true), ("3600", false)] {
             quota.headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
-            assert_eq!(is_worth_another_attempt(&quota), again, "{seconds} s");
+            assert_eq!(may_pass(&quota, is_passing), again, "{seconds} s");
         }
     }
 }

@@ -109,6 +109,18 @@ impl CliError {
         }
     }
 
+    /// The same error once more, for another file that it concerns.
+    pub(crate) fn repeated(&self) -> Self {
+        match self {
+            Self::Auth(text) => Self::Auth(text.clone()),
+            Self::Unreachable { host, reason } => {
+                Self::Unreachable { host: host.clone(), reason: reason.clone() }
+            }
+            Self::Api(problem) => Self::Api(problem.clone()),
+            other => Self::Answer(other.to_string()),
+        }
+    }
+
     /// Whether nothing else can work either: the other files need not be tried.
     pub(crate) fn ends_all(&self) -> bool {
         matches!(self, Self::Usage(_) | Self::Auth(_) | Self::Unreachable { .. })

@@ -12,6 +12,7 @@ use crate::files;
 use crate::output::{Output, Text, size};
 use crate::photo::Photo;
 use crate::source::blocking;
+use crate::storage;
 use crate::target::Target;
 
 pub(crate) async fn run(global: &Global, get: &Get, output: &Output) -> Result<(), CliError> {
@@ -44,10 +45,11 @@ async fn download(
 ) -> Result<(PathBuf, u64), CliError> {
     let text = |name: &str| variant.get(name).and_then(Value::as_str).unwrap_or_default();
     let make = reqwest::Body::default;
-    let outgoing = Outgoing { method: Method::GET, url: text("url"), headers: Vec::new(), body: &make };
+    let (method, url, headers) = (Method::GET, text("url"), Vec::new());
+    let outgoing = Outgoing { method, url, headers, body: &make, is_passing: storage::is_passing };
     let reply = api.send(&outgoing).await?;
     if reply.status != StatusCode::OK {
-        return Err(reply.storage_error());
+        return Err(storage::refusal(&reply));
     }
     let bytes = reply.bytes.len() as u64;
     if variant.get("size_bytes").and_then(Value::as_u64).is_some_and(|expected| expected != bytes) {

@@ -19,7 +19,9 @@ mod redrive;
 mod sniff;
 mod source;
 mod status;
+mod storage;
 mod target;
+mod token;
 mod upload;
 mod user;
 

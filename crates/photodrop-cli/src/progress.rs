@@ -1,8 +1,8 @@
 //! Bars on a terminal; nothing where nobody looks.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,10 +24,14 @@ pub(crate) struct Progress {
     total: ProgressBar,
 }
 
-/// The bar of one file.
+/// The progress of one file. Its bar is drawn while something happens to the file: many files may be waiting.
 #[derive(Clone, Debug)]
 pub(crate) struct FileProgress {
-    bar: ProgressBar,
+    name: String,
+    size_bytes: u64,
+    sent_bytes: Arc<AtomicU64>,
+    bar: Arc<Mutex<Option<ProgressBar>>>,
+    bars: MultiProgress,
     total: ProgressBar,
 }
 
@@ -41,11 +45,16 @@ impl Progress {
         Self { bars, total }
     }
 
-    /// A bar for one file.
+    /// The progress of one file.
     pub(crate) fn file(&self, name: &str, size_bytes: u64) -> FileProgress {
-        let bar = self.bars.insert_before(&self.total, styled(ProgressBar::new(size_bytes), FILE_STYLE));
-        bar.set_prefix(crate::output::plain(name));
-        FileProgress { bar, total: self.total.clone() }
+        FileProgress {
+            name: crate::output::plain(name),
+            size_bytes,
+            sent_bytes: Arc::default(),
+            bar: Arc::default(),
+            bars: self.bars.clone(),
+            total: self.total.clone(),
+        }
     }
 
     /// Prints without a bar in the way.
@@ -60,27 +69,59 @@ impl Progress {
 }
 
 impl FileProgress {
-    /// Says what is going on.
+    /// Says what is going on, on the file's bar.
     pub(crate) fn say(&self, text: &'static str) {
-        self.bar.set_message(text);
+        self.shown().set_message(text);
+    }
+
+    /// Removes the bar until there is something to say.
+    pub(crate) fn hide(&self) {
+        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
     }
 
     /// Does something that writes to the terminal, with the bars out of the way.
     pub(crate) fn aside(&self, write: impl FnOnce()) {
-        self.bar.suspend(write);
+        self.bars.suspend(write);
     }
 
     /// Bytes that need not be sent.
     pub(crate) fn skip(&self, bytes: u64) {
-        self.bar.inc(bytes);
-        self.total.inc(bytes);
+        self.forward(bytes);
     }
 
     /// The file is done with, whatever became of it.
     pub(crate) fn finish(&self) {
-        let left = self.bar.length().unwrap_or_default().saturating_sub(self.bar.position());
-        self.total.inc(left);
-        self.bar.finish_and_clear();
+        self.total.inc(self.size_bytes.saturating_sub(self.sent_bytes.load(Ordering::Relaxed)));
+        self.hide();
+    }
+
+    fn forward(&self, bytes: u64) {
+        // A bar that is drawn now begins with what was sent before.
+        let bar = self.shown();
+        self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+        bar.inc(bytes);
+        self.total.inc(bytes);
+    }
+
+    fn back(&self, bytes: u64) {
+        let bar = self.shown();
+        self.sent_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        bar.dec(bytes);
+        self.total.dec(bytes);
+    }
+
+    fn shown(&self) -> ProgressBar {
+        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let draw = || {
+            let bar = styled(ProgressBar::new(self.size_bytes), FILE_STYLE);
+            bar.set_position(self.sent_bytes.load(Ordering::Relaxed));
+            let bar = self.bars.insert_before(&self.total, bar);
+            bar.set_prefix(self.name.clone());
+            bar
+        };
+        bar.get_or_insert_with(draw).clone()
     }
 
     /// One transfer of some of the file's bytes.
@@ -101,8 +142,7 @@ impl Transfer {
     /// A body for the next attempt: what an earlier one had sent is taken back from the bars.
     pub(crate) fn body(&self) -> reqwest::Body {
         let before = self.sent.swap(0, Ordering::Relaxed);
-        self.progress.bar.dec(before);
-        self.progress.total.dec(before);
+        self.progress.back(before);
         reqwest::Body::wrap(Counted {
             left: self.bytes.clone(),
             progress: self.progress.clone(),
@@ -132,8 +172,7 @@ impl Body for Counted {
         let count = CHUNK_BYTES.min(self.left.len());
         let chunk = self.left.split_to(count);
         self.sent.fetch_add(count as u64, Ordering::Relaxed);
-        self.progress.bar.inc(count as u64);
-        self.progress.total.inc(count as u64);
+        self.progress.forward(count as u64);
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
@@ -188,9 +227,12 @@ mod tests {
         for _ in 0..2 {
             assert!(body.as_mut().poll_frame(&mut context).is_ready());
         }
-        assert_eq!((file.bar.position(), progress.total.position()), (131_072, 131_072));
+        assert_eq!((file.shown().position(), progress.total.position()), (131_072, 131_072));
+        // A bar that was hidden is drawn as far as the file is.
+        file.hide();
+        assert_eq!(file.shown().position(), 131_072);
         let _again = transfer.body();
-        assert_eq!((file.bar.position(), progress.total.position()), (0, 0));
+        assert_eq!((file.shown().position(), progress.total.position()), (0, 0));
         while let Poll::Ready(Some(_)) = body.as_mut().poll_frame(&mut context) {}
         assert!(body.is_end_stream());
     }

@@ -3,6 +3,7 @@
 //! Every photo is asked for under an idempotency key that its bytes and what is announced of them give. Whoever is
 //! interrupted runs the same command again: what was uploaded within a day is found, not uploaded twice.
 
+pub(crate) mod batch;
 mod multipart;
 pub(crate) mod state;
 
@@ -26,7 +27,9 @@ use crate::output::{Output, Text, as_json};
 use crate::photo::Photo;
 use crate::progress::{FileProgress, Progress};
 use crate::source::Source;
+use crate::storage::{self, Action};
 use crate::target::Target;
+use crate::upload::batch::{Ask, Remembered};
 use crate::upload::state::State;
 
 /// How often an upload is asked for whose URL did not last.
@@ -38,14 +41,20 @@ struct Uploader {
     api: Api,
     arguments: Arguments,
     state: State,
+    /// Whose photos they are; none where no batch can be remembered, and each file is asked for alone.
+    owner: Option<String>,
+    /// What earlier runs asked for together.
+    remembered: Remembered,
     /// As many requests with bytes are under way at once as there are permits.
     permits: Semaphore,
+    /// As many photos are waited for at once as there are permits.
+    watchers: Semaphore,
     /// Done once it is said that no unfinished upload is remembered.
     unremembered: Once,
 }
 
 /// The answer to a request for an upload.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Created {
     photo_id: String,
     status: String,
@@ -53,7 +62,7 @@ struct Created {
 }
 
 /// How to upload.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct How {
     method: String,
     #[serde(default)]
@@ -64,6 +73,14 @@ struct How {
     part_size_bytes: u64,
     #[serde(default)]
     part_count: u32,
+}
+
+/// A file that was announced, or is to be.
+struct Ready {
+    source: Source,
+    body: Value,
+    ask: Ask,
+    first: Option<Created>,
 }
 
 /// What became of a file.
@@ -84,21 +101,19 @@ pub(crate) async fn run(global: &Global, arguments: Arguments, output: &Output) 
     let state = State::new(arguments.state.as_deref())?;
     let files = arguments.files.clone();
     let jobs = usize::from(arguments.jobs);
-    let uploader =
-        Uploader { api, state, permits: Semaphore::new(jobs), unremembered: Once::new(), arguments };
+    let owner = if state.is_usable() { api.subject().await? } else { None };
+    let remembered = Remembered::new(state.batches(), api.base_url(), owner.as_deref());
+    let (permits, watchers) = (Semaphore::new(jobs), Semaphore::new(jobs));
+    let unremembered = Once::new();
+    let uploader = Uploader { api, state, owner, remembered, permits, watchers, unremembered, arguments };
     let size_bytes =
         files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
     let progress = Progress::new(files.len(), size_bytes);
     let total = files.len();
-    let mut under_way = futures::stream::iter(files)
-        .map(|path| {
-            let (uploader, progress) = (&uploader, &progress);
-            async move {
-                let outcome = uploader.one(path.clone(), progress).await;
-                (path, outcome)
-            }
-        })
-        .buffer_unordered(jobs);
+    let groups = batch::groups(files, uploader.arguments.multipart_from.saturating_mul(MIB));
+    let mut under_way = futures::stream::iter(groups)
+        .map(|group| uploader.group(group, &progress).boxed())
+        .flatten_unordered(jobs);
     let mut failed = 0;
     while let Some((path, outcome)) = under_way.next().await {
         if let Err(error) = outcome {
@@ -147,31 +162,58 @@ fn report_failure(output: Output, path: &Path, error: &CliError) {
 }
 
 impl Uploader {
-    async fn one(&self, path: PathBuf, progress: &Progress) -> Result<Done, CliError> {
+    /// Uploads files that are asked for together, and gives each outcome as it comes.
+    fn group<'a>(
+        &'a self,
+        paths: Vec<PathBuf>,
+        progress: &'a Progress,
+    ) -> impl futures::Stream<Item = (PathBuf, Result<Done, CliError>)> + 'a {
+        let prepared = async move {
+            let jobs = usize::from(self.arguments.jobs);
+            let looks = paths.into_iter().map(|path| self.look_at(path, progress));
+            let files: Vec<_> = futures::stream::iter(looks).buffered(jobs).collect().await;
+            let announcements: Vec<Value> =
+                files.iter().filter_map(|(_, _, found)| Some(found.as_ref().ok()?.1.clone())).collect();
+            let asks = self.ask_together(&announcements).await;
+            let outcomes = dealt(files, asks).into_iter().map(|(path, bar, ready)| async move {
+                let outcome = match ready {
+                    Ok(ready) => self.send(ready, &bar).await,
+                    Err(error) => Err(error),
+                };
+                bar.finish();
+                (path, outcome)
+            });
+            outcomes.collect::<futures::stream::FuturesUnordered<_>>()
+        };
+        futures::stream::once(prepared).flatten()
+    }
+
+    /// Reads a file for what is announced of it.
+    async fn look_at(&self, path: PathBuf, progress: &Progress) -> File<(Source, Value)> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let size_bytes = path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
         let bar = progress.file(&name, size_bytes);
-        bar.say("checksum");
-        let outcome = match Source::look_at(path).await {
-            Ok(source) => self.send(&source, &bar).await,
-            Err(error) => Err(error),
-        };
-        bar.finish();
-        outcome
+        let found = Source::look_at(path.clone()).await;
+        let found = found.and_then(|source| self.announcement(&source).map(|body| (source, body)));
+        (path, bar, found)
     }
 
-    async fn send(&self, source: &Source, bar: &FileProgress) -> Result<Done, CliError> {
-        let body = self.announcement(source)?;
-        let mut key = if self.arguments.again { fresh_key() } else { key_of(self.api.base_url(), &body) };
+    async fn send(&self, ready: Ready, bar: &FileProgress) -> Result<Done, CliError> {
+        let Ready { source, body, mut ask, mut first } = ready;
+        let source = &source;
         let mut resumed_parts = 0;
         for _ in 0..MAX_URLS {
-            let Some(created) = self.create(&body, &key).await? else {
-                // The key's photo was deleted meanwhile: this is to be a new one.
-                key = fresh_key();
+            let created = match first.take() {
+                Some(created) => Some(created),
+                None => self.ask(&ask, &body).await?,
+            };
+            let Some(created) = created else {
+                // The photo was deleted meanwhile: this is to be a new one.
+                ask = Ask::anew();
                 continue;
             };
             let Some(how) = created.upload else {
-                // The bytes came by an earlier request of the key, or the time for them is over.
+                // The bytes came by an earlier request, or the time for them is over.
                 let mut status = created.status;
                 if status == "pending" {
                     // The API does not know yet whether they came.
@@ -180,19 +222,20 @@ impl Uploader {
                     photo.status().clone_into(&mut status);
                 }
                 match status.as_str() {
-                    // The key stands for a photo that takes no bytes any more.
+                    // That photo takes no bytes any more.
                     "expired" => {
-                        key = fresh_key();
+                        ask = Ask::anew();
                         continue;
                     }
                     "failed" => return Err(self.failed(created.photo_id).await?),
                     _ => return self.wait(created.photo_id, &status, source, bar, true, 0).await,
                 }
             };
-            let sent = if how.method == "multipart" {
-                multipart::send(self, source, &created.photo_id, &key, &how, bar).await?
-            } else {
-                self.put(source, &created.photo_id, &how, bar).await?
+            let sent = match &ask {
+                Ask::Alone { key } if how.method == "multipart" => {
+                    multipart::send(self, source, &created.photo_id, key, &how, bar).await?
+                }
+                _ => self.put(source, &created.photo_id, &how, bar).await?,
             };
             match sent {
                 Sent::Arrived { resumed } => {
@@ -200,7 +243,7 @@ impl Uploader {
                     return self.wait(created.photo_id, "uploaded", source, bar, false, resumed_parts).await;
                 }
                 Sent::Expired => {}
-                Sent::Closed => key = fresh_key(),
+                Sent::Closed => ask = Ask::anew(),
             }
         }
         Err(CliError::Answer(format!("no URL of {MAX_URLS} lasted until the bytes were sent")))
@@ -266,16 +309,14 @@ impl Uploader {
         let transfer = bar.transfer(source.read(0, source.size_bytes).await?);
         let make = || transfer.body();
         let headers = sendable(&how.headers);
-        let outgoing = Outgoing { method: Method::PUT, url: &how.url, headers, body: &make };
-        let reply = self.api.send(&outgoing).await?;
-        match reply.status {
-            StatusCode::OK => Ok(Sent::Arrived { resumed: 0 }),
+        let (method, url, is_passing) = (Method::PUT, &how.url, storage::is_passing as fn(&_) -> _);
+        let reply = self.api.send(&Outgoing { method, url, headers, body: &make, is_passing }).await?;
+        match storage::action(&reply) {
+            Action::Done => Ok(Sent::Arrived { resumed: 0 }),
             // An earlier attempt had arrived and its answer had not.
-            StatusCode::PRECONDITION_FAILED => {
-                Photo::get(&self.api, photo_id).await.map(|_| Sent::Arrived { resumed: 0 })
-            }
-            StatusCode::FORBIDDEN if is_expired(&reply.bytes) => Ok(Sent::Expired),
-            _ => Err(reply.storage_error()),
+            Action::Present => Photo::get(&self.api, photo_id).await.map(|_| Sent::Arrived { resumed: 0 }),
+            Action::SignAgain => Ok(Sent::Expired),
+            _ => Err(storage::refusal(&reply)),
         }
     }
 
@@ -301,6 +342,10 @@ impl Uploader {
     ) -> Result<Done, CliError> {
         let (mut status, mut received_percent) = (status.to_owned(), None);
         if self.arguments.wait {
+            bar.hide();
+            let Ok(_permit) = self.watchers.acquire().await else {
+                return Err(CliError::Answer("nothing is waited for".to_owned()));
+            };
             bar.say("thumbnails");
             let photo = Photo::settled(&self.api, &photo_id, self.patience()).await?;
             if let Some(code) = photo.failure() {
@@ -327,6 +372,28 @@ enum Sent {
     Closed,
 }
 
+/// A file that was looked at, or can be sent.
+type File<T> = (PathBuf, FileProgress, Result<T, CliError>);
+
+/// Gives each readable file its way of asking. If the API could not be asked, each fails as it did.
+fn dealt(
+    files: Vec<File<(Source, Value)>>,
+    asks: Result<Vec<(Ask, Option<Created>)>, CliError>,
+) -> Vec<File<Ready>> {
+    let mut asks = asks.map(Vec::into_iter);
+    let mut deal = |source, body| match &mut asks {
+        Ok(asks) => {
+            let (ask, first) = asks.next().unwrap_or_else(|| (Ask::anew(), None));
+            Ok(Ready { source, body, ask, first })
+        }
+        Err(error) => Err(error.repeated()),
+    };
+    files
+        .into_iter()
+        .map(|(path, bar, found)| (path, bar, found.and_then(|(source, body)| deal(source, body))))
+        .collect()
+}
+
 /// The headers to send: `content-length` comes from the body.
 fn sendable(headers: &Map<String, Value>) -> Vec<(String, String)> {
     headers
@@ -334,12 +401,6 @@ fn sendable(headers: &Map<String, Value>) -> Vec<(String, String)> {
         .filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"))
         .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
         .collect()
-}
-
-/// S3's refusal of a URL that is too old.
-fn is_expired(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(body);
-    text.contains("Request has expired") || text.contains("ExpiredToken")
 }
 
 /// A key for exactly this announcement at this API: the same file gives the same one.
@@ -373,13 +434,5 @@ mod tests {
         let headers = json!({ "content-length": "3", "content-type": "image/png" });
         let sent = sendable(headers.as_object().unwrap());
         assert_eq!(sent, [("content-type".to_owned(), "image/png".to_owned())]);
-    }
-
-    #[test]
-    fn a_url_that_is_too_old_is_told_from_a_wrong_signature() {
-        assert!(is_expired(
-            b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
-        ));
-        assert!(!is_expired(b"<Error><Code>SignatureDoesNotMatch</Code></Error>"));
     }
 }

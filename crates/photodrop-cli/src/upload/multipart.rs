@@ -9,14 +9,15 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::api::{Outgoing, Reply, element};
+use crate::api::{Outgoing, Reply};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::photo::{self, Photo};
 use crate::progress::FileProgress;
 use crate::source::Source;
+use crate::storage::{self, Action, element};
 use crate::upload::state::Unfinished;
-use crate::upload::{How, Sent, Uploader, is_expired, sendable};
+use crate::upload::{How, MAX_URLS, Sent, Uploader, sendable};
 
 /// How often an upload is begun anew that S3 does not know (any more).
 const MAX_BEGINNINGS: u32 = 3;
@@ -121,13 +122,13 @@ impl Session<'_> {
                     return Ok((before.upload_id, parts));
                 }
                 StatusCode::NOT_FOUND => state.forget(key),
-                _ => return Err(reply.storage_error()),
+                _ => return Err(storage::refusal(&reply)),
             }
         }
         let reply = self.request("CreateMultipartUpload", None, None, &reqwest::Body::default).await?;
         let text = String::from_utf8_lossy(&reply.bytes).into_owned();
         let Some(upload_id) = element(&text, "UploadId").filter(|_| reply.status == StatusCode::OK) else {
-            return Err(reply.storage_error());
+            return Err(storage::refusal(&reply));
         };
         let upload_id = unescaped(upload_id);
         let unfinished = Unfinished {
@@ -160,14 +161,10 @@ impl Session<'_> {
         let body = complete_body(&parts);
         let make = || reqwest::Body::from(body.clone());
         let reply = self.request("CompleteMultipartUpload", Some(upload_id), None, &make).await?;
-        let text = String::from_utf8_lossy(&reply.bytes);
-        match reply.status {
-            // S3 may find out that it failed after it has sent the head of its answer.
-            StatusCode::OK if !text.contains("<Error>") => Ok(true),
-            // The object is there: an earlier attempt's answer was lost.
-            StatusCode::PRECONDITION_FAILED => Ok(true),
-            StatusCode::NOT_FOUND => Ok(false),
-            _ => Err(reply.storage_error()),
+        match storage::action_of_completion(&reply) {
+            Action::Done | Action::Present => Ok(true),
+            Action::BeginAgain => Ok(false),
+            _ => Err(storage::refusal(&reply)),
         }
     }
 
@@ -182,11 +179,11 @@ impl Session<'_> {
             (StatusCode::OK, Some(etag)) => Ok((number, Some(etag.to_owned()))),
             (StatusCode::OK, None) => Err(CliError::Answer(format!("part {number} has no ETag"))),
             (StatusCode::NOT_FOUND, _) => Ok((number, None)),
-            _ => Err(reply.storage_error()),
+            _ => Err(storage::refusal(&reply)),
         }
     }
 
-    /// Has a request signed and sends it; once more with a fresh signature if that one was too old.
+    /// Has a request signed and sends it; again with a new signature if that one was too old.
     async fn request(
         &self,
         operation: &str,
@@ -203,19 +200,23 @@ impl Session<'_> {
         }
         let path = format!("{}/sign", photo::path(self.photo_id)?);
         let api = &self.uploader.api;
-        let mut again = true;
-        loop {
+        let is_completion = operation == "CompleteMultipartUpload";
+        let is_passing = if is_completion { storage::is_passing_completion } else { storage::is_passing };
+        for signatures in 1.. {
             let reply = api.expect(Method::POST, &path, &[], Some(&body), &[StatusCode::OK]).await?;
             let signed: Signed = reply.json()?;
             let method: Method =
                 signed.method.parse().map_err(|_| CliError::Answer(format!("method {:?}", signed.method)))?;
             let headers = sendable(&signed.headers);
-            let reply = api.send(&Outgoing { method, url: &signed.url, headers, body: make }).await?;
-            if !again || reply.status != StatusCode::FORBIDDEN || !is_expired(&reply.bytes) {
+            let (url, body) = (signed.url.as_str(), make);
+            let reply = api.send(&Outgoing { method, url, headers, body, is_passing }).await?;
+            let action =
+                if is_completion { storage::action_of_completion(&reply) } else { storage::action(&reply) };
+            if action != Action::SignAgain || signatures == MAX_URLS {
                 return Ok(reply);
             }
-            again = false;
         }
+        Err(CliError::Answer("no request was signed".to_owned()))
     }
 
     /// The length of a part in bytes; the last is as long as what is left.

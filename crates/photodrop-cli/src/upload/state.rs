@@ -1,11 +1,18 @@
-//! Which multipart uploads are under way: what the storage cannot be asked for.
+//! Which multipart uploads are under way, and which files were asked for together: what no server can be asked for.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
 use crate::files;
+use crate::upload::batch::Batch;
+
+/// The beginning of the names of files that describe a batch.
+const BATCH: &str = "batch-";
+/// How long a batch is remembered: less than the 24 hours that the API keeps an idempotency key.
+const BATCH_LIFE: Duration = Duration::from_hours(23);
 
 /// A folder with one file for each unfinished multipart upload.
 #[derive(Clone, Debug)]
@@ -60,6 +67,41 @@ impl State {
         files::write(&self.file(key), &text, files::PRIVATE)
     }
 
+    /// Whether anything can be remembered.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.prepare().is_ok()
+    }
+
+    /// Remembers a batch; whole or not at all.
+    pub(crate) fn remember_batch(&self, batch: &Batch) -> Result<(), CliError> {
+        let text = serde_json::to_vec(batch).map_err(|error| CliError::Answer(error.to_string()))?;
+        self.prepare()?;
+        files::write(&self.file(&format!("{BATCH}{}", batch.key)), &text, files::PRIVATE)
+    }
+
+    /// The batches of the last day. Older ones are removed; what another user could have written is left out.
+    pub(crate) fn batches(&self) -> Vec<Batch> {
+        if files::own_folder(&self.folder).is_err() {
+            return Vec::new();
+        }
+        let mut batches = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            if !entry.file_name().to_string_lossy().starts_with(BATCH) {
+                continue;
+            }
+            let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
+            // A time in the future is another clock's: the file counts as new.
+            if matches!(age, Ok(Ok(age)) if age > BATCH_LIFE) {
+                // One that stays behind is looked at again the next time.
+                let _ = std::fs::remove_file(entry.path());
+                continue;
+            }
+            let text = files::read_own(&entry.path()).ok().flatten();
+            batches.extend(text.and_then(|text| serde_json::from_slice::<Batch>(&text).ok()));
+        }
+        batches
+    }
+
     /// Forgets an upload.
     pub(crate) fn forget(&self, key: &str) {
         // One that stays behind is found not to exist when it is next looked at.
@@ -95,6 +137,26 @@ mod tests {
         assert_eq!(state.recall("k"), None, "a broken file is none");
         state.forget("k");
         assert!(!state.file("k").exists());
+    }
+
+    #[test]
+    fn a_batch_is_remembered_for_a_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(Some(folder.path())).unwrap();
+        assert!(state.is_usable() && state.batches().is_empty());
+        let batch: Batch = serde_json::from_value(serde_json::json!({ "key": "cli-1", "owner": "jane",
+            "uploads": [{ "file_name": "a" }], "photo_ids": ["p"] }))
+        .unwrap();
+        state.remember_batch(&batch).unwrap();
+        std::fs::write(state.file("batch-broken"), "{").unwrap();
+        assert_eq!(state.batches(), std::slice::from_ref(&batch));
+        let file = std::fs::File::options().write(true).open(state.file("batch-cli-1")).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_hours(24)).unwrap();
+        assert_eq!(state.batches(), []);
+        assert!(!state.file("batch-cli-1").exists());
+        state.remember_batch(&batch).unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+        assert!(state.batches().is_empty() && !state.is_usable());
     }
 
     #[test]

@@ -44,7 +44,13 @@ fn api(signed: u32, becomes: &'static str) -> impl Fn(&Asked, &str) -> (u16, Vec
                     json!({ "photo_id": ID, "status": "pending", "upload": upload })
                 }
             }
-            "/s3/late" => return (403, b"<Error><Message>Request has expired</Message></Error>".to_vec()),
+            "/s3/late" => {
+                return (
+                    403,
+                    b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+                        .to_vec(),
+                );
+            }
             "/s3/second" => return (200, Vec::new()),
             target if target.ends_with(SECOND) => json!({ "photo_id": SECOND, "status": "ready" }),
             _ => {

@@ -5,7 +5,10 @@ mod kept;
 mod late;
 #[path = "../support/program.rs"]
 mod program;
+mod s3;
 mod server;
+mod together;
+mod tokens;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -13,6 +13,21 @@ pub(crate) struct Asked {
     pub(crate) has_body: bool,
     /// It asks for a signature that begins an upload in parts.
     pub(crate) begins: bool,
+    /// Its body, as far as it is text.
+    pub(crate) body: String,
+}
+
+/// What a server answers.
+pub(crate) struct Said {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl From<(u16, Vec<u8>)> for Said {
+    fn from((status, body): (u16, Vec<u8>)) -> Self {
+        Self { status, headers: Vec::new(), body }
+    }
 }
 
 /// Answers every request by `answer` and keeps what was asked.
@@ -24,7 +39,7 @@ pub(crate) struct Server {
 pub(crate) type Answer = fn(&Asked, &str) -> (u16, Vec<u8>);
 
 impl Server {
-    pub(crate) fn start(answer: impl Fn(&Asked, &str) -> (u16, Vec<u8>) + Send + 'static) -> Self {
+    pub(crate) fn start<S: Into<Said>>(answer: impl Fn(&Asked, &str) -> S + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
@@ -43,9 +58,9 @@ impl Server {
     }
 }
 
-fn serve(
+fn serve<S: Into<Said>>(
     stream: TcpStream,
-    answer: &impl Fn(&Asked, &str) -> (u16, Vec<u8>),
+    answer: &impl Fn(&Asked, &str) -> S,
     kept: &Mutex<Vec<Asked>>,
     url: &str,
 ) -> std::io::Result<()> {
@@ -66,14 +81,18 @@ fn serve(
         in_parts: text.contains(r#""upload_method":"multipart""#),
         has_body: !body.is_empty(),
         begins: text.contains("CreateMultipartUpload"),
+        body: text.into_owned(),
         head,
         target,
     };
-    let (status, body) = answer(&asked, url);
+    let Said { status, headers, body } = answer(&asked, url).into();
     kept.lock().unwrap().push(asked);
     let mut stream = stream;
     // S3 gives an uploaded part its ETag; bytes over 0x7f are all of the control characters that a header can carry.
     write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {}\r\netag: \"e\"\r\n", body.len())?;
+    for (name, value) in headers {
+        write!(stream, "{name}: {value}\r\n")?;
+    }
     stream.write_all(b"x-amz-request-id: \x9b31m\r\nconnection: close\r\n\r\n")?;
     stream.write_all(&body)
 }

@@ -1,0 +1,311 @@
+//! Files that are asked for together: one request and one transaction for up to 25.
+//!
+//! An idempotency key stands for a whole batch, and a later run may name other files. So the state folder remembers for a day which
+//! batch a file was in. Where nothing can be remembered, each file is asked for by itself.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use reqwest::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::api::BASE_PATH;
+use crate::error::CliError;
+use crate::photo::{self, Photo};
+use crate::upload::{Created, Uploader, fresh_key, key_of};
+
+/// The most uploads that the API takes in one request.
+const MAX_BATCH: usize = 25;
+/// The most bytes that are asked for together: they are sent within the life of a signature, 5 minutes, over a slow line.
+const MAX_BATCH_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Photos that one request asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Batch {
+    /// The idempotency key; of a single upload its file's own.
+    pub(crate) key: String,
+    /// Whose photos they are.
+    owner: String,
+    /// What was announced of each.
+    uploads: Vec<Value>,
+    /// The photos, in the same order.
+    photo_ids: Vec<String>,
+}
+
+/// How the API is asked for the upload of a file.
+#[derive(Clone, Debug)]
+pub(super) enum Ask {
+    /// By itself.
+    Alone {
+        /// The idempotency key.
+        key: String,
+    },
+    /// With others.
+    Together {
+        /// All of them.
+        batch: Arc<Batch>,
+        /// Which one it is.
+        index: usize,
+    },
+}
+
+impl Ask {
+    /// As a photo that no earlier request asked for.
+    pub(super) fn anew() -> Self {
+        Self::Alone { key: fresh_key() }
+    }
+}
+
+/// The batches of earlier runs, by the keys of their files.
+#[derive(Debug, Default)]
+pub(super) struct Remembered(HashMap<String, (Arc<Batch>, usize)>);
+
+impl Remembered {
+    /// The batches of this owner.
+    pub(super) fn new(batches: Vec<Batch>, api_url: &str, owner: Option<&str>) -> Self {
+        let mut found = HashMap::new();
+        for batch in batches.into_iter().map(Arc::new).filter(|batch| Some(batch.owner.as_str()) == owner) {
+            for (index, upload) in batch.uploads.iter().enumerate() {
+                found.insert(key_of(api_url, upload), (Arc::clone(&batch), index));
+            }
+        }
+        Self(found)
+    }
+
+    fn find(&self, key: &str) -> Option<Ask> {
+        let (batch, index) = self.0.get(key)?;
+        Some(match batch.uploads.len() {
+            1 => Ask::Alone { key: batch.key.clone() },
+            _ => Ask::Together { batch: Arc::clone(batch), index: *index },
+        })
+    }
+}
+
+/// Cuts the files into groups that are asked for together. A file that is sent in parts, or cannot be read, is its own group.
+pub(super) fn groups(paths: Vec<PathBuf>, multipart_from_bytes: u64) -> Vec<Vec<PathBuf>> {
+    let mut groups: Vec<Vec<PathBuf>> = Vec::new();
+    let mut room = 0;
+    for path in paths {
+        let size_bytes = path.metadata().map_or(u64::MAX, |metadata| metadata.len());
+        let is_alone = size_bytes >= multipart_from_bytes;
+        match groups.last_mut() {
+            Some(group) if !is_alone && size_bytes <= room && group.len() < MAX_BATCH => {
+                group.push(path);
+                room -= size_bytes;
+            }
+            _ => {
+                groups.push(vec![path]);
+                room = if is_alone { 0 } else { MAX_BATCH_BYTES.saturating_sub(size_bytes) };
+            }
+        }
+    }
+    groups
+}
+
+impl Uploader {
+    /// How each of these announcements is asked for, with the answer where it has been asked for already.
+    pub(super) async fn ask_together(
+        &self,
+        announcements: &[Value],
+    ) -> Result<Vec<(Ask, Option<Created>)>, CliError> {
+        let mut asks: Vec<(Ask, Option<Created>)> = Vec::with_capacity(announcements.len());
+        let mut fresh = Vec::new();
+        for (at, announcement) in announcements.iter().enumerate() {
+            let key = key_of(self.api.base_url(), announcement);
+            let ask = if self.arguments.again {
+                fresh.push(at);
+                Ask::anew()
+            } else if let Some(ask) = self.remembered.find(&key) {
+                ask
+            } else {
+                fresh.push(at);
+                Ask::Alone { key }
+            };
+            asks.push((ask, None));
+        }
+        self.recall(&mut asks).await?;
+        let uploads: Vec<Value> = fresh.iter().filter_map(|at| announcements.get(*at)).cloned().collect();
+        let Some(owner) = self.owner.clone().filter(|_| uploads.len() > 1) else { return Ok(asks) };
+        let key =
+            if self.arguments.again { fresh_key() } else { key_of(self.api.base_url(), &json!(uploads)) };
+        let created = match self.create_all(&uploads, &key).await {
+            Ok(created) => created,
+            Err(CliError::Api(problem)) if is_about_the_uploads(problem.status, &problem.code) => {
+                // All or none. Asked for one by one, each has its own answer.
+                return Ok(asks);
+            }
+            Err(error) => return Err(error),
+        };
+        let photo_ids = created.iter().map(|created| created.photo_id.clone()).collect();
+        let batch = Arc::new(Batch { key, owner, uploads, photo_ids });
+        if !self.arguments.again {
+            self.remember(&batch);
+        }
+        for (index, (at, created)) in fresh.into_iter().zip(created).enumerate() {
+            if let Some(ask) = asks.get_mut(at) {
+                *ask = (Ask::Together { batch: Arc::clone(&batch), index }, Some(created));
+            }
+        }
+        Ok(asks)
+    }
+
+    /// Asks once for each batch of an earlier run, for all of its files here.
+    async fn recall(&self, asks: &mut [(Ask, Option<Created>)]) -> Result<(), CliError> {
+        let mut answers: HashMap<String, Option<Vec<Created>>> = HashMap::new();
+        for (ask, first) in asks {
+            let Ask::Together { batch, index } = &*ask else { continue };
+            if !answers.contains_key(&batch.key) {
+                let answer = match self.create_all(&batch.uploads, &batch.key).await {
+                    Ok(created) => Some(created),
+                    Err(CliError::Api(problem)) if is_about_the_uploads(problem.status, &problem.code) => {
+                        None
+                    }
+                    Err(error) => return Err(error),
+                };
+                answers.insert(batch.key.clone(), answer);
+            }
+            let answer = answers.get(&batch.key).and_then(|answer| answer.as_ref()?.get(*index).cloned());
+            *first = match answer {
+                Some(created) => Some(created),
+                // One of the batch's photos was deleted meanwhile.
+                None => self.withdraw(batch.photo_ids.get(*index)).await?,
+            };
+            if first.is_none() {
+                *ask = Ask::anew();
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for an upload; nothing if what was asked for before is gone.
+    pub(super) async fn ask(&self, ask: &Ask, announcement: &Value) -> Result<Option<Created>, CliError> {
+        match ask {
+            Ask::Alone { key } => {
+                let created = self.create(announcement, key).await?;
+                self.remember_single(key, announcement, created.as_ref());
+                Ok(created)
+            }
+            Ask::Together { batch, index } => match self.create_all(&batch.uploads, &batch.key).await {
+                Ok(created) => Ok(created.into_iter().nth(*index)),
+                Err(CliError::Api(problem)) if is_about_the_uploads(problem.status, &problem.code) => {
+                    self.withdraw(batch.photo_ids.get(*index)).await
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// The photo of a batch if its bytes have come. Otherwise it is deleted, so that another one can take its place.
+    async fn withdraw(&self, photo_id: Option<&String>) -> Result<Option<Created>, CliError> {
+        let Some(photo_id) = photo_id else { return Ok(None) };
+        let photo = match Photo::get(&self.api, photo_id).await {
+            Ok(photo) => photo,
+            Err(CliError::Api(problem)) if problem.status == 404 => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if matches!(photo.status(), "ready" | "failed") {
+            let status = photo.status().to_owned();
+            return Ok(Some(Created { photo_id: photo_id.clone(), status, upload: None }));
+        }
+        let path = photo::path(photo_id)?;
+        self.api.expect(Method::DELETE, &path, &[], None, &[StatusCode::NO_CONTENT]).await?;
+        Ok(None)
+    }
+
+    /// Asks for several uploads, all or none, and gives an answer for each.
+    async fn create_all(&self, uploads: &[Value], key: &str) -> Result<Vec<Created>, CliError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            uploads: Vec<Created>,
+        }
+        let body = json!({ "uploads": uploads });
+        let path = format!("{BASE_PATH}/uploads");
+        let headers = [("idempotency-key", key)];
+        let expected = [StatusCode::CREATED, StatusCode::OK];
+        let reply = self.api.expect(Method::POST, &path, &headers, Some(&body), &expected).await?;
+        let answer: Answer = reply.json()?;
+        if answer.uploads.len() == uploads.len() {
+            Ok(answer.uploads)
+        } else {
+            let count = answer.uploads.len();
+            Err(CliError::Answer(format!("{count} uploads for {} files", uploads.len())))
+        }
+    }
+
+    /// Remembers a file that was asked for alone, so that no later batch asks for it again.
+    fn remember_single(&self, key: &str, announcement: &Value, created: Option<&Created>) {
+        // A file in parts never is in a batch.
+        let is_batched = announcement.get("upload_method").is_none() && !self.arguments.again;
+        let (Some(created), Some(owner), true) = (created, &self.owner, is_batched) else { return };
+        self.remember(&Batch {
+            key: key.to_owned(),
+            owner: owner.clone(),
+            uploads: vec![announcement.clone()],
+            photo_ids: vec![created.photo_id.clone()],
+        });
+    }
+
+    fn remember(&self, batch: &Batch) {
+        // Without it, a later run with other files would make another photo of this one.
+        let _ = self.state.remember_batch(batch);
+    }
+}
+
+/// Whether a refusal is of what is asked for. A service that is busy says nothing of it.
+fn is_about_the_uploads(status: u16, code: &str) -> bool {
+    code == "QUOTA_EXCEEDED" || ((400..500).contains(&status) && status != 429)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_grouped_by_number_and_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, size: u64| {
+            let path = folder.path().join(name);
+            std::fs::File::create(&path).unwrap().set_len(size).unwrap();
+            path
+        };
+        let sizes = |paths: Vec<PathBuf>| -> Vec<usize> {
+            groups(paths, 8 << 20).into_iter().map(|group| group.len()).collect()
+        };
+        let small: Vec<_> = (0..60).map(|at| file(&format!("{at}"), 10)).collect();
+        assert_eq!(sizes(small.clone()), [25, 25, 10]);
+        let mixed =
+            vec![file("a", 5 << 20), file("b", 3 << 20), file("c", 1), file("d", 9 << 20), file("e", 1)];
+        assert_eq!(sizes(mixed), [2, 1, 1, 1]);
+        assert_eq!(sizes(vec![small[0].clone(), folder.path().join("none"), small[1].clone()]), [1, 1, 1]);
+        assert_eq!(sizes(Vec::new()), []);
+    }
+
+    #[test]
+    fn a_remembered_batch_is_found_by_its_owner_and_api_alone() {
+        let uploads = vec![json!({ "file_name": "a" }), json!({ "file_name": "b" })];
+        let photo_ids = vec!["1".to_owned(), "2".to_owned()];
+        let batch = Batch { key: "k".to_owned(), owner: "jane".to_owned(), uploads, photo_ids };
+        let key = key_of("http://a", &json!({ "file_name": "b" }));
+        let find = |api: &str, owner: Option<&str>| {
+            Remembered::new(vec![batch.clone()], api, owner).find(&key).is_some()
+        };
+        assert!(find("http://a", Some("jane")));
+        assert!(!find("http://b", Some("jane")) && !find("http://a", Some("joe")) && !find("http://a", None));
+    }
+
+    #[test]
+    fn a_busy_service_says_nothing_of_the_uploads() {
+        for (status, code, expected) in [
+            (400, "INVALID_REQUEST", true),
+            (409, "IDEMPOTENCY_CONFLICT", true),
+            (413, "TOO_LARGE", true),
+            (429, "QUOTA_EXCEEDED", true),
+            (429, "TOO_MANY_REQUESTS", false),
+            (503, "UNAVAILABLE", false),
+        ] {
+            assert_eq!(is_about_the_uploads(status, code), expected, "{code}");
+        }
+    }
+}
