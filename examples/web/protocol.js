@@ -101,6 +101,7 @@ export function caller(url, token) {
   return async function call(method, path, { body, headers = {} } = {}) {
     let current = await token();
     let isRenewed = false;
+    let isReplaced = false;
     let hidden = 0;
     for (let attempt = 1; ; attempt++) {
       if (!current) throw ended();
@@ -117,7 +118,7 @@ export function caller(url, token) {
         isRenewed = true;
         const fresh = await token(current);
         if (fresh) {
-          [current, attempt, hidden] = [fresh, 0, 0];
+          [current, attempt, hidden, isReplaced] = [fresh, 0, 0, true];
           continue;
         }
         if (answer || isOver) throw ended();
@@ -125,8 +126,9 @@ export function caller(url, token) {
       const problem = answer ? await problemOf(answer) : new Problem("NETWORK", "The connection was lost.");
       const mayPass = !answer || answer.status === 429 || (answer.status >= 500 && answer.status !== 501);
       if (!mayPass || attempt >= ATTEMPTS || problem.retryAfter > MAX_PAUSE || globalThis.navigator?.onLine === false) {
-        // Every attempt had an answer that cannot be read, and no other token is to be had.
-        throw hidden === ATTEMPTS ? ended() : problem;
+        if (hidden < ATTEMPTS) throw problem;
+        // No answer could be read: of a token that cannot be replaced it was a refusal.
+        throw isReplaced ? new Problem("UNAVAILABLE", "The API's answer cannot be read.") : ended();
       }
       await pause(backOff(attempt, problem.retryAfter));
     }

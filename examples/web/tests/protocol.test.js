@@ -118,3 +118,39 @@ test("a refused token without another one ends the session at once", async () =>
     server.close();
   }
 });
+
+/** The same where a browser hides the refusal: the request fails, and `/health` can be read. */
+const hidingGateway = (good) => ({ path, headers }) => ({ status: path === "/health" || headers.authorization === `Bearer ${good}` ? 200 : 0, body: {} });
+
+test("a refusal that a browser hides renews the token", async () => {
+  const server = await serve(hidingGateway("good"));
+  let renewed = 0;
+  const call = caller(server.url, tokenSource({ token: "bad" }, async () => (renewed++, { token: "good" })));
+  assert.equal((await call("GET", "")).status, 200);
+  assert.equal(renewed, 1);
+  server.close();
+});
+
+test("a hidden refusal of a token that cannot be replaced ends the session, at once if the token has ended", async () => {
+  for (const [token, requests] of [["bad", ATTEMPTS], [tokenWith({ exp: inSeconds(-5) }), 1]]) {
+    const server = await serve(hidingGateway("good"));
+    await assert.rejects(caller(server.url, tokenSource({ token }))("GET", ""), { code: "UNAUTHENTICATED" });
+    assert.equal(server.seen.filter(({ path }) => path !== "/health").length, requests);
+    server.close();
+  }
+});
+
+test("an API whose answers stay hidden from a fresh token too does not end the session", async () => {
+  const server = await serve(hidingGateway("no token"));
+  const call = caller(server.url, tokenSource({ token: "old" }, async () => ({ token: "fresh" })));
+  await assert.rejects(call("GET", ""), { code: "UNAVAILABLE" });
+  server.close();
+});
+
+test("a lost connection is no refusal", async () => {
+  let renewed = 0;
+  const server = await serve(() => ({ status: 0 }));
+  await assert.rejects(caller(server.url, tokenSource({ token: "good" }, async () => (renewed++, undefined)))("GET", ""), { code: "NETWORK" });
+  assert.equal(renewed, 0);
+  server.close();
+});
