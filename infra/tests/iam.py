@@ -22,14 +22,14 @@ def listed(value: Any) -> list[Any]:
 @cache
 def wildcard(pattern: str, *, fold: bool = False) -> re.Pattern[str]:
     """The regular expression of a pattern: `*` is any text, `?` one character but no other pattern's `*`, all else itself."""
+    if "${" in pattern:
+        raise ValueError(f"unresolved variable in {pattern}")
     parts = {"*": ".*", "?": "[^*]"}
     return re.compile("".join(parts.get(character) or re.escape(character) for character in pattern),
                       re.DOTALL | (re.IGNORECASE if fold else 0))
 
 
 def matches(pattern: str, value: str, *, fold: bool = False) -> bool:
-    if "${" in pattern:
-        raise ValueError(f"unresolved variable in {pattern}")
     return wildcard(pattern, fold=fold).fullmatch(value) is not None
 
 

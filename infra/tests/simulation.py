@@ -187,7 +187,8 @@ class Simulation:
             case "AWS::Lambda::Permission":
                 return [properties["FunctionName"]]
             case "AWS::Lambda::Function":
-                return [stack.attribute(name, "Arn"), properties["Role"], f"arn:aws:s3:::{properties['Code']['S3Bucket']}/{properties['Code']['S3Key']}"]
+                code = properties["Code"]
+                return [stack.attribute(name, "Arn"), properties["Role"], f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}"]
             case "AWS::Scheduler::Schedule":
                 return [stack.attribute(name, "Arn"), properties["Target"]["RoleArn"]]
             case "AWS::Cognito::UserPoolClient":
@@ -230,7 +231,7 @@ class Simulation:
         if action.startswith("s3:"):
             context["aws:ResourceAccount"] = ACCOUNT
         if action == "iam:PassRole":
-            context["iam:PassedToService"] = {"lambda": "lambda", "scheduler": "scheduler", "codedeploy": "codedeploy"}[own_service(kind)] + ".amazonaws.com"
+            context["iam:PassedToService"] = f"{own_service(kind)}.amazonaws.com"
         elif kind == "AWS::IAM::Role" and "PermissionsBoundary" in properties:
             context["iam:PermissionsBoundary"] = properties["PermissionsBoundary"]
         elif kind == "AWS::IAM::Policy":

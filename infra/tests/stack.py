@@ -3,11 +3,12 @@ identifiers that AWS would give it."""
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,20 @@ SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas" / "resources"
 NO_VALUE = object()
 
 
+@cache
+def packed() -> str:
+    return release.template("arm64")
+
+
+@cache
+def read(text: str) -> dict[str, Any]:
+    """A template's document, which is read once: a caller that changes it copies it first."""
+    return yaml_parse(text)
+
+
 def transformed(prefix: str = "photodrop", **parameters: str) -> dict[str, Any]:
     """The template that SAM makes of ours, as CloudFormation does it on AWS, its artifacts below a prefix of SAM's bucket."""
-    document = yaml_parse(release.template("arm64"))
+    document = copy.deepcopy(read(packed()))
     for resource in document["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = f"s3://{ARTIFACTS}/{prefix}/{resource['Properties']['CodeUri']}"
@@ -53,10 +65,11 @@ BY_IDENTIFIER = {
 }
 # The property that names a resource, and where it is none of these, CloudFormation makes `stack-LogicalId-RANDOM`.
 NAMES = {
-    "AWS::CloudWatch::Alarm": "AlarmName", "AWS::CloudWatch::Dashboard": "DashboardName", "AWS::DynamoDB::Table": "TableName",
-    "AWS::Events::EventBus": "Name", "AWS::IAM::ManagedPolicy": "ManagedPolicyName", "AWS::IAM::Role": "RoleName", "AWS::Lambda::Function": "FunctionName",
-    "AWS::Logs::LogGroup": "LogGroupName", "AWS::S3::Bucket": "BucketName", "AWS::SNS::Topic": "TopicName", "AWS::SQS::Queue": "QueueName", "AWS::Scheduler::Schedule": "Name",
-    "AWS::CodeDeploy::Application": "ApplicationName", "AWS::CodeDeploy::DeploymentGroup": "DeploymentGroupName",
+    "AWS::CloudWatch::Alarm": "AlarmName", "AWS::CloudWatch::Dashboard": "DashboardName", "AWS::CodeDeploy::Application": "ApplicationName",
+    "AWS::CodeDeploy::DeploymentGroup": "DeploymentGroupName", "AWS::DynamoDB::Table": "TableName", "AWS::Events::EventBus": "Name",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName", "AWS::IAM::Role": "RoleName", "AWS::Lambda::Function": "FunctionName",
+    "AWS::Logs::LogGroup": "LogGroupName", "AWS::S3::Bucket": "BucketName", "AWS::SNS::Topic": "TopicName", "AWS::SQS::Queue": "QueueName",
+    "AWS::Scheduler::Schedule": "Name",
 }
 
 
@@ -221,7 +234,7 @@ FUNCTIONS = {
 
 def deploy_role(stack: str = "photodrop", region: str = REGION, **parameters: str) -> Stack:
     """The stack of infra/deploy-role.yaml that an administrator makes for a stack."""
-    return Stack(yaml_parse((ROOT / "infra" / "deploy-role.yaml").read_text()), f"{stack}-deploy-role", region,
+    return Stack(read((ROOT / "infra" / "deploy-role.yaml").read_text()), f"{stack}-deploy-role", region,
                  {"StackName": stack, "Repository": "owner/photodrop", **parameters})
 
 

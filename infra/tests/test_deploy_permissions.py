@@ -115,7 +115,8 @@ class TheReference(unittest.TestCase):
                         self.assertTrue(reference.supports(action, resource, key), "never holds")
 
 
-OWN_BUCKET, OWN_TABLE = f"arn:aws:s3:::photodrop-originals-{ACCOUNT}-{REGION}", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/photodrop-PhotosTable-1A2B"
+OWN_BUCKET = f"arn:aws:s3:::photodrop-originals-{ACCOUNT}-{REGION}"
+OWN_TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/photodrop-PhotosTable-1A2B"
 OWN_QUEUES = [f"arn:aws:sqs:{REGION}:{ACCOUNT}:photodrop-thumbnail", f"arn:aws:sqs:{REGION}:{ACCOUNT}:photodrop-FailureQueue-1A2B"]
 OWN_ROLE = f"arn:aws:iam::{ACCOUNT}:role/photodrop/photodrop/{REGION}/photodrop-UploadRole-1A2B"
 OWN_TAGS = {"aws:ResourceTag/aws:cloudformation:stack-name": "photodrop", "aws:ResourceTag/photodrop-stack": f"photodrop/{REGION}",
@@ -202,7 +203,8 @@ class TheChangeRole(unittest.TestCase):
     def test_resources_of_other_stacks_are_out_of_reach(self) -> None:
         own = deploy_role(ApiId="own0000001")
         pairs = [(own, "photodrop", other, REGION) for other in OTHER_STACKS]
-        pairs += [(own, "photodrop", "photodrop", "us-east-1"), (deploy_role("photodrop-dev", ApiId="own0000001"), "photodrop-dev", "photodrop", REGION)]
+        pairs += [(own, "photodrop", "photodrop", "us-east-1"),
+                  (deploy_role("photodrop-dev", ApiId="own0000001"), "photodrop-dev", "photodrop", REGION)]
         given = {**VARIANTS[1], "PermissionsBoundaryArn": BOUNDARY}
         for role, name, other, region in pairs:
             stack = Stack(transformed(prefix=other, **given), other, region, given)
@@ -219,14 +221,16 @@ class TheChangeRole(unittest.TestCase):
     def test_neither_role_reads_or_removes_data_or_makes_principals(self) -> None:
         for _, role in stacks():
             for name in ("DeployRole", "ChangeRole"):
+                statements = statements_of(role, name)
                 for action, arn in NEVER:
                     with self.subTest(name, action=action, arn=arn):
                         self.assertIsNotNone(reference.action(action))
-                        self.assertFalse(allowed(statements_of(role, name), action, arn, OWN_TAGS))
+                        self.assertFalse(allowed(statements, action, arn, OWN_TAGS))
 
     def test_roles_change_only_within_the_boundary(self) -> None:
         statements = statements_of(deploy_role(), "ChangeRole")
-        others: list[Context] = [{}, {"iam:PermissionsBoundary": f"{BOUNDARY}-2"}, {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}]
+        others: list[Context] = [{}, *({"iam:PermissionsBoundary": arn} for arn in (
+            f"{BOUNDARY}-2", "arn:aws:iam::aws:policy/AdministratorAccess"))]
         for verb in ("CreateRole", "DeleteRolePolicy", "PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy", "UpdateRole"):
             with self.subTest(verb):
                 self.assertTrue(allowed(statements, f"iam:{verb}", OWN_ROLE, {"iam:PermissionsBoundary": BOUNDARY}))
@@ -293,7 +297,8 @@ class TheDeployRole(unittest.TestCase):
             (False, "cloudformation:CreateChangeSet", stack_arn("photodrop"), {}),
             (False, "cloudformation:CreateChangeSet", stack_arn("photodrop"), {"cloudformation:RoleArn": f"arn:aws:iam::{ACCOUNT}:role/admin"}),
             (False, "cloudformation:CreateChangeSet", stack_arn("photodrop"), {**create, "cloudformation:ImportResourceTypes": ["AWS::KMS::Key"]}),
-            *((False, f"cloudformation:{verb}", stack_arn("photodrop"), create) for verb in ("CreateStack", "UpdateStack", "DeleteStack", "SetStackPolicy")),
+            *((False, f"cloudformation:{verb}", stack_arn("photodrop"), create) for verb in (
+                "CreateStack", "UpdateStack", "DeleteStack", "SetStackPolicy")),
             *((True, f"s3:{verb}", artifact("photodrop"), here) for verb in ("GetObject", "PutObject")),
             *((False, "s3:PutObject", artifact(prefix), here) for prefix in ("photodrop-dev", "other", "")),
             (False, "s3:PutObject", f"arn:aws:s3:::{ARTIFACTS}/0a1b2c.template", here),
