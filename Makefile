@@ -4,8 +4,8 @@
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python3.10,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(name))))
 
-COMMANDS := up test chaos down status logs alarms doctor redrive rehearse restart env photo token build lint fmt unit e2e deny \
-	invoke api release deploy smoke coldstart tools
+COMMANDS := up test chaos down status logs alarms doctor redrive user rehearse restart env photo token build lint fmt unit e2e deny \
+	invoke api release deploy smoke coldstart tools second
 
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS)
@@ -32,6 +32,8 @@ doctor:
 	$(infra)
 redrive:
 	$(infra)
+user:
+	$(infra)
 rehearse:
 	$(infra)
 restart:
@@ -53,6 +55,8 @@ tools:
 unit:
 	$(infra)
 e2e:
+	$(infra)
+second:
 	$(infra)
 chaos:
 	$(infra)
@@ -78,13 +82,14 @@ help:
 #: make up       builds the functions, starts MiniStack, deploys template.yaml into it and uploads a photo
 #:               (PHOTODROP_PORT=4566, PHOTODROP_PARAMETERS="Variants=small:200 JpegQuality=85"); again: updates it;
 #:               a parameter keeps its value until it is given another or the stack is stopped
-#: make status   shows the stack, its functions, the failure queue, alarms, photos and objects
+#: make status   shows the stack, its functions, its queues, alarms, photos and objects
 #: make logs     prints the functions' logs of the last hour (ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail|reconcile)
 #: make alarms   shows every alarm, evaluated (RAISE=name and CLEAR=name set one by hand, FOLLOW=1; locally SPEED=30:
 #:               a period of a minute is two seconds)
 #: make doctor   asks the stack what an operator would ask; its exit code tells (JSON=1, TOKEN=...)
-#: make redrive  gives the events of the failure queue to the thumbnail function again (MAX=100, DROP=unreadable)
-#:               these five look at the local stack, and with STACK=name at one on AWS (AWS_PROFILE, AWS_REGION)
+#: make redrive  moves the failure queue's messages back to the thumbnail queue (RATE=messages a second)
+#: make user     creates a user of the stack's own user pool (NAME=alice@example.com; MAIL=1: Cognito mails the temporary password)
+#:               these look at the local stack, and with STACK=name at one on AWS (AWS_PROFILE, AWS_REGION)
 #: make rehearse makes each alarm ring on the local stack and clears it, by the runbook's own commands (ALARM=name; some 15 minutes)
 #: make env      prints what a shell needs for the AWS CLI and curl to reach the local stack: eval "$(make -s env)"
 #: make photo    uploads a photo to the local stack as the demo user and says what became of it (FILE=..., WAIT=0)
@@ -93,6 +98,7 @@ help:
 #: make test     runs every check and the end-to-end tests, on a stack of their own (PHOTODROP_TEST_PORT=4577)
 #: make unit     runs the unit tests alone
 #: make e2e      runs the end-to-end tests alone
+#: make second   runs the functions' code against other implementations of AWS: DynamoDB Local, s3s and moto
 #: make restart  restarts the emulator of the tests' stack with all that it holds (KILL=1: without a word); the fault tests use it
 #: make chaos    tries every fault at every call of every function (make test: some at each kind of call)
 #: make lint     runs the format check, cfn-lint, sam validate and clippy

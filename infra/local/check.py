@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local import build, described, node, settings, tools
+from infra.local import build, described, node, program, second, settings, tools
 from infra.local.console import Console, Failure, duration, run
 from infra.local.settings import ROOT, TEMPLATE
 
@@ -21,6 +21,7 @@ ADVISORIES_URL = "https://github.com/rustsec/advisory-db/info/refs?service=git-u
 # The tests that need a stack; `test = false` in their manifest keeps them out of `cargo test`. Every cargo command
 # here takes the whole workspace, so that one set of features is settled and the AWS SDK is compiled once.
 END_TO_END = ["--test", "e2e", "--test", "faults", "--test", "cli"]
+SECOND = ["--test", "second"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def format_all(_: Console) -> None:
 
 
 def clippy(_: Console) -> None:
-    for targets in (["--all-targets"], END_TO_END):
+    for targets in (["--all-targets"], [*END_TO_END, *SECOND]):
         run(["cargo", "clippy", "--locked", "--workspace", *targets, "--", "--deny", "warnings"], "clippy",
             cwd=ROOT, show=True)
 
@@ -64,10 +65,14 @@ def deny(console: Console) -> None:
 def install(console: Console) -> None:
     """The tools of all checks, which otherwise come one by one: a machine that waits for them can build meanwhile."""
     node.require()
+    without_second = second.not_run()
     tools.install_checkov(console)
+    tools.authorization_reference(console)
     tools.install_cargo_deny(console)
-    described.install()
+    described.install(console)
     node.install()
+    if not without_second:
+        second.install(console)
 
 
 def advisories_can_be_fetched() -> bool:
@@ -153,21 +158,29 @@ def python_unit(_: Console) -> None:
         "the tests of infra/", cwd=ROOT, show=True)
 
 
+def command_line(_: Console) -> None:
+    """The program `photodrop` as the end-to-end tests build it, for the commands that call it: with other features the AWS SDK would
+    be compiled once more."""
+    run(["cargo", "test", "--quiet", "--locked", "--workspace", "--no-run", *END_TO_END], "the build of the end-to-end tests",
+        cwd=ROOT, show=True)
+    os.environ[program.VARIABLE] = str(build.target_folder() / "debug" / "photodrop")
+
+
 def functions(console: Console) -> None:
     build.functions(console, settings.architecture())
 
 
-def end_to_end(stack_file: str) -> None:
+def end_to_end(console: Console, stack_file: str) -> None:
     """The tests against a deployed stack."""
     environment = {**os.environ, "PHOTODROP_STACK": stack_file}
     run(["cargo", "test", "--locked", "--workspace", "--no-fail-fast", *END_TO_END], "the end-to-end tests", env=environment,
         cwd=ROOT, show=True)
     node.check(stack_file)
     # Last: it leaves many a photo behind that never comes.
-    described.check(stack_file)
+    described.check(console, stack_file)
 
 
-def chaos(stack_file: str) -> None:
+def chaos(_: Console, stack_file: str) -> None:
     """Every fault at every call, and what each experiment counted."""
     environment = {**os.environ, "PHOTODROP_STACK": stack_file, "PHOTODROP_CHAOS": "1"}
     run(["cargo", "test", "--locked", "--workspace", "--test", "faults", "--", "--nocapture"], "the long fault tests",
@@ -184,6 +197,7 @@ STEPS = [
     Step("lints (clippy pedantic)", clippy),
     Step("dependencies (cargo-deny)", deny),
     Step("unit tests (cargo test)", unit),
+    Step("a second implementation (DynamoDB Local, s3s, moto)", second.check),
     Step("functions (cargo lambda, glibc)", functions),
     Step("C for arm64 (zig)", cross_compilation),
 ]

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.local import build, check, emulator, node, settings, tools
+from infra.local import build, check, emulator, node, second, settings, tools
 from infra.local.console import Console, Failure
 from infra.local.settings import Place
 
 # These work with the Python tools; the others get along without.
 NEED_TOOLS = {"up", "test", "e2e", "chaos", "lint", "unit", "build", "release", "deploy", "invoke", "api", "coldstart",
-              "tools"}
+              "tools", "second"}
 
 
 def up(console: Console) -> None:
@@ -113,7 +113,7 @@ def down(console: Console) -> None:
 
 
 def status(console: Console) -> None:
-    """Shows the stack, its functions, the failure queue, alarms and what is kept. STACK=name on AWS."""
+    """Shows the stack, its functions, its queues, alarms and what is kept. STACK=name on AWS."""
     found = looked_at()
     from infra.local import observe
 
@@ -176,15 +176,31 @@ def photo(console: Console) -> None:
     console.plain(f"{record['photo_id']} {record['status']} {record.get('failure', {}).get('code', '')}".rstrip())
 
 
-def redrive(console: Console) -> None:
-    """Gives the events of the failure queue to the thumbnail function again. MAX=100, DROP=unreadable, STACK=name."""
-    found = looked_at()
-    from infra.local import redrive as again
+def redrive(console: Console) -> int:
+    """Moves the failure queue's messages back to the thumbnail queue. RATE=messages a second, STACK=name on AWS."""
+    from infra.local import program
 
-    failed = again.redrive(console, found, most=again.most_from(os.environ.get("MAX")),
-                           drop_unreadable=os.environ.get("DROP") == "unreadable")
-    if failed:
-        raise Failure(f"{failed} failed again: make logs ERRORS=1 FUNCTION=thumbnail says why")
+    looked_at()
+    rate = os.environ.get("RATE")
+    return program.call(["redrive", *(["--per-second", rate] if rate else [])], *stack_in_question())
+
+
+def user(console: Console) -> int:
+    """Creates a user of the stack's own user pool and prints the temporary password. NAME=address, MAIL=1, STACK=name on AWS."""
+    from infra.local import program
+
+    name = os.environ.get("NAME")
+    if not name:
+        raise Failure("give the user's name: make user NAME=alice@example.com")
+    words = ["user", name, *program.pool_option(looked_at()), *(["--mail"] if is_set("MAIL") else [])]
+    return program.call(words, *stack_in_question())
+
+
+def stack_in_question() -> tuple[str, Path]:
+    """The stack on AWS, if one is named, and the description of the local one."""
+    from infra.local import target
+
+    return os.environ.get("STACK", ""), target.place().stack_file
 
 
 def doctor(console: Console) -> int:
@@ -263,6 +279,7 @@ def test(console: Console) -> None:
     """Runs every check and the end-to-end tests on a stack of their own, which is then removed."""
     tools.check_rust()
     node.require()
+    second.not_run()
     console.say("checks everything; the first time takes some ten minutes, most of it building")
     place = settings.test_place()
     with tools.lock(settings.LOCAL / "test.lock", console, "another make test is running"):
@@ -278,6 +295,12 @@ def e2e(console: Console) -> None:
     with tools.lock(settings.LOCAL / "test.lock", console, "another make test is running"):
         end_to_end(console, place)
     console.say(f"passed in {console.elapsed()}")
+
+
+def against_second(console: Console) -> None:
+    """Runs the functions' code against DynamoDB Local, s3s and moto. PHOTODROP_SECOND=required: never without."""
+    tools.check_rust()
+    second.check(console)
 
 
 def restart(console: Console) -> None:
@@ -296,7 +319,7 @@ def chaos(console: Console) -> None:
     console.say(f"passed in {console.elapsed()}")
 
 
-def end_to_end(console: Console, place: Place, tests: Callable[[str], None] = check.end_to_end) -> None:
+def end_to_end(console: Console, place: Place, tests: Callable[[Console, str], None] = check.end_to_end) -> None:
     """Starts the test stack, tests it and removes it, whatever happens in between."""
     place.folder.mkdir(parents=True, exist_ok=True)
     # One that an interrupted machine left behind.
@@ -306,12 +329,13 @@ def end_to_end(console: Console, place: Place, tests: Callable[[str], None] = ch
     place.log_file.unlink(missing_ok=True)
     try:
         stack, _ = bring_up(console, place)
+        check.command_line(console)
         if tests is check.end_to_end:
             check.startup(console, stack)
             check.containers(console, stack)
             check.smoke(console, place)
             check.guided(console, stack)
-        tests(str(place.stack_file))
+        tests(console, str(place.stack_file))
     finally:
         stop_page(place)
         emulator.stop(console, place)
@@ -366,11 +390,11 @@ def is_set(variable: str) -> bool:
 
 COMMANDS: dict[str, Callable[[Console], int | None]] = {
     "up": up, "down": down, "status": status, "logs": logs, "token": token, "alarms": alarms, "doctor": doctor,
-    "redrive": redrive, "rehearse": rehearse, "restart": restart, "env": env, "photo": photo,
+    "redrive": redrive, "user": user, "rehearse": rehearse, "restart": restart, "env": env, "photo": photo,
     "invoke": invoke, "api": api, "release": release, "deploy": deploy, "smoke": smoke,
     "coldstart": coldstart,
     "test": test, "e2e": e2e, "chaos": chaos, "lint": lint, "fmt": fmt, "unit": unit, "deny": deny, "build": build_functions,
-    "tools": install_tools,
+    "tools": install_tools, "second": against_second,
 }
 
 

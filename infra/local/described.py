@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-import sys
 from pathlib import Path
 
-from infra.local.console import Failure, run
+from infra.local import tools
+from infra.local.console import Console, Failure, run
 from infra.local.settings import LOCAL, ROOT
 
 REQUIREMENTS = ROOT / "infra" / "requirements-api.txt"
@@ -31,19 +29,9 @@ CHECKS = [
 ]
 
 
-def install() -> Path:
-    """Makes `.local/schemathesis` from the pinned requirements, if it is not there or they have changed."""
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
-    stamp = ENVIRONMENT / "requirements.sha256"
-    program = ENVIRONMENT / "bin" / "schemathesis"
-    if stamp.exists() and stamp.read_text() == wanted:
-        return program
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-    run([sys.executable, "-m", "venv", ENVIRONMENT], "python3 -m venv")
-    run([ENVIRONMENT / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
-         "--require-hashes", "--requirement", REQUIREMENTS], "pip install schemathesis")
-    stamp.write_text(wanted)
-    return program
+def install(console: Console) -> Path:
+    """Installs schemathesis into `.local/schemathesis`; gives the program."""
+    return tools.install_environment(console, ENVIRONMENT, REQUIREMENTS, "schemathesis") / "bin" / "schemathesis"
 
 
 def command(program: Path, stack: dict[str, str]) -> list[str | Path]:
@@ -54,10 +42,10 @@ def command(program: Path, stack: dict[str, str]) -> list[str | Path]:
             "--warnings", "off", "--no-color"]
 
 
-def check(stack_file: str) -> None:
+def check(console: Console, stack_file: str) -> None:
     """Holds the answers of a deployed stack to the description."""
     stack = json.loads(Path(stack_file).read_text())
     missing = {"api_url", "token"} - {name for name, value in stack.items() if value}
     if missing:
         raise Failure(f"{stack_file} has no {' and no '.join(sorted(missing))}")
-    run(command(install(), stack), "schemathesis (docs/openapi.yaml against the running API)", cwd=ROOT, show=True)
+    run(command(install(console), stack), "schemathesis (docs/openapi.yaml against the running API)", cwd=ROOT, show=True)
