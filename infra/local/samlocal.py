@@ -71,13 +71,13 @@ def role_of(event: Any) -> str:
     if isinstance(event, dict):
         records = event.get("Records")
         if event.get("Event") == "s3:TestEvent" or (
-                isinstance(records, list) and records and all(r.get("eventSource") == "aws:s3" for r in records)):
+                isinstance(records, list) and records and all(r.get("eventSource") in {"aws:s3", "aws:sqs"} for r in records)):
             return "thumbnail"
         if "http" in event.get("requestContext", {}):
             return "upload"
         if set(event) <= {"dry_run", "parts", "backfill"}:
             return "reconcile"
-    raise Failure("this is no event of a function here: S3's (Records), the HTTP API's (requestContext.http) and the "
+    raise Failure("this is no event of a function here: S3's and the queue's (Records), the HTTP API's (requestContext.http) and the "
                   "schedule's ({}) are")
 
 

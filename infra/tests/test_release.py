@@ -90,13 +90,13 @@ class Archives(unittest.TestCase):
 class SamLocal(unittest.TestCase):
     def test_every_sample_event_finds_its_function(self) -> None:
         for path in sorted((ROOT / "events").glob("*.json")):
-            expected = {"api": "upload", "s3": "thumbnail", "reconcile": "reconcile", "backfill": "reconcile"}
+            expected = {"api": "upload", "s3": "thumbnail", "sqs": "thumbnail", "reconcile": "reconcile", "backfill": "reconcile"}
             with self.subTest(path.name):
                 found = samlocal.role_of(json.loads(path.read_text()))
                 self.assertEqual(found, expected[path.stem.split("-")[0]])
 
     def test_an_event_of_another_service_is_refused(self) -> None:
-        for event in ({"Records": [{"eventSource": "aws:sqs"}]}, {"detail": {}}, [], None):
+        for event in ({"Records": [{"eventSource": "aws:sns"}]}, {"detail": {}}, [], None):
             with self.subTest(event), self.assertRaisesRegex(Failure, "no event of a function"):
                 samlocal.role_of(event)
 
