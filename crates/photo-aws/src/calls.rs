@@ -114,7 +114,7 @@ impl Outcome {
     }
 }
 
-/// A call in progress. It is counted when it is dropped: a call that nobody waits for any more reaches no other hook.
+/// A call in progress. It is counted when it is dropped: a call that the function stops waiting for reaches no other hook.
 #[derive(Debug)]
 struct Call {
     operation: String,

@@ -2,7 +2,15 @@
 //! one; only its HTTP connection is replaced.
 
 #[cfg(test)]
+mod busy;
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod contention;
+#[cfg(test)]
 mod quota;
+#[cfg(test)]
+mod retries;
 #[cfg(test)]
 mod s3;
 #[cfg(test)]
