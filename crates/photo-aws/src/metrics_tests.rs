@@ -119,7 +119,8 @@ fn what_would_spoil_a_document_is_left_out() {
     assert!(Document::new().property("a", 1).render(&place("s", "f"), AT).is_none());
     assert!(Document::new().value(DECODE_TIME, f64::NAN).render(&place("s", "f"), AT).is_none());
     // Without its code a metric by code has nothing to be split by.
-    let document = Document::new().count(FAILURES_BY_CODE).count(PHOTOS_FAILED).render(&place("s", "f"), AT).unwrap();
+    let document =
+        Document::new().count(FAILURES_BY_CODE).count(PHOTOS_FAILED).render(&place("s", "f"), AT).unwrap();
     assert!(document.get("FailuresByCode").is_none());
     assert_eq!(problems(&document), Vec::<String>::new());
 }
@@ -132,7 +133,10 @@ fn metrics_are_split_by_version_where_it_is_turned_on() {
         Some((document["_aws"]["CloudWatchMetrics"][0]["Dimensions"].clone(), document["Version"].clone()))
     };
     let (by_version, all) = (version_of_stack("7"), place("s", "f"));
-    assert_eq!(sets(&by_version, PHOTOS_FAILED), Some((json!([["Stack"], ["Stack", "Version"]]), json!("7"))));
+    assert_eq!(
+        sets(&by_version, PHOTOS_FAILED),
+        Some((json!([["Stack"], ["Stack", "Version"]]), json!("7")))
+    );
     assert_eq!(sets(&by_version, REQUESTS_FAILED), Some((json!([["Stack", "Version"]]), json!("7"))));
     assert_eq!(sets(&all, PHOTOS_FAILED), Some((json!([["Stack"]]), Value::Null)));
     assert_eq!(sets(&all, REQUESTS_FAILED), None);
@@ -141,7 +145,8 @@ fn metrics_are_split_by_version_where_it_is_turned_on() {
 #[test]
 fn two_metrics_are_split_by_version_and_no_more() {
     // Each costs $0.30 a month for each version that serves: docs/METRICS.md.
-    let split = ALL.iter().filter(|metric| metric.dimensions.iter().any(|set| set.contains(&Dimension::Version)));
+    let split =
+        ALL.iter().filter(|metric| metric.dimensions.iter().any(|set| set.contains(&Dimension::Version)));
     assert_eq!(split.map(|metric| metric.name).collect::<Vec<_>>(), ["PhotosFailed", "RequestsFailed"]);
 }
 
