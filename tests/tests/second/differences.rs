@@ -45,7 +45,7 @@ async fn s3s_does_not_compare_an_upload_with_its_size() {
     let mut upload = Upload::begin(&s3, &new_key()).await;
     let [first, second] = upload.both_parts().await;
     upload.request.size_bytes += 1;
-    let reply = upload.complete(&[(1, &first), (2, &second)]).await;
+    let reply = upload.complete(&[(1, first), (2, second)]).await;
     assert_eq!(reply.status, 200, "AWS: 400: {}", reply.text());
 }
 

@@ -65,14 +65,18 @@ impl<'a> Upload<'a> {
         })
     }
 
-    pub(crate) async fn complete(&self, parts: &[(usize, &String)]) -> Reply {
-        let part = |(number, etag): &(usize, &String)| {
-            format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
-        };
-        let parts: String = parts.iter().map(part).collect();
-        let body = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>").into_bytes();
-        self.send(&PartsRequest::Complete { upload_id: self.id.clone() }, body).await
+    pub(crate) async fn complete(&self, parts: &[(usize, String)]) -> Reply {
+        self.send(&PartsRequest::Complete { upload_id: self.id.clone() }, parts_list(parts)).await
     }
+}
+
+/// What completes an upload of these parts, by number and `ETag`.
+pub(crate) fn parts_list(parts: &[(usize, String)]) -> Vec<u8> {
+    let part = |(number, etag): &(usize, String)| {
+        format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+    };
+    let parts: Vec<_> = parts.iter().map(part).collect();
+    format!("<CompleteMultipartUpload>{}</CompleteMultipartUpload>", parts.concat()).into_bytes()
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
@@ -87,14 +91,14 @@ async fn parts_in_any_order_become_the_photo_once() {
     let [first, second] = upload.both_parts().await;
     let listed = upload.send(&PartsRequest::List { upload_id: upload.id.clone() }, Vec::new()).await;
     assert_eq!(listed.text().matches("<PartNumber>").count(), 2, "{}", listed.text());
-    let reply = upload.complete(&[(1, &first), (2, &second)]).await;
+    let reply = upload.complete(&[(1, first), (2, second)]).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let original = s3.objects.read_original(&key, None, 1 << 24).await.unwrap();
     assert!(original.bytes == bytes(), "{} bytes", original.bytes.len());
     assert!(original.etag.ends_with("-2\""), "{}", original.etag);
     // The first bytes stay.
     let [first, second] = late.both_parts().await;
-    let reply = late.complete(&[(1, &first), (2, &second)]).await;
+    let reply = late.complete(&[(1, first), (2, second)]).await;
     assert_eq!(reply.status, 412, "{}", reply.text());
 }
 
@@ -103,7 +107,7 @@ async fn parts_listed_in_the_wrong_order_are_400() {
     let s3 = S3::start().await;
     let upload = Upload::begin(&s3, &new_key()).await;
     let [first, second] = upload.both_parts().await;
-    let reply = upload.complete(&[(2, &second), (1, &first)]).await;
+    let reply = upload.complete(&[(2, second), (1, first)]).await;
     assert_eq!(reply.status, 400, "{}", reply.text());
     assert_eq!(s3.keys(ORIGINALS).await, Vec::<String>::new());
 }

@@ -4,18 +4,22 @@ use std::time::{Duration, Instant};
 
 use lambda_http::{Body, Request, RequestExt as _, request};
 use photo_aws::created_event::created_event;
+use photo_aws::{Created, Settled};
 use photo_domain::OriginalKey;
-use photo_domain::quota::Quotas;
+use photo_domain::quota::{Counter, Quotas};
+use photo_domain::record::Status;
 use photodrop_tests::photos::photo;
 use photodrop_tests::schemas::mistakes;
+use reconcile::Reconciler;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use thumbnail::Pipeline;
 use upload::App;
 
 use crate::messages::{TestQueue, bus};
+use crate::multipart::parts_list;
 use crate::s3::{ORIGINALS, S3, THUMBNAILS};
-use crate::support::{Table, owner};
+use crate::support::{Table, key_of, now, owner, ready, record};
 
 const QUOTAS: Quotas = Quotas { photos_per_day: 50, bytes_per_day: 100_000_000, pending: 30 };
 
@@ -45,6 +49,12 @@ fn setting(name: &str) -> Option<String> {
         "PHOTODROP_BACKGROUND" => "ffffff",
         "PHOTODROP_WEBP_METHOD" => "2",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => "1769",
+        "PHOTODROP_RECONCILE_MODE" => "apply",
+        "PHOTODROP_RECONCILE_MAX_RECORDS" | "PHOTODROP_RECONCILE_MAX_ORPHANS" => "100",
+        "PHOTODROP_RECONCILE_MAX_LISTED" => "1000",
+        "PHOTODROP_ORPHAN_GRACE_SECONDS" => "86400",
+        "PHOTODROP_ORPHAN_RETENTION_DAYS" => "31",
+        "PHOTODROP_RECONCILE_MAX_ORPHAN_PERCENT" => "20",
         // Given to the parts themselves.
         "PHOTODROP_TABLE_NAME"
         | "PHOTODROP_EVENT_BUS_NAME"
@@ -126,11 +136,26 @@ impl Product {
         let found = photo_aws::FoundObject { etag: head.e_tag.unwrap(), ..found };
         let event = created_event(ORIGINALS, &key, &found);
         self.thumbnails.queue.send(&event.to_string()).await.unwrap();
+        self.invoke().await;
+    }
+
+    /// Invokes the thumbnail function with the next message of its queue.
+    async fn invoke(&self) {
         let message = self.thumbnails.receive().await.unwrap();
         let invocation = self.thumbnails.delivery(&message).await;
         let deadline = Instant::now() + Duration::from_mins(1);
         Box::pin(self.pipeline.handle(invocation, deadline)).await.unwrap();
         self.thumbnails.delete(&message).await;
+    }
+
+    /// The next event on the bus: its name and its photo.
+    async fn event(&self) -> (String, String) {
+        let message = self.events.receive().await.unwrap();
+        self.events.delete(&message).await;
+        let event: Value = serde_json::from_str(message.body().unwrap()).unwrap();
+        let name = text(&event, "detail-type").to_owned();
+        assert_eq!(mistakes(&name, &event["detail"]).unwrap(), Vec::<String>::new());
+        (name, text(&event["detail"], "photo_id").to_owned())
     }
 
     async fn get(&self, photo_id: &str) -> (u16, Value) {
@@ -178,13 +203,7 @@ async fn a_photo_comes_becomes_ready_and_is_deleted() {
             (variant["width"].clone(), variant["height"].clone())
         );
     }
-    let message = product.events.receive().await.unwrap();
-    let event: Value = serde_json::from_str(message.body().unwrap()).unwrap();
-    assert_eq!(
-        (&event["detail-type"], &event["detail"]["photo_id"]),
-        (&json!("PhotoReady"), &json!(photo_id))
-    );
-    assert_eq!(mistakes("PhotoReady", &event["detail"]).unwrap(), Vec::<String>::new());
+    assert_eq!(product.event().await, ("PhotoReady".to_owned(), photo_id.to_owned()));
     // The same event again ends in the same state.
     product.process(photo_id).await;
     assert_eq!(product.get(photo_id).await.1["updated_at"], record["updated_at"]);
@@ -197,7 +216,7 @@ async fn a_photo_comes_becomes_ready_and_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_photo_that_is_none_fails_by_each_way_in() {
+async fn bytes_that_are_no_photo_fail_and_are_announced() {
     let product = Product::new().await;
     let bytes = b"not a photo, but as long as announced".to_vec();
     let put = json!({ "content_type": "image/png", "size_bytes": bytes.len() });
@@ -209,10 +228,7 @@ async fn a_photo_that_is_none_fails_by_each_way_in() {
     product.process(photo_id).await;
     let (_, record) = product.get(photo_id).await;
     assert_eq!(record["failure"]["code"], "NOT_AN_IMAGE", "{record}");
-    let message = product.events.receive().await.unwrap();
-    let event: Value = serde_json::from_str(message.body().unwrap()).unwrap();
-    assert_eq!(event["detail-type"], "PhotoFailed");
-    assert_eq!(mistakes("PhotoFailed", &event["detail"]).unwrap(), Vec::<String>::new());
+    assert_eq!(product.event().await, ("PhotoFailed".to_owned(), photo_id.to_owned()));
 }
 
 #[tokio::test]
@@ -233,21 +249,19 @@ async fn a_large_photo_comes_in_parts_that_the_api_signs() {
         assert_eq!(status, 200, "{signed}");
         signed
     };
-    let begin = sign(json!({ "operation": "CreateMultipartUpload" })).await;
-    let begun = product.s3.http.send_signed(&begin, Vec::new()).await.unwrap().text();
+    let create = sign(json!({ "operation": "CreateMultipartUpload" })).await;
+    let begun = product.s3.http.send_signed(&create, Vec::new()).await.unwrap().text();
     let (_, rest) = begun.split_once("<UploadId>").unwrap();
     let (id, _) = rest.split_once("</UploadId>").unwrap();
-    let mut list = String::new();
+    let mut etags = Vec::new();
     for (number, part) in (1..).zip(bytes.chunks(part_size)) {
         let asked = json!({ "operation": "UploadPart", "part_number": number, "upload_id": id });
         let reply = product.s3.http.send_signed(&sign(asked).await, part.to_vec()).await.unwrap();
         assert_eq!(reply.status, 200, "{}", reply.text());
-        let etag = reply.header("etag");
-        list += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
+        etags.push((number, reply.header("etag").to_owned()));
     }
     let complete = sign(json!({ "operation": "CompleteMultipartUpload", "upload_id": id })).await;
-    let list = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>").into_bytes();
-    let reply = product.s3.http.send_signed(&complete, list).await.unwrap();
+    let reply = product.s3.http.send_signed(&complete, parts_list(&etags)).await.unwrap();
     assert_eq!(reply.status, 200, "{}", reply.text());
     product.process(photo_id).await;
     assert_eq!(product.get(photo_id).await.1["status"], "ready");
@@ -273,4 +287,47 @@ async fn a_batch_fills_a_quota_and_a_message_is_set_aside() {
     let invocation = product.thumbnails.delivery(&message).await;
     product.pipeline.handle(invocation, Instant::now() + Duration::from_mins(1)).await.unwrap();
     assert_eq!(product.failures.receive().await.unwrap().body.as_deref(), Some("{\"hello\":\"world\"}"));
+}
+
+#[tokio::test]
+async fn reconcile_finishes_what_was_left() {
+    let product = Product::new().await;
+    let bytes = photo("orientation-1.jpg").unwrap();
+    // Asked for so long ago that they are due: one without bytes, one whose event was lost, one whose announcement is unsent.
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let mut old = record(bytes.len() as u64);
+        old.created_at -= Duration::from_mins(20);
+        assert_eq!(product.table.store.create(&old, None).await.unwrap(), Created::New);
+        ids.push(key_of(&old));
+    }
+    let [absent, lost, unannounced] = &ids[..] else { panic!("{ids:?}") };
+    product.s3.put(ORIGINALS, &lost.to_string(), &bytes).await;
+    let then = now() - Duration::from_mins(10);
+    assert_eq!(product.table.store.settle(unannounced, &ready(), then).await.unwrap(), Settled::Now);
+
+    let reconciler = Reconciler {
+        config: reconcile::Config::read(&setting).unwrap(),
+        store: product.table.store.clone(),
+        objects: product.s3.objects.clone(),
+        bus: product.pipeline.bus.clone(),
+        thumbnails: product.thumbnails.queue.clone(),
+    };
+    let run = async || {
+        let request = serde_json::from_value(json!({ "parts": ["due"] })).unwrap();
+        let summary = reconciler.run(request, Instant::now() + Duration::from_mins(2)).await;
+        assert_eq!((summary.errors, summary.complete), (0, true), "{summary:?}");
+    };
+    run().await;
+    let status = async |key: &OriginalKey| product.table.store.get(key).await.unwrap().unwrap().status();
+    assert_eq!(status(absent).await, Status::Expired);
+    assert_eq!(product.event().await, ("PhotoReady".to_owned(), unannounced.photo_id.to_string()));
+    product.invoke().await;
+    assert_eq!(status(lost).await, Status::Ready);
+    assert_eq!(product.event().await, ("PhotoReady".to_owned(), lost.photo_id.to_string()));
+    let counted = Counter { photos: 2, bytes: 2 * bytes.len() as u64, pending: 0 };
+    assert_eq!(product.table.counter(absent).await, counted, "of the day that all three were asked for");
+    // Nothing is left.
+    run().await;
+    assert!(product.events.receive().await.is_none() && product.thumbnails.receive().await.is_none());
 }

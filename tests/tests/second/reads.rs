@@ -75,7 +75,7 @@ async fn a_list_goes_on_behind_its_cursor() {
     for _ in 0..7 {
         photos.push(table.create().await);
     }
-    // What else is in the owner's partition is not listed.
+    // Other items of the partition are not listed.
     assert!(table.store.import(&record(1)).await.is_ok_and(|made| made == Imported::New));
     table.store.note_import(&key_of(&photos[0]), now()).await.unwrap();
     let mut expected: Vec<_> = photos.iter().map(|photo| photo.photo_id).collect();

@@ -16,7 +16,7 @@ pub(crate) const ORIGINALS: &str = "originals";
 pub(crate) const THUMBNAILS: &str = "thumbnails";
 pub(crate) const FOREIGN: &str = "foreign";
 
-/// Two buckets of the product's and one of somebody else's.
+/// The stack's two buckets, and one that the stack does not own.
 pub(crate) struct S3 {
     pub(crate) objects: Objects,
     pub(crate) signer: UploadSigner,
@@ -91,11 +91,12 @@ fn router(service: S3Service) -> axum::Router {
     axum::Router::new().fallback(move |request: axum::extract::Request| {
         let service = service.clone();
         async move {
-            let answer = service.call(request.map(s3s::Body::http_body_unsync)).await;
-            answer.map(|answer| answer.map(axum::body::Body::new)).unwrap_or_else(|error| {
-                let text = format!("{error:?}");
-                axum::response::Response::builder().status(500).body(text.into()).unwrap()
-            })
+            match service.call(request.map(s3s::Body::http_body_unsync)).await {
+                Ok(answer) => answer.map(axum::body::Body::new),
+                Err(error) => {
+                    axum::response::Response::builder().status(500).body(format!("{error:?}").into()).unwrap()
+                }
+            }
         }
     })
 }

@@ -4,8 +4,11 @@ use photo_aws::{RenderCount, Settled};
 use photo_domain::quota::Quotas;
 use photo_domain::record::Status;
 use photo_domain::{OriginalKey, Step};
+use photodrop_tests::faults::{Fault, FaultProxy, Rule};
 
-use crate::support::{Table, failed, key_of, now, processed, ready, record};
+use crate::support::{Table, failed, key_of, local, now, processed, ready, record};
+
+const COUNTED: Quotas = Quotas { photos_per_day: 1000, bytes_per_day: 1_000_000, pending: 1000 };
 
 /// Takes a step by the store's own method; whether the table was changed, by the method's answer.
 async fn take(table: &Table, step: Step, key: &OriginalKey) -> bool {
@@ -42,8 +45,7 @@ async fn renew(table: &Table, key: &OriginalKey, was: Status) -> Settled {
 
 #[tokio::test]
 async fn a_step_is_taken_from_its_statuses_alone() {
-    let counted = Quotas { photos_per_day: 1000, bytes_per_day: 1_000_000, pending: 1000 };
-    for quotas in [Quotas::default(), counted] {
+    for quotas in [Quotas::default(), COUNTED] {
         let table = Table::with_quotas(quotas).await;
         for (step, status) in Step::ALL.into_iter().flat_map(|step| Status::ALL.map(|status| (step, status)))
         {
@@ -74,8 +76,7 @@ async fn a_step_is_taken_from_its_statuses_alone() {
 
 #[tokio::test]
 async fn no_step_makes_a_record_that_is_missing() {
-    let counted = Quotas { photos_per_day: 1000, bytes_per_day: 1_000_000, pending: 1000 };
-    for quotas in [Quotas::default(), counted] {
+    for quotas in [Quotas::default(), COUNTED] {
         let table = Table::with_quotas(quotas).await;
         for step in Step::ALL {
             let key = key_of(&record(1000));
@@ -89,14 +90,12 @@ async fn no_step_makes_a_record_that_is_missing() {
 
 #[tokio::test]
 async fn a_step_that_lost_its_answer_is_taken_once() {
-    use photodrop_tests::faults::{Fault, FaultProxy, Rule};
-    let counted = Quotas { photos_per_day: 1000, bytes_per_day: 1_000_000, pending: 1000 };
-    let table = Table::with_quotas(counted).await;
-    let proxy = FaultProxy::start(&crate::support::local("AWS_ENDPOINT_URL_DYNAMODB")).await.unwrap();
+    let table = Table::with_quotas(COUNTED).await;
+    let proxy = FaultProxy::start(&local("AWS_ENDPOINT_URL_DYNAMODB")).await.unwrap();
     let record = table.create().await;
     let key = key_of(&record);
     proxy.add(Rule::once(&record.photo_id.to_string(), 0, Fault::ResetAfter));
-    let store = table.store_through(&proxy.url, counted);
+    let store = table.store_through(&proxy.url, COUNTED);
     // In a transaction the token tells; a plain update finds the status that it has set.
     assert_eq!(store.settle(&key, &ready(), now()).await.unwrap(), Settled::Now);
     assert_eq!(table.counter(&key).await.pending, 0);
