@@ -43,7 +43,9 @@ def arguments(words: Sequence[str], stack: str) -> list[str]:
 def environment(stack_file: Path, region: str | None = None, given: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The program finds the local stack by its description, and an account as every AWS tool does, but for AWS_DEFAULT_REGION."""
     region = region or given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION")
-    return {**given, "PHOTODROP_STACK": str(stack_file), **({"AWS_REGION": region} if region else {})}
+    # This one would name a stack where STACK names none.
+    own = {name: value for name, value in given.items() if name != "PHOTODROP_STACK_NAME"}
+    return {**own, "PHOTODROP_STACK": str(stack_file), **({"AWS_REGION": region} if region else {})}
 
 
 def call(words: Sequence[str], stack: str, stack_file: Path) -> int:

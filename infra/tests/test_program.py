@@ -1,7 +1,7 @@
 """How the commands call the command line `photodrop`, with a program in its place that says what it was given."""
 
-import io
 import contextlib
+import io
 import os
 import stat
 import tempfile
@@ -50,6 +50,11 @@ class Program(unittest.TestCase):
                                     ({"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-2"}, "us-east-2"), ({}, "")):
             with self.standing_in(**variables):
                 self.assertEqual(program.ask(["account"], "prod", Path("s"))["region"], expected)
+
+    def test_only_stack_names_a_stack_on_aws(self):
+        """Otherwise a command that is meant for the local stack would change one on AWS."""
+        found = program.environment(Path("/local/stack.json"), given={"PHOTODROP_STACK_NAME": "prod", "HOME": "/home/jane"})
+        self.assertEqual(found, {"HOME": "/home/jane", "PHOTODROP_STACK": "/local/stack.json"})
 
     def test_a_failure_is_told_in_the_program_s_words(self):
         with self.standing_in(code=3), self.assertRaisesRegex(Failure, "account: AWS does not know the caller"):
