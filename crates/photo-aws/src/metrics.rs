@@ -124,7 +124,7 @@ pub const REQUESTS_FAILED: Metric = Metric {
 /// Photos that became `failed`, by code.
 pub const FAILURES_BY_CODE: Metric =
     Metric { name: "FailuresByCode", unit: Unit::Count, dimensions: &[&[Dimension::Stack, Dimension::Code]] };
-/// Photos that could not be processed now; Lambda tries again.
+/// Photos that could not be processed now; their events are delivered again.
 pub const RETRIES_ASKED: Metric = Metric::of_stack("RetriesAsked", Unit::Count);
 /// From the record's creation to `ready`, the client's own time for the upload included.
 pub const AGE_FROM_REQUEST: Metric = Metric::of_stack("AgeFromRequest", Unit::Milliseconds);
