@@ -76,6 +76,52 @@ impl Strips {
     }
 }
 
+/// Takes the rows of a picture, and reduces them if the target is smaller.
+pub(crate) enum RowSink {
+    Whole { size: (u32, u32), channels: Channels, data: Vec<u8> },
+    Reduced(Strips),
+}
+
+impl RowSink {
+    /// For a picture of this size and a target that is not larger, both in px and at least 1 × 1.
+    pub(crate) fn new(size: (u32, u32), channels: Channels, target: (u32, u32)) -> Self {
+        if size != target {
+            return Self::Reduced(Strips::new(size, channels, target));
+        }
+        let data = Vec::with_capacity(size.0 as usize * size.1 as usize * channels.count());
+        Self::Whole { size, channels, data }
+    }
+
+    /// The next row.
+    pub(crate) fn push(&mut self, row: &[u8]) -> Result<(), ImagingError> {
+        match self {
+            Self::Whole { data, .. } => {
+                data.extend_from_slice(row);
+                Ok(())
+            }
+            Self::Reduced(strips) => strips.push(row),
+        }
+    }
+
+    /// The picture of the target's size, once all rows have come.
+    pub(crate) fn finish(self) -> Result<Raster, ImagingError> {
+        match self {
+            Self::Whole { size, channels, data } => Raster::new(size.0, size.1, channels, data)
+                .ok_or_else(|| ImagingError::Internal("rows are missing".to_owned())),
+            Self::Reduced(strips) => strips.finish(),
+        }
+    }
+
+    /// Memory in bytes that it takes for pixels of at most four channels, with the picture of the target's size.
+    pub(crate) fn bytes(size: (u32, u32), target: (u32, u32)) -> u64 {
+        let channels = Channels::Rgba;
+        if size != target {
+            return bytes(size, channels, target);
+        }
+        u64::from(size.0) * u64::from(size.1) * channels.count() as u64
+    }
+}
+
 /// Memory in bytes that [`Strips`] takes, with the smaller picture.
 pub(crate) fn bytes(size: (u32, u32), channels: Channels, target: (u32, u32)) -> u64 {
     let smaller = Smaller::new(size, channels, target);

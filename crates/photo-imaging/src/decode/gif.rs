@@ -9,7 +9,7 @@ use crate::gif::{Block, Blocks, Gif, Image};
 use crate::limits::Limits;
 use crate::probe::Header;
 use crate::raster::{Channels, Raster};
-use crate::strips::{self, Strips};
+use crate::strips::RowSink;
 
 type Pixel = [u8; 4];
 
@@ -34,28 +34,14 @@ pub(super) fn decode(
     let picture = Picture::decode(&image, gif.table, limits)?;
     let size = (header.width, header.height);
     let channels = if picture.is_opaque(size) { Channels::Rgb } else { Channels::Rgba };
-    let raster = if target == size {
-        let mut data = Vec::with_capacity(size.0 as usize * size.1 as usize * channels.count());
-        picture.rows(size, channels, limits, |row| {
-            data.extend_from_slice(row);
-            Ok(())
-        })?;
-        raster(size, channels, data)?
-    } else {
-        let mut strips = Strips::new(size, channels, target);
-        picture.rows(size, channels, limits, |row| strips.push(row))?;
-        strips.finish()?
-    };
-    Ok((Source::Pixels(raster), picture.loss()))
+    let mut sink = RowSink::new(size, channels, target);
+    picture.rows(size, channels, limits, |row| sink.push(row))?;
+    Ok((Source::Pixels(sink.finish()?), picture.loss()))
 }
 
 /// Memory in bytes of [`decode`], of which `indices` is that of the first image's pixels.
 pub(crate) fn decoder_bytes(indices: u64, size: (u32, u32), target: (u32, u32)) -> u64 {
-    if target == size {
-        indices + u64::from(size.0) * u64::from(size.1) * 4
-    } else {
-        indices + strips::bytes(size, Channels::Rgba, target)
-    }
+    indices + RowSink::bytes(size, target)
 }
 
 /// The frames of an animation, composed on the canvas, with their times in ms.
