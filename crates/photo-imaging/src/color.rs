@@ -1,8 +1,10 @@
 //! Any colours to sRGB, three channels or four with alpha.
 //!
-//! moxcms converts what has curves and a matrix. [`lut`] has the profiles with a LUT, [`hdr`] PQ and HLG.
+//! moxcms converts what has curves and a matrix. [`lut`] has the profiles with a LUT, [`hdr`] PQ and HLG, [`deep`] samples of 16
+//! bits.
 
 mod curve;
+mod deep;
 pub(crate) mod hdr;
 mod lut;
 mod srgb;
@@ -15,6 +17,7 @@ use crate::error::ImagingError;
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::raster::{Channels, Raster};
+pub(crate) use deep::DeepConversion;
 use lut::LutTransform;
 
 /// A conversion to sRGB of one pixel at a time.
@@ -216,59 +219,6 @@ pub(crate) fn is_srgb(profile: &Profile, channels: Channels) -> bool {
 /// Pixels that are converted between two looks at the clock. Their 16-bit copies stay in the cache.
 const PIXELS_A_CHECK: usize = 4096;
 
-/// Samples of 16 bits (big-endian) through a profile, then to 8 bits. `None` as for a profile that is passed over.
-pub(crate) fn deep_to_srgb(
-    samples: &[[u8; 2]],
-    channels: Channels,
-    profile: &Profile,
-    limits: &Limits,
-) -> Result<Option<(Channels, Vec<u8>)>, ImagingError> {
-    let spread = is_gray_in_colours(channels, profile);
-    let (space, from, to, target) = layouts(if spread { coloured(channels) } else { channels });
-    let method = if profile.color_space() == space {
-        by_pixels(profile, if spread { coloured(channels) } else { channels })
-    } else {
-        None
-    };
-    let Some(method) = method else { return Ok(None) };
-    let mut out = Vec::with_capacity(samples.len() / channels.count() * target.count());
-    let parts = samples.chunks(PIXELS_A_CHECK * channels.count());
-    let profile = match method {
-        ByPixels::No(profile) => profile,
-        ByPixels::Yes(transform) => {
-            for part in parts {
-                limits.check_deadline("convert colours")?;
-                let value = u16::from_be_bytes;
-                let unit = |sample| curve::sixteen(value(sample));
-                extend_by_pixels(&mut out, part, channels, &*transform, unit, |alpha| narrow(value(alpha)));
-            }
-            return Ok(Some((target, out)));
-        }
-    };
-    let options = TransformOptions::default();
-    let Ok(transform) = profile.create_transform_16bit(from, &ColorProfile::new_srgb(), to, options) else {
-        return Ok(None);
-    };
-    for part in parts {
-        limits.check_deadline("convert colours")?;
-        let samples = part.iter().map(|&sample| u16::from_be_bytes(sample));
-        let source: Vec<u16> = match channels {
-            Channels::Gray if spread => samples.flat_map(|gray| [gray; 3]).collect(),
-            Channels::GrayAlpha if spread => {
-                let samples: Vec<u16> = samples.collect();
-                samples.as_chunks().0.iter().flat_map(|&[gray, alpha]| [gray, gray, gray, alpha]).collect()
-            }
-            _ => samples.collect(),
-        };
-        let mut converted = vec![0_u16; part.len() / channels.count() * target.count()];
-        if transform.transform(&source, &mut converted).is_err() {
-            return Ok(None);
-        }
-        out.extend(converted.into_iter().map(narrow));
-    }
-    Ok(Some((target, out)))
-}
-
 /// 16 bits to 8, rounded to nearest.
 pub(crate) fn narrow(value: u16) -> u8 {
     u8::try_from((u32::from(value) * 255 + 32_767) / 65_535).unwrap_or(u8::MAX)
@@ -431,8 +381,8 @@ mod tests {
                     let shallow = shown(raster, Some(&icc));
                     let samples: Vec<[u8; 2]> =
                         value.iter().map(|&v| (u16::from(v) * 257).to_be_bytes()).collect();
-                    let (_, deep) =
-                        deep_to_srgb(&samples, Channels::Rgb, &icc, &Limits::default()).unwrap().unwrap();
+                    let conversion = DeepConversion::new(&icc, Channels::Rgb).unwrap();
+                    let deep = conversion.apply(&samples, &Limits::default()).unwrap();
                     for actual in [shallow.data(), &deep] {
                         let near = actual.iter().zip(&expected).all(|(a, e)| a.abs_diff(*e) <= 1);
                         assert!(near, "{kind} {gammas:?} {value:?}: {actual:?}, not {expected:?}");

@@ -3,7 +3,7 @@
 use photo_heif::{Channels as HeifChannels, Heif, MAX_FACTOR, Picture};
 
 use super::{Decoded, Source};
-use crate::color;
+use crate::color::DeepConversion;
 use crate::damage::Loss;
 use crate::error::ImagingError;
 use crate::limits::Limits;
@@ -11,15 +11,12 @@ use crate::probe::Header;
 use crate::probe::heif::refused;
 use crate::profile::Profile;
 use crate::raster::{Channels, Raster};
-use crate::strips::{self, Strips};
+use crate::strips::RowSink;
 
 /// Planes are reduced to no less than this many times the target's sides: from there on the resizer decides how sharp the
 /// picture is, as for JPEG.
 const MARGIN: u32 = 3;
 const MARGIN_OVER: u32 = 2;
-
-/// Pixels of more than 8 bits that are converted at once.
-const DEEP_PIXELS: u32 = 1 << 18;
 
 /// Rows between two looks at the clock.
 const ROWS_A_CHECK: u32 = 16;
@@ -62,14 +59,9 @@ fn factor(photo: &Heif<'_>, (width, height): (u32, u32), limits: &Limits) -> u32
 
 fn bytes(photo: &Heif<'_>, target: (u32, u32), factor: u32) -> u64 {
     let size = (photo.width().div_ceil(factor), photo.height().div_ceil(factor));
-    let reducing = if size == target {
-        4 * u64::from(size.0) * u64::from(size.1)
-    } else {
-        strips::bytes(size, Channels::Rgba, target)
-    };
-    // Samples of 16 bits, the same once more as an executor takes them, and 8 bits.
-    let deep = if photo.is_deep() { u64::from(DEEP_PIXELS.max(size.0)) * (8 + 8 + 4) } else { 0 };
-    photo.memory_bytes(factor).max(photo.picture_bytes(factor) + reducing + deep)
+    // A row of 16 bits a sample, twice what an executor makes of it, and 8 bits.
+    let deep = if photo.is_deep() { u64::from(size.0) * (8 + 8 + 8 + 4) } else { 0 };
+    photo.memory_bytes(factor).max(photo.picture_bytes(factor) + RowSink::bytes(size, target) + deep)
 }
 
 /// Pixels of the target's size, and the profile that they are still to be converted by.
@@ -85,97 +77,29 @@ fn reduce<'p>(
         HeifChannels::Rgb => Channels::Rgb,
         HeifChannels::Rgba => Channels::Rgba,
     };
-    if picture.is_deep() {
-        return reduce_deep(picture, channels, target, profile, limits);
-    }
-    let mut sink = Sink::new(picture, channels, target);
-    let mut row = vec![0; picture.width() as usize * channels.count()];
+    let size = (picture.width(), picture.height());
+    // Samples of more than 8 bits go through the profile before the low bits go.
+    let deep = profile.filter(|_| picture.is_deep());
+    let conversion = deep.and_then(|profile| DeepConversion::new(profile, channels));
+    let profile_left = profile.filter(|_| conversion.is_none());
+    let shown = conversion.as_ref().map_or(channels, DeepConversion::target);
+    let mut sink = RowSink::new(size, shown, target);
+    let length = size.0 as usize * channels.count();
+    let mut samples = vec![0; if conversion.is_some() { length } else { 0 }];
+    let mut row = vec![0; length];
     let mut rows = picture.rows();
-    for number in 0..picture.height() {
+    for number in 0..size.1 {
         if number % ROWS_A_CHECK == 0 {
             limits.check_deadline("decode")?;
         }
-        rows.next_8(&mut row);
+        if let Some(conversion) = &conversion {
+            rows.next_16(&mut samples);
+            row.clear();
+            conversion.extend(&mut row, &samples)?;
+        } else {
+            rows.next_8(&mut row);
+        }
         sink.push(&row)?;
     }
-    Ok((sink.finish()?, profile))
-}
-
-/// Samples of 16 bits go through the profile before the low bytes go.
-fn reduce_deep<'p>(
-    picture: &Picture,
-    channels: Channels,
-    target: (u32, u32),
-    profile: Option<&'p Profile>,
-    limits: &Limits,
-) -> Result<(Raster, Option<&'p Profile>), ImagingError> {
-    let length = picture.width() as usize * channels.count();
-    let rows_at_once = (DEEP_PIXELS / picture.width()).clamp(1, picture.height());
-    let mut profile_left = profile;
-    let mut sink: Option<Sink> = None;
-    let mut rows = picture.rows();
-    let mut row = vec![0_u16; length];
-    let mut samples: Vec<[u8; 2]> = Vec::with_capacity(length * rows_at_once as usize);
-    let mut left = picture.height();
-    while left > 0 {
-        limits.check_deadline("decode")?;
-        samples.clear();
-        for _ in 0..rows_at_once.min(left) {
-            rows.next_16(&mut row);
-            samples.extend(row.iter().map(|sample| sample.to_be_bytes()));
-        }
-        left -= rows_at_once.min(left);
-        let converted = match profile {
-            Some(profile) => color::deep_to_srgb(&samples, channels, profile, limits)?,
-            None => None,
-        };
-        let (channels, data) = match converted {
-            Some(converted) => {
-                profile_left = None;
-                converted
-            }
-            None => (channels, samples.iter().map(|&s| color::narrow(u16::from_be_bytes(s))).collect()),
-        };
-        let sink = sink.get_or_insert_with(|| Sink::new(picture, channels, target));
-        for row in data.chunks_exact(picture.width() as usize * channels.count()) {
-            sink.push(row)?;
-        }
-    }
-    let sink = sink.ok_or_else(|| ImagingError::Internal("a picture without rows".to_owned()))?;
     Ok((sink.finish()?, profile_left))
-}
-
-/// Takes rows, and reduces them if the target is smaller.
-enum Sink {
-    Whole { size: (u32, u32), channels: Channels, data: Vec<u8> },
-    Reduced(Strips),
-}
-
-impl Sink {
-    fn new(picture: &Picture, channels: Channels, target: (u32, u32)) -> Self {
-        let size = (picture.width(), picture.height());
-        if size == target {
-            let data = Vec::with_capacity(size.0 as usize * size.1 as usize * channels.count());
-            return Self::Whole { size, channels, data };
-        }
-        Self::Reduced(Strips::new(size, channels, target))
-    }
-
-    fn push(&mut self, row: &[u8]) -> Result<(), ImagingError> {
-        match self {
-            Self::Whole { data, .. } => {
-                data.extend_from_slice(row);
-                Ok(())
-            }
-            Self::Reduced(strips) => strips.push(row),
-        }
-    }
-
-    fn finish(self) -> Result<Raster, ImagingError> {
-        match self {
-            Self::Whole { size, channels, data } => Raster::new(size.0, size.1, channels, data)
-                .ok_or_else(|| ImagingError::Internal("rows are missing".to_owned())),
-            Self::Reduced(strips) => strips.finish(),
-        }
-    }
 }

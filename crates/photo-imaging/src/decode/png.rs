@@ -11,7 +11,7 @@ use png::{
 };
 
 use super::{Decoded, Source, other_size};
-use crate::color;
+use crate::color::{self, DeepConversion};
 use crate::damage::Loss;
 use crate::error::ImagingError;
 use crate::format::Format;
@@ -210,12 +210,10 @@ impl<'p> Job<'_, '_, 'p> {
                 .ok_or_else(|| other_size(Format::Png))
         };
         // Before the low bytes go: a profile of linear light needs them in the shadows.
-        let converted = match self.profile.filter(|_| deep) {
-            Some(profile) => color::deep_to_srgb(data.as_chunks::<2>().0, channels, profile, self.limits)?,
-            None => None,
-        };
-        if let Some((channels, data)) = converted {
-            return Ok((raster(channels, data)?, None));
+        let profile = self.profile.filter(|_| deep);
+        if let Some(conversion) = profile.and_then(|profile| DeepConversion::new(profile, channels)) {
+            let data = conversion.apply(data.as_chunks::<2>().0, self.limits)?;
+            return Ok((raster(conversion.target(), data)?, None));
         }
         if deep {
             narrow(&mut data);

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::color::{deep_to_srgb, to_srgb};
+use crate::color::{DeepConversion, to_srgb};
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::raster::{Channels, Raster};
@@ -123,7 +123,8 @@ fn shown(icc: &[u8], channels: Channels, pixels: &[u8]) -> Vec<u8> {
     let raster = Raster::new(width, 1, channels, pixels.to_vec()).unwrap();
     let shallow = to_srgb(raster, Some(&profile), &Limits::default()).unwrap().into_data();
     let samples: Vec<[u8; 2]> = pixels.iter().map(|&sample| [sample; 2]).collect();
-    let (_, deep) = deep_to_srgb(&samples, channels, &profile, &Limits::default()).unwrap().unwrap();
+    let conversion = DeepConversion::new(&profile, channels).unwrap();
+    let deep = conversion.apply(&samples, &Limits::default()).unwrap();
     assert_eq!(shallow, deep);
     shallow
 }
@@ -349,8 +350,9 @@ fn a_deadline_that_passes_stops_a_conversion() {
             let code = to_srgb(raster, Some(&profile), &late).map(drop).map_err(|error| error.code());
             assert_eq!(code, Err("PROCESSING_TIMEOUT"));
             let samples = vec![[9; 2]; channels.count()];
-            let code = deep_to_srgb(&samples, channels, &profile, &late).map(drop);
-            assert_eq!(code.map_err(|error| error.code()), Err("PROCESSING_TIMEOUT"));
+            let conversion = DeepConversion::new(&profile, channels).unwrap();
+            let code = conversion.apply(&samples, &late).map(drop).map_err(|error| error.code());
+            assert_eq!(code, Err("PROCESSING_TIMEOUT"));
         }
     }
 }
