@@ -106,9 +106,11 @@ impl<'p> Job<'_, '_, 'p> {
         };
         let reason = match self.strict(picture, Extent::Whole) {
             Ok(found) => {
-                // Wrong bits that still are rows. The checksum of the rows decides, if it has arrived.
+                // Wrong bits that still are rows. The checksum of the rows decides, if it has arrived. It may follow as many rows that
+                // are not shown.
                 let is_doubtful = picture.data.has_wrong_checksum() && {
-                    let inflated = inflate(picture.data.parts(), shape.bytes(), self.limits, &mut |_| {})?;
+                    let limit = 2 * shape.bytes();
+                    let inflated = inflate(picture.data.parts(), limit, self.limits, &mut |_| {})?;
                     !inflated.is_sound()
                 };
                 let reason = "wrong checksums of the image data".to_owned();

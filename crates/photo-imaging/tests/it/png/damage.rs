@@ -36,6 +36,7 @@ fn damage_that_costs_no_pixel_is_no_damage() {
     let stream = stream();
     let (half, rest) = stream.split_at(stream.len() / 2);
     let no_checksum = &stream[..stream.len() - 4];
+    let more_rows = deflated(&[gradient(), vec![9; 9999]].concat());
     let of_data = |data: &[Vec<u8>]| of(data);
     let table: Vec<(&str, Vec<u8>)> = vec![
         ("no IEND", without_end.to_vec()),
@@ -59,7 +60,8 @@ fn damage_that_costs_no_pixel_is_no_damage() {
         ("wrong checksums of parts", of_data(&[damaged(*b"IDAT", half), damaged(*b"IDAT", rest)])),
         ("a wrong checksum of the stream", of_data(&[data(&[no_checksum, b"sums"].concat())])),
         ("no checksum of the stream", of_data(&[data(no_checksum)])),
-        ("more rows", of_data(&[data(&deflated(&[gradient(), vec![9; 9999]].concat()))])),
+        ("more rows", of_data(&[data(&more_rows)])),
+        ("more rows and a wrong checksum", of_data(&[damaged(*b"IDAT", &more_rows)])),
         ("bytes behind the stream", of_data(&[data(&[&stream[..], &[7; 999]].concat())])),
         ("empty chunks", of_data(&[data(b""), data(half), data(b""), data(rest), data(b"")])),
         ("chunks of a byte", of_data(&stream.iter().map(|&byte| data(&[byte])).collect::<Vec<_>>())),
