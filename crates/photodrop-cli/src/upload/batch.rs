@@ -4,6 +4,7 @@
 //! batch a file was in. Where nothing can be remembered, each file is asked for by itself.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -58,28 +59,28 @@ impl Ask {
     }
 }
 
-/// The batches of earlier runs, by the keys of their files.
+/// How files were asked for, by earlier runs and by this one: by the keys of the files.
 #[derive(Debug, Default)]
-pub(super) struct Remembered(HashMap<String, (Arc<Batch>, usize)>);
+pub(super) struct Remembered(HashMap<String, Ask>);
 
 impl Remembered {
     /// The batches of this owner.
     pub(super) fn new(batches: Vec<Batch>, api_url: &str, owner: Option<&str>) -> Self {
-        let mut found = HashMap::new();
-        for batch in batches.into_iter().map(Arc::new).filter(|batch| Some(batch.owner.as_str()) == owner) {
-            for (index, upload) in batch.uploads.iter().enumerate() {
-                found.insert(key_of(api_url, upload), (Arc::clone(&batch), index));
-            }
+        let mut remembered = Self::default();
+        for batch in batches.into_iter().filter(|batch| Some(batch.owner.as_str()) == owner) {
+            remembered.add(&Arc::new(batch), api_url);
         }
-        Self(found)
+        remembered
     }
 
-    fn find(&self, key: &str) -> Option<Ask> {
-        let (batch, index) = self.0.get(key)?;
-        Some(match batch.uploads.len() {
-            1 => Ask::Alone { key: batch.key.clone() },
-            _ => Ask::Together { batch: Arc::clone(batch), index: *index },
-        })
+    fn add(&mut self, batch: &Arc<Batch>, api_url: &str) {
+        for (index, upload) in batch.uploads.iter().enumerate() {
+            let ask = match batch.uploads.len() {
+                1 => Ask::Alone { key: batch.key.clone() },
+                _ => Ask::Together { batch: Arc::clone(batch), index },
+            };
+            self.0.insert(key_of(api_url, upload), ask);
+        }
     }
 }
 
@@ -110,50 +111,75 @@ impl Uploader {
         &self,
         announcements: &[Value],
     ) -> Result<Vec<(Ask, Option<Created>)>, CliError> {
-        let mut asks: Vec<(Ask, Option<Created>)> = Vec::with_capacity(announcements.len());
-        let mut fresh = Vec::new();
-        for (at, announcement) in announcements.iter().enumerate() {
-            let key = key_of(self.api.base_url(), announcement);
-            let ask = if self.arguments.again {
-                fresh.push(at);
-                Ask::anew()
-            } else if let Some(ask) = self.remembered.find(&key) {
-                ask
-            } else {
-                fresh.push(at);
-                Ask::Alone { key }
-            };
-            asks.push((ask, None));
+        let api_url = self.api.base_url();
+        if self.arguments.again {
+            return self.ask_anew(announcements).await;
         }
-        self.recall(&mut asks).await?;
-        let uploads: Vec<Value> = fresh.iter().filter_map(|at| announcements.get(*at)).cloned().collect();
-        let Some(owner) = self.owner.clone().filter(|_| uploads.len() > 1) else { return Ok(asks) };
-        let key =
-            if self.arguments.again { fresh_key() } else { key_of(self.api.base_url(), &json!(uploads)) };
-        let created = match self.create_all(&uploads, &key).await {
-            Ok(created) => created,
-            Err(CliError::Api(problem)) if is_about_the_uploads(problem.status, &problem.code) => {
-                // All or none. Asked for one by one, each has its own answer.
-                return Ok(asks);
-            }
-            Err(error) => return Err(error),
-        };
-        let photo_ids = created.iter().map(|created| created.photo_id.clone()).collect();
-        let batch = Arc::new(Batch { key, owner, uploads, photo_ids });
-        if !self.arguments.again {
-            self.remember(&batch);
-        }
-        for (index, (at, created)) in fresh.into_iter().zip(created).enumerate() {
-            if let Some(ask) = asks.get_mut(at) {
-                *ask = (Ask::Together { batch: Arc::clone(&batch), index }, Some(created));
+        // One group after the other, so that a file that is in two of them is one photo.
+        let mut remembered = self.remembered.lock().await;
+        let mut uploads = Vec::new();
+        for announcement in announcements {
+            let key = key_of(api_url, announcement);
+            if let Entry::Vacant(entry) = remembered.0.entry(key) {
+                // Until it is known to be in a batch.
+                let key = entry.key().clone();
+                entry.insert(Ask::Alone { key });
+                uploads.push(announcement.clone());
             }
         }
+        let mut created = HashMap::new();
+        if let Some((batch, answers)) = self.create_batch(uploads, |uploads| key_of(api_url, uploads)).await?
+        {
+            // Without it, a later run with other files would make another photo of this one.
+            let _ = self.state.remember_batch(&batch);
+            remembered.add(&batch, api_url);
+            created.insert(batch.key.clone(), Some(answers));
+        }
+        let ask = |announcement| remembered.0.get(&key_of(api_url, announcement)).cloned();
+        let mut asks: Vec<_> =
+            announcements.iter().map(|one| (ask(one).unwrap_or_else(Ask::anew), None)).collect();
+        drop(remembered);
+        self.recall(&mut asks, created).await?;
         Ok(asks)
     }
 
-    /// Asks once for each batch of an earlier run, for all of its files here.
-    async fn recall(&self, asks: &mut [(Ask, Option<Created>)]) -> Result<(), CliError> {
-        let mut answers: HashMap<String, Option<Vec<Created>>> = HashMap::new();
+    /// Asks for new photos, whatever was asked for before.
+    async fn ask_anew(&self, announcements: &[Value]) -> Result<Vec<(Ask, Option<Created>)>, CliError> {
+        Ok(match self.create_batch(announcements.to_vec(), |_| fresh_key()).await? {
+            None => announcements.iter().map(|_| (Ask::anew(), None)).collect(),
+            Some((batch, answers)) => {
+                let together = |index| Ask::Together { batch: Arc::clone(&batch), index };
+                let answers = answers.into_iter().enumerate();
+                answers.map(|(index, created)| (together(index), Some(created))).collect()
+            }
+        })
+    }
+
+    /// Asks for two uploads or more by one request; nothing if that is not possible.
+    async fn create_batch(
+        &self,
+        uploads: Vec<Value>,
+        key: impl FnOnce(&Value) -> String,
+    ) -> Result<Option<(Arc<Batch>, Vec<Created>)>, CliError> {
+        let Some(owner) = self.owner.clone().filter(|_| uploads.len() > 1) else { return Ok(None) };
+        let key = key(&json!(uploads));
+        match self.create_all(&uploads, &key).await {
+            Ok(created) => {
+                let photo_ids = created.iter().map(|created| created.photo_id.clone()).collect();
+                Ok(Some((Arc::new(Batch { key, owner, uploads, photo_ids }), created)))
+            }
+            // All or none. Asked for one by one, each has its own answer.
+            Err(CliError::Api(problem)) if is_about_the_uploads(problem.status, &problem.code) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds the answers: `answers` by the batch's key, and of other batches what one request for each gives.
+    async fn recall(
+        &self,
+        asks: &mut [(Ask, Option<Created>)],
+        mut answers: HashMap<String, Option<Vec<Created>>>,
+    ) -> Result<(), CliError> {
         for (ask, first) in asks {
             let Ask::Together { batch, index } = &*ask else { continue };
             if !answers.contains_key(&batch.key) {
@@ -239,17 +265,12 @@ impl Uploader {
         // A file in parts never is in a batch.
         let is_batched = announcement.get("upload_method").is_none() && !self.arguments.again;
         let (Some(created), Some(owner), true) = (created, &self.owner, is_batched) else { return };
-        self.remember(&Batch {
+        let _ = self.state.remember_batch(&Batch {
             key: key.to_owned(),
             owner: owner.clone(),
             uploads: vec![announcement.clone()],
             photo_ids: vec![created.photo_id.clone()],
         });
-    }
-
-    fn remember(&self, batch: &Batch) {
-        // Without it, a later run with other files would make another photo of this one.
-        let _ = self.state.remember_batch(batch);
     }
 }
 
@@ -279,7 +300,7 @@ mod tests {
             vec![file("a", 5 << 20), file("b", 3 << 20), file("c", 1), file("d", 9 << 20), file("e", 1)];
         assert_eq!(sizes(mixed), [2, 1, 1, 1]);
         assert_eq!(sizes(vec![small[0].clone(), folder.path().join("none"), small[1].clone()]), [1, 1, 1]);
-        assert_eq!(sizes(Vec::new()), []);
+        assert!(sizes(Vec::new()).is_empty());
     }
 
     #[test]
@@ -289,7 +310,7 @@ mod tests {
         let batch = Batch { key: "k".to_owned(), owner: "jane".to_owned(), uploads, photo_ids };
         let key = key_of("http://a", &json!({ "file_name": "b" }));
         let find = |api: &str, owner: Option<&str>| {
-            Remembered::new(vec![batch.clone()], api, owner).find(&key).is_some()
+            Remembered::new(vec![batch.clone()], api, owner).0.contains_key(&key)
         };
         assert!(find("http://a", Some("jane")));
         assert!(!find("http://b", Some("jane")) && !find("http://a", Some("joe")) && !find("http://a", None));

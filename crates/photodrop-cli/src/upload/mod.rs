@@ -18,7 +18,7 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::api::{Api, BASE_PATH, Outgoing};
 use crate::args::{Global, Upload as Arguments};
@@ -43,8 +43,8 @@ struct Uploader {
     state: State,
     /// Whose photos they are; none where no batch can be remembered, and each file is asked for alone.
     owner: Option<String>,
-    /// What earlier runs asked for together.
-    remembered: Remembered,
+    /// How files were asked for already.
+    remembered: Mutex<Remembered>,
     /// As many requests with bytes are under way at once as there are permits.
     permits: Semaphore,
     /// As many photos are waited for at once as there are permits.
@@ -102,7 +102,7 @@ pub(crate) async fn run(global: &Global, arguments: Arguments, output: &Output) 
     let files = arguments.files.clone();
     let jobs = usize::from(arguments.jobs);
     let owner = if state.is_usable() { api.subject().await? } else { None };
-    let remembered = Remembered::new(state.batches(), api.base_url(), owner.as_deref());
+    let remembered = Mutex::new(Remembered::new(state.batches(), api.base_url(), owner.as_deref()));
     let (permits, watchers) = (Semaphore::new(jobs), Semaphore::new(jobs));
     let unremembered = Once::new();
     let uploader = Uploader { api, state, owner, remembered, permits, watchers, unremembered, arguments };

@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(state.batches(), std::slice::from_ref(&batch));
         let file = std::fs::File::options().write(true).open(state.file("batch-cli-1")).unwrap();
         file.set_modified(std::time::SystemTime::now() - Duration::from_hours(24)).unwrap();
-        assert_eq!(state.batches(), []);
+        assert!(state.batches().is_empty());
         assert!(!state.file("batch-cli-1").exists());
         state.remember_batch(&batch).unwrap();
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();

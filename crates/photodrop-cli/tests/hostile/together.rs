@@ -186,6 +186,26 @@ fn a_file_is_one_photo_alone_and_among_others() {
 }
 
 #[test]
+fn the_same_file_in_two_folders_is_one_photo() {
+    let stack = Stack::new();
+    let mut files = Vec::new();
+    for folder in ["one", "two", "three"] {
+        let folder = stack.cli.path("below").join(folder);
+        fs::create_dir(&folder).unwrap();
+        for number in 0..20 {
+            let file = folder.join(format!("{number}.gif"));
+            fs::write(&file, format!("GIF89a {number}")).unwrap();
+            files.push(file.display().to_string());
+        }
+    }
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let lines = stack.upload(0, &files);
+    let distinct: std::collections::BTreeSet<_> = ids(&lines).into_iter().map(str::to_owned).collect();
+    assert_eq!((lines.len(), distinct.len()), (60, 20));
+    assert_eq!(stack.photos.lock().unwrap().photos.len(), 20);
+}
+
+#[test]
 fn a_batch_that_is_refused_is_asked_for_one_by_one() {
     let stack = Stack::new();
     stack.files(&["a.gif", "large.gif", "c.gif"]);
