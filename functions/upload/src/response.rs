@@ -122,6 +122,7 @@ const MAX_FRAME_BYTES: usize = 300;
 
 /// Some of a caller's photos.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the field is `photos` in the API")]
 pub struct Photos {
     /// The photos, the newest first.
     photos: Vec<Box<RawValue>>,

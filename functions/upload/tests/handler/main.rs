@@ -16,4 +16,8 @@ mod list;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod session_token;
+#[cfg(test)]
+mod time_limit;
+#[cfg(test)]
 mod uploads;
