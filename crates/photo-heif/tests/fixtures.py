@@ -4,11 +4,13 @@
 usage: fixtures.py        (needs Pillow and pillow-heif, whose wheel has libheif with its encoder x265)
 
 The pictures are made from a photo of photo-imaging's testdata. Each NAME.heic has NAME.png: its pixels as libheif decodes them,
-rotated and cropped, with 8 bits a sample. Chroma is interpolated: by default libheif repeats it.
+rotated and cropped, with 8 bits a sample. Chroma is interpolated: by default libheif repeats it. Those named large-* have none: they
+are there for the memory that they take.
 """
 import ctypes
 from pathlib import Path
 
+import numpy
 import pillow_heif
 from PIL import Image, ImageDraw
 
@@ -106,6 +108,17 @@ def save(name, picture, **options):
     picture.save(OUT / f"{name}.heic", quality=70, **options)
 
 
+def large(name, width, height, **options):
+    """A picture of 10 bits and one colour, but for a part of a photo, which has the encoder use all in-loop filters."""
+    channels = 4 if "alpha" in name else 3
+    samples = numpy.empty((height, width, channels), dtype="<u2")
+    samples[...] = [30_000, 40_000, 20_000, 50_000][:channels]
+    samples[:256, :256, :3] = numpy.asarray(Image.open(PHOTO).convert("RGB").crop((900, 900, 1156, 1156))).astype("<u2") << 8
+    picture = pillow_heif.from_bytes("RGBA;16" if channels == 4 else "RGB;16", (width, height), samples.tobytes())
+    encoder = {"preset": "ultrafast", "x265:sao": "1"}
+    picture.save(OUT / f"large-{name}.heic", quality=40, save_nclx_profile=True, enc_params=encoder, **options)
+
+
 def main():
     pillow_heif.register_heif_opener()
     OUT.mkdir(exist_ok=True)
@@ -124,7 +137,13 @@ def main():
     ten.save(OUT / "ten-bit-422.heic", quality=70, chroma=422, save_nclx_profile=True)
     save("bt709-limited", photo, chroma=420, matrix_coefficients=1, full_range_flag=0)
     grid(OUT / "grid-irot.heic", photo, 64, 1)
-    for path in sorted(OUT.glob("*.heic")):
+    # What 512 and 1,769 MiB take, by photo-imaging's estimate.
+    for width, height, kind, chroma in [
+        (7744, 5248, "422", 422), (12_032, 9920, "422", 422), (6912, 4608, "444", 444), (12_032, 9920, "444", 444),
+        (6208, 4160, "alpha", 444), (9984, 7424, "alpha", 444),
+    ]:
+        large(f"{kind}-{width * height // 1_000_000}mp", width, height, chroma=chroma)
+    for path in sorted(set(OUT.glob("*.heic")) - set(OUT.glob("large-*"))):
         picture = shown(path)
         picture.save(OUT / f"{path.stem}.png", optimize=True)
         print(path.name, path.stat().st_size, picture.mode, picture.size)

@@ -9,7 +9,7 @@ use photo_imaging::{DamagedPhotos, Format, Limits, OutputFormat, RenderOptions, 
 use crate::cost::{Job, MIB, measure};
 use crate::support::{distance, inside, one_webp, open, render_bytes};
 
-fn read(name: &str) -> Vec<u8> {
+pub(crate) fn read(name: &str) -> Vec<u8> {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "photo-heif", "testdata", name].iter().collect();
     std::fs::read(&path).unwrap_or_else(|e| panic!("{name}: {e}"))
 }

@@ -5,6 +5,7 @@
 use photo_imaging::{Animation, Fit, Limits, OutputFormat, RenderOptions, VariantSpec, probe};
 
 use crate::cost::{Job, MIB, measure};
+use crate::heic;
 use crate::memory::{BEYOND, PNG, Png, animated, gif, riff};
 use crate::support::{inside, open, render_bytes};
 use Takes::{With512, With1769};
@@ -203,6 +204,30 @@ fn a_webp_at_the_limits_is_taken_or_refused() {
     let kept = animated(wide(WEBP), &lossy, 2);
     let table = [("lossy", lossy, With512), ("lossless", lossless, With1769), ("kept", kept, With512)];
     check(&table, &Job { animation: true, ..Job::default() });
+}
+
+/// Single pictures of 10 bits, each at the limit of 512 or 1769 MiB or at the limit of pixels.
+#[test]
+fn a_deep_heic_at_the_limits_is_taken() {
+    let table = [
+        ("large-422-40mp.heic", 512),
+        ("large-422-119mp.heic", 1769),
+        ("large-444-31mp.heic", 512),
+        ("large-444-119mp.heic", 1769),
+        ("large-alpha-25mp.heic", 512),
+        ("large-alpha-74mp.heic", 1769),
+    ];
+    for (name, memory_mib) in table {
+        let photo = heic::read(name);
+        let job = Job { memory_mib, ..Job::default() };
+        assert!(is_taken(name, &photo, &job), "{name}");
+        let limits = Limits::for_lambda_memory(memory_mib);
+        let probed = probe(&photo, &limits).unwrap();
+        let options = RenderOptions::new(vec![inside(job.longest_side, job.format)]);
+        let pixels = u64::from(probed.width()) * u64::from(probed.height());
+        let is_full = 100 * probed.render_bytes(&options) > 97 * limits.max_decoder_bytes;
+        assert!(is_full || 100 * pixels > 99 * limits.max_pixels, "{name} is far from every limit");
+    }
 }
 
 /// By their headers alone: nothing is decoded.
