@@ -75,9 +75,12 @@ def show(console: Console, target: Target, *, seen_file: Path, raised: str | Non
 
 
 def of(target: Target) -> list[dict[str, Any]]:
-    """The alarms of a stack: those that are named after it."""
+    """The alarms of a stack. Another stack's name may begin with this one's: photodrop-dev's alarms begin with photodrop-."""
+    resources = target.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=target.name)
+    own = {resource.get("PhysicalResourceId") for page in resources for resource in page["StackResourceSummaries"]
+           if resource["ResourceType"] == "AWS::CloudWatch::Alarm"}
     pages = target.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{target.name}-")
-    return [alarm for page in pages for alarm in page["MetricAlarms"]]
+    return [alarm for page in pages for alarm in page["MetricAlarms"] if alarm["AlarmName"] in own]
 
 
 def short(target: Target, alarm: dict[str, Any]) -> str:
@@ -112,8 +115,8 @@ def evaluate_all(target: Target, now: float, speed: int = 1) -> None:
     """Looks at every alarm as of the moment at which the metrics were published: a minute may have begun since."""
     cloudwatch = target.client("cloudwatch")
     for alarm in of(target):
-        looked_at = {**alarm, "Period": max(1, alarm["Period"] // speed)}
-        verdict = evaluate(looked_at, values(cloudwatch, looked_at, now), now)
+        hastened = {**alarm, "Period": max(1, alarm["Period"] // speed)}
+        verdict = evaluate(hastened, values(cloudwatch, hastened, now), now)
         if verdict and (verdict.state, verdict.reason) != (alarm["StateValue"], alarm.get("StateReason")):
             cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue=verdict.state,
                                        StateReason=verdict.reason)

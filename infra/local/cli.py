@@ -92,7 +92,7 @@ def running_stack() -> tuple[Place, dict[str, Any]]:
     return place, stack
 
 
-def looked_at() -> Any:
+def target_stack() -> Any:
     """The stack that a command looks at: `STACK` on AWS, or the local one."""
     # Before anything is imported that the tools bring along: where nothing runs they may not be installed.
     if not os.environ.get("STACK") and not tools.venv_python().exists():
@@ -114,7 +114,7 @@ def down(console: Console) -> None:
 
 def status(console: Console) -> None:
     """Shows the stack, its functions, its queues, alarms and what is kept. STACK=name on AWS."""
-    found = looked_at()
+    found = target_stack()
     from infra.local import observe
 
     if not os.environ.get("STACK"):
@@ -129,7 +129,7 @@ def status(console: Console) -> None:
 
 def logs(console: Console) -> None:
     """Prints the functions' logs of the last hour. ERRORS=1, FOLLOW=1, FUNCTION=upload|thumbnail|reconcile, STACK=name on AWS."""
-    found = looked_at()
+    found = target_stack()
     from infra.local import observe
 
     observe.logs(console, found, function=os.environ.get("FUNCTION") or None,
@@ -138,15 +138,14 @@ def logs(console: Console) -> None:
 
 def alarms(console: Console) -> None:
     """Shows every alarm; evaluates them on the local stack. RAISE=name, CLEAR=name, FOLLOW=1, SPEED=60, STACK=name on AWS."""
-    found = looked_at()
-    from infra.local import alarms as bells
-    from infra.local import target
+    found = target_stack()
+    from infra.local import alarms, target
 
     # Of each stack apart: what was seen of one is forgotten when another is looked at.
     seen = "metrics.json" if not os.environ.get("STACK") else f"metrics-{found.name}.json"
-    bells.show(console, found, seen_file=target.place().folder / seen,
+    alarms.show(console, found, seen_file=target.place().folder / seen,
                raised=os.environ.get("RAISE") or None, cleared=os.environ.get("CLEAR") or None,
-               follow=is_set("FOLLOW"), speed=bells.speed_from(os.environ.get("SPEED")))
+               follow=is_set("FOLLOW"), speed=alarms.speed_from(os.environ.get("SPEED")))
 
 
 def rehearse(console: Console) -> None:
@@ -180,9 +179,9 @@ def redrive(console: Console) -> int:
     """Moves the failure queue's messages back to the thumbnail queue. RATE=messages a second, STACK=name on AWS."""
     from infra.local import program
 
-    looked_at()
+    target_stack()
     rate = os.environ.get("RATE")
-    return program.call(["redrive", *(["--per-second", rate] if rate else [])], *stack_in_question())
+    return program.call(["redrive", *(["--per-second", rate] if rate else [])], *stack_arguments())
 
 
 def user(console: Console) -> int:
@@ -192,11 +191,11 @@ def user(console: Console) -> int:
     name = os.environ.get("NAME")
     if not name:
         raise Failure("give the user's name: make user NAME=alice@example.com")
-    words = ["user", name, *program.pool_option(looked_at()), *(["--mail"] if is_set("MAIL") else [])]
-    return program.call(words, *stack_in_question())
+    words = ["user", name, *program.pool_option(target_stack()), *(["--mail"] if is_set("MAIL") else [])]
+    return program.call(words, *stack_arguments())
 
 
-def stack_in_question() -> tuple[str, Path]:
+def stack_arguments() -> tuple[str, Path]:
     """The stack on AWS, if one is named, and the description of the local one."""
     from infra.local import target
 
@@ -205,10 +204,10 @@ def stack_in_question() -> tuple[str, Path]:
 
 def doctor(console: Console) -> int:
     """Asks a stack what an operator would ask. STACK=name on AWS, TOKEN=… to try the API, JSON=1."""
-    found = looked_at()
-    from infra.local import doctor as physician
+    found = target_stack()
+    from infra.local import doctor
 
-    return physician.run(console, found, as_json=is_set("JSON") or "--json" in sys.argv)
+    return doctor.run(console, found, as_json=is_set("JSON") or "--json" in sys.argv)
 
 
 def token(console: Console) -> None:
@@ -245,9 +244,9 @@ def api(console: Console) -> None:
 def release(console: Console) -> None:
     """Builds and packs the functions of every architecture that can be built here, into dist/."""
     tools.check_rust()
-    from infra.local import release as packing
+    from infra.local import release
 
-    packing.release(console)
+    release.release(console)
 
 
 def deploy(console: Console) -> None:
@@ -260,19 +259,19 @@ def deploy(console: Console) -> None:
 
 def smoke(console: Console) -> None:
     """Puts one photo through a deployed stack and takes it away again. STACK=name on AWS, TOKEN=…"""
-    found = looked_at()
-    from infra.local import smoke as one_photo
+    found = target_stack()
+    from infra.local import smoke
 
-    one_photo.run(console, found)
+    smoke.run(console, found)
     console.say(f"{found.name} works, seen in {console.elapsed()}")
 
 
 def coldstart(console: Console) -> None:
     """Measures how long the functions take to start, beside equal ones on Node; writes its part of docs/PERFORMANCE.md. ROUNDS=15."""
     _, stack = running_stack()
-    from infra.local import coldstart as stopwatch
+    from infra.local import coldstart
 
-    stopwatch.measure(console, stack)
+    coldstart.measure(console, stack)
 
 
 def test(console: Console) -> None:

@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import email.utils
 import json
-import os
 import time
 import urllib.error
 from collections.abc import Callable, Iterator
@@ -234,13 +233,17 @@ def described(found: alarms.Queue) -> str:
 
 def account(target: Target) -> Iterator[Finding]:
     """The account's concurrency: too little of it is said, and refuses nothing."""
+    throttling = program.throttling(target.parameters)
+    yield judge("thumbnail reserve", not throttling, throttling or "none that throttles photos",
+                "photos are late, and become dead letters after too many throttles",
+                "a ThumbnailReservedConcurrency of at least ThumbnailConcurrency, or 0", bad=WARN)
     try:
-        found = program.account(os.environ.get("STACK", ""), targets.place().stack_file)
+        found = program.account(target.name if target.named else "", targets.place().stack_file)
     except Failure as failure:
         yield Finding("account", WARN, f"could not be asked: {failure}", "nothing is known about its concurrency",
                       f"aws lambda get-account-settings; or a built program ({program.VARIABLE}=path)")
         return
-    yield judge("account", not found["advice"], program.account_line(found),
+    yield judge("account", not found["advice"], found["summary"],
                 "a new account's quota: thumbnails and requests of all its functions share few executions",
                 f"{found['advice']} (docs/CAPACITY.md#a-new-account)", bad=WARN)
 

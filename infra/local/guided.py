@@ -58,8 +58,8 @@ def check(console: Console, stack: Mapping[str, str], architecture: str) -> None
         remembered = (saved.get("stack_name"), given.get("AwsEndpointUrl"), given.get("AllowedContentTypes"))
         if remembered != (STACK, endpoint, settings.TYPES_WITH_HEIC):
             raise Failure("sam deploy --guided did not write down what it was answered")
-        for looked_at in ("smoke", "doctor", "status"):
-            run([sys.executable, "-m", "infra.local", looked_at], f"make {looked_at} STACK={STACK}", cwd=ROOT,
+        for name in ("smoke", "doctor", "status"):
+            run([sys.executable, "-m", "infra.local", name], f"make {name} STACK={STACK}", cwd=ROOT,
                 env={**environment, "STACK": STACK})
         for change, expected in (("", "No changes to deploy"), ("LogLevel=warn", "Successfully created/updated stack")):
             with console.step(f"make deploy again, without a terminal {change}".rstrip()):

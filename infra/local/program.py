@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,19 +21,36 @@ if TYPE_CHECKING:
 
 # One that is built already, such as an installed one or that of the tests.
 VARIABLE = "PHOTODROP_PROGRAM"
+INSTALL = "cargo install --locked --path crates/photodrop-cli"
 
 
 def path() -> Path:
-    """The program that the environment names, else the one of this checkout, which is built first."""
+    """The program that the environment names, else an installed one of this version, else that of this checkout, which is built first."""
     if given := os.environ.get(VARIABLE):
         return Path(given)
+    if found := installed():
+        return found
     tools.check_rust()
     program = build.target_folder() / "debug" / "photodrop"
     if not program.exists():
         # Standard output is the command's: it may be JSON.
-        print("building photodrop (the first time takes some minutes) …", file=sys.stderr, flush=True)
+        print(f"building photodrop (the first time takes some minutes; {INSTALL} does it ahead) …", file=sys.stderr, flush=True)
     run(["cargo", "build", "--quiet", "--locked", "--package", "photodrop-cli"], "the build of photodrop", cwd=ROOT, show=True)
     return program
+
+
+def installed() -> Path | None:
+    """The `photodrop` of the PATH, if its version is the project's."""
+    from infra.local import release
+
+    found = shutil.which("photodrop")
+    if not found:
+        return None
+    try:
+        said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return Path(found) if said.strip() == f"photodrop {release.version()}" else None
 
 
 def arguments(words: Sequence[str], stack: str) -> list[str]:
@@ -67,13 +85,21 @@ def ask(words: Sequence[str], stack: str, stack_file: Path, region: str | None =
 
 
 def account(stack: str, stack_file: Path, region: str | None = None) -> dict[str, Any]:
-    """What the account has of Lambda's concurrency, and what to ask for (`advice`)."""
-    return ask(["account"], stack, stack_file, region)
+    """What the account has of Lambda's concurrency (`summary`), and what to ask for (`advice`)."""
+    found = ask(["account"], stack, stack_file, region)
+    if "summary" not in found:
+        raise Failure(f"photodrop is of an older build: {INSTALL}")
+    return found
 
 
-def account_line(found: Mapping[str, Any]) -> str:
-    return (f"{found['concurrent_executions']} concurrent executions, {found['unreserved']} of them unreserved, "
-            f"{found['requests_per_second']} requests a second")
+def throttling(parameters: Mapping[str, str]) -> str | None:
+    """What a stack's parameters do to the thumbnail function whose reserve is smaller than what its queue starts."""
+    names = ("ThumbnailReservedConcurrency", "ThumbnailConcurrency")
+    reserved, maximum = (int(value) if (value := parameters.get(name, "")).isdigit() else 0 for name in names)
+    if not 0 < reserved < maximum:
+        return None
+    return (f"{names[0]} ({reserved}) is below {names[1]} ({maximum}): Lambda throttles photos while more than {reserved} wait, "
+            "and each throttle counts as a receive")
 
 
 def pool_option(target: Target) -> list[str]:

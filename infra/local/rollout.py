@@ -37,7 +37,13 @@ def chosen(environment: Mapping[str, str], tables: Mapping[str, Mapping[str, Any
     name = environment.get("ENV") or "dev"
     if name not in ENVIRONMENTS:
         raise Failure(f"ENV is {name!r}: {' or '.join(ENVIRONMENTS)} is expected, as in samconfig.toml")
-    stack = environment.get("STACK") or tables[name].get("stack_name")
+    own = tables[name].get("stack_name")
+    stack = environment.get("STACK") or own
+    # An exported STACK would get the parameters of a table that is another stack's.
+    other = next((other for other, table in tables.items() if table.get("stack_name") == stack != own), None)
+    if stack and other:
+        given = f", and ENV is {name}" if environment.get("ENV") else ""
+        raise Failure(f"{stack} is [{other}]'s stack in samconfig.toml{given}: give ENV={other}, or another STACK")
     if not stack:
         raise Failure(f"samconfig.toml names no stack in [{name}.deploy.parameters]: write one there, or give one (STACK=name)")
     return name, stack
@@ -148,34 +154,53 @@ def deployment_id(packed: list[Path], before: Deployed | None, parameters: Mappi
     return fresh
 
 
-def canary_alarms(template: Mapping[str, Any], stack: str) -> list[str]:
-    """The alarms for which CodeDeploy turns a deployment back: their names, without the version's number at the end."""
+def canary_alarms(template: Mapping[str, Any]) -> set[str]:
+    """The alarms for which CodeDeploy turns a deployment back, by their logical ids."""
     functions = [resource["Properties"] for resource in template["Resources"].values()
                  if resource["Type"] == "AWS::Serverless::Function"]
-    named = [template["Resources"][alarm["Ref"]]["Properties"]["AlarmName"]["Fn::Sub"]
-             for function in functions for alarm in function.get("DeploymentPreference", {}).get("Alarms", [])]
-    return [re.sub(r"-?\$\{\w+\.Version\.Version\}$", "", name).replace("${AWS::StackName}", stack) for name in named]
+    return {alarm["Ref"] for function in functions for alarm in function.get("DeploymentPreference", {}).get("Alarms", [])}
 
 
-def check_boundary(parameters: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> None:
-    """Refuses a deployment by the deploy role that would fail half-way: it changes the stack's roles only while the boundary bounds them."""
-    if environment.get("CHANGE_ROLE") and not parameters.get("PermissionsBoundaryArn"):
-        raise Failure("missing PermissionsBoundaryArn: CHANGE_ROLE can deploy nothing without it. Give the output of that name of "
+def alarm_names(template: Mapping[str, Any], stack: str) -> dict[str, re.Pattern[str]]:
+    """What the names of a stack's alarms look like, by their logical ids. That of one version's alarm ends with the version's number."""
+    patterns = {}
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            name = resource["Properties"]["AlarmName"]["Fn::Sub"].replace("${AWS::StackName}", stack)
+            patterns[logical_id] = re.compile(re.sub(r"\\\$\\\{\w+\\\.Version\\\.Version\\\}$", r"\\d+", re.escape(name)))
+    return patterns
+
+
+def check_boundary(before: Mapping[str, str], given: Mapping[str, str], table_name: str,
+                   environment: Mapping[str, str] = os.environ) -> None:
+    """Refuses a deployment that would take the stack's permissions boundary away, and one by the deploy role that would fail
+    half-way: it changes the stack's roles only while the boundary bounds them."""
+    name = "PermissionsBoundaryArn"
+    bound = before.get(name)
+    if bound and given.get(name) == "":
+        # SAM's questions of a first deployment write down an empty one.
+        raise Failure(f"the stack has the permissions boundary {bound}, and this deployment would take it away: write {name}={bound} "
+                      f"into parameter_overrides of [{table_name}.deploy.parameters] in {CONFIG.name}, and into PHOTODROP_PARAMETERS "
+                      f"if it names {name} (docs/DEPLOY.md#from-github)")
+    if environment.get("CHANGE_ROLE") and not given.get(name, bound):
+        raise Failure(f"missing {name}: CHANGE_ROLE can deploy nothing without it. Give the output of that name of "
                       "infra/deploy-role.yaml's stack (docs/DEPLOY.md#from-github)")
 
 
-def check_alarms(console: Console, cloudwatch: Any, template: Mapping[str, Any], stack: str) -> None:
+def check_alarms(console: Console, cloudwatch: Any, template: Mapping[str, Any], stack: str, environment_name: str) -> None:
     """Refuses a gradual deployment while one of its alarms rings: CodeDeploy would cancel it, or turn back a fix for a fault that the
     new version has too, or keep most of the traffic on the version that fails."""
+    patterns = alarm_names(template, stack)
     try:
         pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack}-", StateValue="ALARM")
-        ringing = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
+        names = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
     except (ClientError, BotoCoreError) as error:
         console.say(f"CloudWatch does not say whether an alarm rings ({error}): CodeDeploy cancels the deployment if one does")
         return
-    instead = 'PHOTODROP_PARAMETERS="GradualDeployment=false" make deploy'
-    cancelling = [name for name in ringing for alarm in canary_alarms(template, stack)
-                  if re.fullmatch(rf"{re.escape(alarm)}(-\d+)?", name)]
+    # Another stack's name may begin with this one's: photodrop-dev's alarms begin with photodrop-.
+    ringing = {name: alarm for name in names for alarm, pattern in patterns.items() if pattern.fullmatch(name)}
+    instead = f'PHOTODROP_PARAMETERS="GradualDeployment=false" make deploy ENV={environment_name} STACK={stack}'
+    cancelling = [name for name, alarm in ringing.items() if alarm in canary_alarms(template)]
     if cancelling:
         raise Failure(f"{', '.join(cancelling)} in ALARM: a gradual deployment would be cancelled or turned back. Deploy the fix to "
                       f"all requests at once: {instead}")
@@ -190,7 +215,7 @@ def say_account(console: Console, stack: str, region: str) -> None:
     except Failure as failure:
         console.say(f"the account's Lambda concurrency is not known: {failure}")
         return
-    console.say(f"the account has {program.account_line(found)}")
+    console.say(f"the account has {found['summary']}")
     if found["advice"]:
         console.say(f"  {found['advice']} (docs/CAPACITY.md#a-new-account)")
 
@@ -235,14 +260,18 @@ def deploy(console: Console) -> None:
     parameters = {**parameters_in(tables[name]), **settings.extra_parameters()}
     if first and parameters.get("GradualDeployment") == "true":
         raise Failure("GradualDeployment=true is for the second deployment on: there is no version to come from yet")
-    check_boundary({**(before.parameters if before else {}), **parameters})
+    check_boundary(before.parameters if before else {}, parameters, name)
     parameters.update(content_types(parameters, asks=first and interactive))
     architecture = parameters.get("Architecture", "arm64")
     template = release.template_file(architecture)
     is_packed = environment_has("PACKED") and template.exists()
-    if before and {**before.parameters, **parameters}.get("GradualDeployment") == "true":
-        document = yaml_parse((template if is_packed else settings.TEMPLATE).read_text())
-        check_alarms(console, session.client("cloudwatch"), document, stack)
+    document = yaml_parse((template if is_packed else settings.TEMPLATE).read_text())
+    defaults = {key: str(given["Default"]) for key, given in document["Parameters"].items() if "Default" in given}
+    effective = {**defaults, **(before.parameters if before else {}), **parameters}
+    if throttling := program.throttling(effective):
+        console.say(throttling)
+    if before and effective["GradualDeployment"] == "true":
+        check_alarms(console, session.client("cloudwatch"), document, stack, name)
     if is_packed:
         console.say(f"deploying what is in {release.DIST.name}/ (PACKED=1)")
     else:

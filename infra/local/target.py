@@ -36,6 +36,8 @@ class Target:
     api_url: str
     # A token for the API, where one is at hand.
     token: str | None = None
+    # Whether STACK names it. Other programs are given the name then, and otherwise the local stack's description.
+    named: bool = False
 
     @property
     def functions(self) -> dict[str, str]:
@@ -85,10 +87,10 @@ def on_aws(name: str) -> Target:
                                                                   retries={"max_attempts": 3}))
         return made[service]
 
-    return described(name, client, token=os.environ.get("TOKEN") or None)
+    return described(name, client, token=os.environ.get("TOKEN") or None, named=True)
 
 
-def described(name: str, client: Callable[[str], Any], *, token: str | None = None) -> Target:
+def described(name: str, client: Callable[[str], Any], *, token: str | None = None, named: bool = False) -> Target:
     """A stack as CloudFormation describes it."""
     cloudformation = client("cloudformation")
     endpoint = cloudformation.meta.endpoint_url
@@ -104,4 +106,4 @@ def described(name: str, client: Callable[[str], Any], *, token: str | None = No
     parameters = {item["ParameterKey"]: item.get("ParameterValue", "") for item in stack.get("Parameters", [])}
     # By its name, were it asked for by its ARN.
     return Target(stack["StackName"], aws.in_emulator(parameters), outputs, parameters, stack["StackStatus"], client,
-                  aws.api_url(outputs, parameters, endpoint), token)
+                  aws.api_url(outputs, parameters, endpoint), token, named)

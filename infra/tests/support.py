@@ -46,6 +46,13 @@ class Recorder:
         return Paginator()
 
 
+def with_alarms(*names):
+    """CloudFormation, for a stack that has these alarms and a resource that is none."""
+    resources = [("AWS::CloudWatch::Alarm", name) for name in names] + [("AWS::CloudWatch::Dashboard", "photodrop-dashboard"), ("X", None)]
+    return Recorder(list_stack_resources={"StackResourceSummaries": [
+        {"ResourceType": kind, **({"PhysicalResourceId": name} if name else {})} for kind, name in resources]})
+
+
 def target(clients, **other):
     """The stack photodrop, seen through these clients."""
     given = {"name": "photodrop", "local": True, "outputs": OUTPUTS, "parameters": {}, "status": "CREATE_COMPLETE",

@@ -11,7 +11,7 @@ from unittest import mock
 
 from infra.local import alarms
 from infra.local.console import Failure
-from infra.tests.support import Recorder, target
+from infra.tests.support import Recorder, target, with_alarms
 
 NOW = 1_795_521_630.0
 PERIOD = 60
@@ -66,7 +66,7 @@ class Evaluation(unittest.TestCase):
     def test_with_a_speed_minutes_are_seconds(self):
         cloudwatch = Recorder(describe_alarms={"MetricAlarms": [alarm(Statistic="Maximum")]}, set_alarm_state={},
                               get_metric_statistics={"Datapoints": []})
-        alarms.evaluate_all(target({"cloudwatch": cloudwatch}), NOW, 30)
+        alarms.evaluate_all(target({"cloudwatch": cloudwatch, "cloudformation": with_alarms("photodrop-x")}), NOW, 30)
         (asked,) = [asked for name, asked in cloudwatch.calls if name == "get_metric_statistics"]
         self.assertEqual(asked["Period"], PERIOD // 30)
         self.assertEqual([alarms.speed_from(text) for text in (None, "", "1", "60")], [1, 1, 1, 60])
@@ -127,7 +127,7 @@ class Metrics(unittest.TestCase):
         cloudwatch = Recorder(put_metric_data={}, get_metric_statistics={"Datapoints": []}, set_alarm_state={},
                               describe_alarms={"MetricAlarms": [alarm(Statistic="Maximum", EvaluationPeriods=1)]})
         stack = target({"logs": Recorder(filter_log_events={"events": []}), "cloudwatch": cloudwatch,
-                        "sqs": QUEUE})
+                        "sqs": QUEUE, "cloudformation": with_alarms("photodrop-x")})
         # The clock is read twice before the minute ends, and then after it.
         clock = itertools.count(NOW // PERIOD * PERIOD + 20, 20)
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(alarms.time, "time", lambda: next(clock)):
@@ -168,14 +168,22 @@ class Ages(unittest.TestCase):
         self.assertEqual({name for name, _ in sqs.calls}, {"get_queue_attributes"})
 
 
+class OfAStack(unittest.TestCase):
+    def test_alarms_of_a_stack_with_a_longer_name_are_not_its_own(self):
+        every = [alarm(AlarmName=name) for name in ("photodrop-api-5xx", "photodrop-dev-api-5xx", "photodrop-dashboard")]
+        stack = target({"cloudwatch": Recorder(describe_alarms={"MetricAlarms": every}), "cloudformation": with_alarms("photodrop-api-5xx")})
+        self.assertEqual([one["AlarmName"] for one in alarms.of(stack)], ["photodrop-api-5xx"])
+
+
 class Rehearsal(unittest.TestCase):
     def test_an_alarm_is_set_by_its_short_name(self):
         cloudwatch = Recorder(describe_alarms={"MetricAlarms": [alarm(AlarmName="photodrop-api-5xx")]}, set_alarm_state={})
         console = io.StringIO()
-        alarms.rehearse(Silent(console), target({"cloudwatch": cloudwatch}), "api-5xx", "ALARM")
+        stack = target({"cloudwatch": cloudwatch, "cloudformation": with_alarms("photodrop-api-5xx")})
+        alarms.rehearse(Silent(console), stack, "api-5xx", "ALARM")
         self.assertEqual(cloudwatch.calls[-1][1]["AlarmName"], "photodrop-api-5xx")
         with self.assertRaisesRegex(Failure, "api-5xx"):
-            alarms.rehearse(Silent(console), target({"cloudwatch": cloudwatch}), "nonsense", "ALARM")
+            alarms.rehearse(Silent(console), stack, "nonsense", "ALARM")
 
 
 class Silent:

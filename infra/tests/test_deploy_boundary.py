@@ -16,11 +16,20 @@ ROLE = {"CHANGE_ROLE": "arn:aws:iam::123456789012:role/photodrop-cloudformation-
 
 class Boundary(unittest.TestCase):
     def test_deployment_by_the_deploy_role_needs_the_boundary(self) -> None:
-        for parameters, environment in (({}, {}), ({"PermissionsBoundaryArn": ARN}, ROLE), ({"PermissionsBoundaryArn": ""}, {"CHANGE_ROLE": ""})):
-            rollout.check_boundary(parameters, environment)
-        for parameters in ({}, {"PermissionsBoundaryArn": ""}):
-            with self.subTest(parameters), self.assertRaisesRegex(Failure, "missing PermissionsBoundaryArn"):
-                rollout.check_boundary(parameters, ROLE)
+        bound, empty = {"PermissionsBoundaryArn": ARN}, {"PermissionsBoundaryArn": ""}
+        for before, given, environment in (({}, {}, {}), ({}, bound, ROLE), (empty, bound, ROLE), (bound, {}, ROLE), ({}, empty, {"CHANGE_ROLE": ""})):
+            rollout.check_boundary(before, given, "prod", environment)
+        for before, given in (({}, {}), ({}, empty), (empty, {}), (empty, empty)):
+            with self.subTest((before, given)), self.assertRaisesRegex(Failure, "missing PermissionsBoundaryArn"):
+                rollout.check_boundary(before, given, "prod", ROLE)
+
+    def test_deployment_that_would_drop_the_boundary_is_refused(self) -> None:
+        """SAM's questions write an empty one into the samconfig.toml of the administrator who deployed first."""
+        for environment in ({}, ROLE):
+            with self.assertRaisesRegex(Failure, rf"{ARN} into parameter_overrides of \[prod.deploy.parameters\] in samconfig.toml"):
+                rollout.check_boundary({"PermissionsBoundaryArn": ARN}, {"PermissionsBoundaryArn": ""}, "prod", environment)
+        other = {"PermissionsBoundaryArn": ARN.replace("boundary", "other")}
+        rollout.check_boundary({"PermissionsBoundaryArn": ARN}, other, "prod", {})
 
     def test_parameter_takes_policies_and_nothing_else(self) -> None:
         parameter = yaml_parse(TEMPLATE.read_text())["Parameters"]["PermissionsBoundaryArn"]

@@ -134,12 +134,23 @@ class Doctor(unittest.TestCase):
             self.assertEqual(self.levels(doctor.queues), {"thumbnail queue": expected, "failure queue": "ok"}, age)
 
     def test_a_small_account_is_said_and_fails_nothing(self):
-        small = {"concurrent_executions": 10, "unreserved": 10, "requests_per_second": 100, "advice": "ask for more"}
-        for found, expected in ((small, "warn"), ({**small, "concurrent_executions": 1000, "advice": None}, "ok")):
-            with mock.patch.object(doctor.program, "account", return_value=found):
-                self.assertEqual(self.levels(doctor.account), {"account": expected})
+        for advice, expected in (("ask for more", "warn"), (None, "ok")):
+            with mock.patch.object(doctor.program, "account", return_value={"summary": "10 concurrent executions", "advice": advice}):
+                self.assertEqual(self.levels(doctor.account), {"thumbnail reserve": "ok", "account": expected})
         with mock.patch.object(doctor.program, "account", side_effect=Failure("there is no Rust")):
-            self.assertEqual(self.levels(doctor.account), {"account": "warn"})
+            self.assertEqual(self.levels(doctor.account), {"thumbnail reserve": "ok", "account": "warn"})
+
+    def test_the_account_is_asked_for_the_stack_that_is_looked_at(self):
+        for named, expected in ((True, "photodrop"), (False, "")):
+            with mock.patch.object(doctor.program, "account", return_value={"summary": "", "advice": None}) as asked:
+                self.levels(doctor.account, named=named)
+            self.assertEqual(asked.call_args.args[0], expected)
+
+    def test_a_reserve_that_throttles_photos_is_said(self):
+        for reserved, level in (("4", "warn"), ("5", "ok"), ("0", "ok")):
+            parameters = {"ThumbnailReservedConcurrency": reserved, "ThumbnailConcurrency": "5"}
+            with mock.patch.object(doctor.program, "account", return_value={"summary": "", "advice": None}):
+                self.assertEqual(self.levels(doctor.account, parameters=parameters)["thumbnail reserve"], level)
 
     def function(self, *, state="Active", reserved=None, errors=0.0, retention=7, role="upload"):
         name = f"photodrop-{role}"
@@ -191,13 +202,19 @@ class Doctor(unittest.TestCase):
         def alarm(name, state, actions=True):
             return {"AlarmName": f"photodrop-{name}", "StateValue": state, "ActionsEnabled": actions, "AlarmDescription": "d"}
 
+        own = ("list_stack_resources", {"StackResourceSummaries": [
+            {"LogicalResourceId": name, "PhysicalResourceId": f"photodrop-{name}", "ResourceType": "AWS::CloudWatch::Alarm",
+             "LastUpdatedTimestamp": NOW, "ResourceStatus": "CREATE_COMPLETE"} for name in ("a", "b")]})
+        self.answers("cloudformation", own)
         self.answers("cloudwatch", ("describe_alarms", {"MetricAlarms": [alarm("a", "OK"), alarm("b", "OK")]}))
         self.assertEqual(self.levels(doctor.ringing), {"alarms": "ok"})
+        self.answers("cloudformation", own)
         self.answers("cloudwatch", ("describe_alarms", {"MetricAlarms": [alarm("a", "ALARM"), alarm("b", "OK", False)]}))
         clients = {service: client for service, (client, _) in self.stubs.items()}
         found = list(doctor.ringing(target(clients)))
         self.assertEqual([finding.level for finding in found], ["fail", "warn", "ok"])
         self.assertTrue(found[0].mend.endswith("#a"))
+        self.answers("cloudformation", own)
         self.answers("cloudwatch", ("describe_alarms", {"MetricAlarms": []}))
         self.assertEqual(self.levels(doctor.ringing), {"alarms": "fail"})
 

@@ -179,7 +179,7 @@ class BeforeADeployment(unittest.TestCase):
 
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            rollout.check_alarms(Console("deploy"), CloudWatch(), yaml_parse(release.template("arm64")), "photodrop")
+            rollout.check_alarms(Console("deploy"), CloudWatch(), yaml_parse(release.template("arm64")), "photodrop", "prod")
         return said.getvalue()
 
     def test_a_ringing_alarm_is_named_with_what_to_do(self) -> None:
@@ -189,15 +189,24 @@ class BeforeADeployment(unittest.TestCase):
                 self.ask(name)
 
     def test_other_ringing_alarms_are_said_and_stop_nothing(self) -> None:
-        # Those of all versions, and those of another stack whose name begins alike.
-        for name in ("photodrop-upload-errors", "photodrop-failed-photos", "photodrop-upload-version-errors-x-7"):
+        for name in ("photodrop-upload-errors", "photodrop-failed-photos"):
             self.assertRegex(self.ask(name), f"{name} in ALARM: if .*GradualDeployment=false")
         self.assertEqual(self.ask(), "")
+
+    def test_alarms_of_a_stack_with_a_longer_name_are_not_heard(self) -> None:
+        self.assertEqual(self.ask("photodrop-dev-upload-errors", "photodrop-dev-upload-version-errors-7",
+                                  "photodrop-upload-version-errors-x-7"), "")
+
+    def test_the_advice_deploys_the_same_stack(self) -> None:
+        line = 'PHOTODROP_PARAMETERS="GradualDeployment=false" make deploy ENV=prod STACK=photodrop'
+        self.assertIn(line, self.ask("photodrop-upload-errors"))
+        with self.assertRaisesRegex(Failure, re.escape(line)):
+            self.ask("photodrop-upload-version-errors-7")
 
     def test_an_alarm_of_all_versions_counts_once_it_is_named(self) -> None:
         document = yaml_parse(TEMPLATE.read_text())
         document["Resources"]["UploadFunction"]["Properties"]["DeploymentPreference"]["Alarms"] = [{"Ref": "ApiErrorsAlarm"}]
-        self.assertIn("photodrop-api-5xx", rollout.canary_alarms(document, "photodrop"))
+        self.assertIn("ApiErrorsAlarm", rollout.canary_alarms(document))
 
     def test_a_cloudwatch_that_does_not_answer_is_said(self) -> None:
         denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeAlarms")

@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from infra.local import observe
 from infra.local import target as targets
 from infra.local.console import Console, Failure
-from infra.tests.support import OUTPUTS, Recorder, target
+from infra.tests.support import OUTPUTS, Recorder, target, with_alarms
 
 
 class Pages:
@@ -81,6 +81,7 @@ class Status(unittest.TestCase):
 
     def status(self, *, local):
         clients = {name: Recorder(**answers) for name, answers in self.CLIENTS.items()}
+        clients["cloudformation"] = with_alarms("photodrop-api-5xx", "photodrop-x")
         with contextlib.redirect_stdout(io.StringIO()) as page, \
                 mock.patch.object(observe.alarms, "age_in_emulator", lambda *_: None):
             observe.status(Console("status"), target(clients, local=local))

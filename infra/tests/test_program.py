@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from infra.local import program, rollout
+from infra.local import program, release, rollout
 from infra.local.console import Console, Failure
 from infra.tests.support import OUTPUTS, target
 
@@ -20,7 +20,7 @@ PROGRAM = """\
     echo 'AWS does not know the caller' >&2
     exit {code}
 """
-SMALL = {"concurrent_executions": 10, "unreserved": 10, "requests_per_second": 100,
+SMALL = {"summary": "10 concurrent executions, 100 requests a second",
          "advice": "ask for more: aws service-quotas request-service-quota-increase"}
 
 
@@ -61,6 +61,34 @@ class Program(unittest.TestCase):
             program.ask(["account"], "prod", Path("s"))
         with mock.patch.dict(os.environ, {program.VARIABLE: "/not/there"}), self.assertRaisesRegex(Failure, "could not be started"):
             program.ask(["account"], "prod", Path("s"))
+
+    def test_an_installed_program_of_this_version_is_taken(self):
+        for version, taken in ((release.version(), True), ("0.0.9", False), (f"{release.version()}-rc.1", False)):
+            self.stand_in.write_text(f"#!/bin/sh\n[ \"$*\" = --version ] && echo photodrop {version}\n")
+            self.stand_in.chmod(stat.S_IRWXU)
+            with mock.patch.dict(os.environ, {"PATH": f"{self.stand_in.parent}:/usr/bin:/bin", program.VARIABLE: ""}), \
+                    mock.patch.object(program, "run") as build, mock.patch.object(program.tools, "check_rust"), \
+                    mock.patch.object(program.build, "target_folder", return_value=Path("/target")):
+                self.assertEqual(program.path() == self.stand_in, taken, version)
+            self.assertEqual(build.called, not taken)
+
+    def test_a_program_that_cannot_be_started_is_not_installed(self):
+        self.stand_in.write_bytes(b"\x7fELF of another machine")
+        self.stand_in.chmod(stat.S_IRWXU)
+        with mock.patch.dict(os.environ, {"PATH": str(self.stand_in.parent)}):
+            self.assertIsNone(program.installed())
+        with mock.patch.dict(os.environ, {"PATH": "/nowhere"}):
+            self.assertIsNone(program.installed())
+
+    def test_an_older_build_of_the_same_version_is_named(self):
+        with self.standing_in(), self.assertRaisesRegex(Failure, "older build: cargo install"):
+            program.account("prod", Path("s"))
+
+    def test_a_reserve_below_the_queue_s_concurrency_throttles(self):
+        for reserved, maximum, is_said in (("4", "5", True), ("5", "5", False), ("0", "5", False), ("x", "5", False), ("", "", False)):
+            said = program.throttling({"ThumbnailReservedConcurrency": reserved, "ThumbnailConcurrency": maximum})
+            self.assertEqual(said is not None, is_said, (reserved, maximum))
+        self.assertIsNone(program.throttling({}))
 
     def test_the_pool_of_the_stack_s_outputs_is_given(self):
         self.assertEqual(program.pool_option(target({}, outputs={**OUTPUTS, "UserPoolId": "p1"})), ["--user-pool", "p1"])

@@ -241,6 +241,20 @@ class Deployments(unittest.TestCase):
         with self.assertRaisesRegex(Failure, "dev or prod"):
             rollout.chosen({"ENV": "staging"}, tables)
 
+    def test_a_stack_of_another_table_is_refused(self) -> None:
+        """A STACK that was exported for `make doctor` must not get the parameters of another stack."""
+        tables = {name: rollout.table(name, ROOT / "samconfig.toml") for name in rollout.ENVIRONMENTS}
+        for environment, name, stack in (({}, "dev", "photodrop-dev"), ({"STACK": "photodrop-dev"}, "dev", "photodrop-dev"),
+                                         ({"ENV": "prod", "STACK": "photodrop"}, "prod", "photodrop"), ({"STACK": "pics"}, "dev", "pics")):
+            self.assertEqual(rollout.chosen(environment, tables), (name, stack))
+        for environment, said in (({"STACK": "photodrop"}, r"photodrop is \[prod\]'s stack.*give ENV=prod"),
+                                  ({"STACK": "photodrop", "ENV": "dev"}, r"\[prod\]'s stack .*ENV is dev: give ENV=prod"),
+                                  ({"STACK": "photodrop-dev", "ENV": "prod"}, r"\[dev\]'s stack .*ENV is prod: give ENV=dev")):
+            with self.subTest(environment), self.assertRaisesRegex(Failure, said):
+                rollout.chosen(environment, tables)
+        # Two tables may name one stack.
+        self.assertEqual(rollout.chosen({"STACK": "a"}, {"dev": {"stack_name": "a"}, "prod": {"stack_name": "a"}}), ("dev", "a"))
+
 
 if __name__ == "__main__":
     unittest.main()
