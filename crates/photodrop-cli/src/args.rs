@@ -210,7 +210,7 @@ pub(crate) struct Redrive {
     /// The stack on AWS [default: the local stack]
     #[arg(long, value_name = "NAME", env = "PHOTODROP_STACK_NAME", hide_env_values = true)]
     pub(crate) stack: Option<String>,
-    /// Messages that are moved in a second [default: as SQS sees fit]
+    /// Messages that are moved in a second [default: SQS decides]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=500))]
     pub(crate) per_second: Option<i32>,
 }
@@ -224,9 +224,9 @@ pub(crate) struct User {
     #[arg(long, value_name = "NAME", env = "PHOTODROP_STACK_NAME", hide_env_values = true)]
     pub(crate) stack: Option<String>,
     /// The user pool, where several bear the stack's name
-    #[arg(long, value_name = "ID")]
-    pub(crate) user_pool: Option<String>,
-    /// Lets Cognito mail the temporary password; without it the password is printed
+    #[arg(long = "user-pool", value_name = "ID")]
+    pub(crate) pool: Option<String>,
+    /// Emails the temporary password instead of printing it
     #[arg(long)]
     pub(crate) mail: bool,
 }

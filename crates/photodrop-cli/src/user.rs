@@ -17,7 +17,7 @@ pub(crate) async fn run(user: &User, output: &Output) -> Result<(), CliError> {
         return Err(CliError::Usage(format!("{name:?} is no e-mail address: --mail has nowhere to send to")));
     }
     let stack = OperatedStack::find(user.stack.as_deref()).await?;
-    let pool = match &user.user_pool {
+    let pool = match &user.pool {
         Some(pool) => pool.clone(),
         None => pool_of(&stack).await?,
     };
