@@ -1,23 +1,85 @@
 """Moves of dead letters in the local stack's emulator, against what AWS documents of them."""
 
+import inspect
 import json
+import re
 import time
+import unittest
 from typing import Any
 
+import botocore.session
 from botocore.exceptions import ClientError
+from botocore.model import Shape
 
-from infra.local import aws
+from infra.local import aws, emulator_queues
 from infra.tests.test_guarded_ministack import Running as Emulator
 
 PATIENCE_SECONDS = 10
+MODEL = botocore.session.get_session().get_service_model("sqs")
+HANDLERS = {"StartMessageMoveTask": emulator_queues.MessageMoves.start, "ListMessageMoveTasks": emulator_queues.MessageMoves.list,
+            "CancelMessageMoveTask": emulator_queues.MessageMoves.cancel}
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
+COMMON_ERRORS = {"InvalidParameterValue", "MissingParameter"}
+TYPES = {"string": str, "integer": int, "long": int, "boolean": bool}
+
+
+def faults(value: Any, shape: Shape, path: str = "") -> list[str]:
+    """Where an answer is not what the service's model has."""
+    if shape.type_name == "structure":
+        if not isinstance(value, dict):
+            return [f"{path}: {value!r} is no {shape.name}"]
+        missing = [f"{path}/{name}: missing" for name in shape.required_members if name not in value]
+        known = [fault for name, inner in value.items() if name in shape.members for fault in faults(inner, shape.members[name], f"{path}/{name}")]
+        return [*missing, *known, *(f"{path}/{name}: not in the model" for name in value if name not in shape.members)]
+    if shape.type_name == "list":
+        if not isinstance(value, list):
+            return [f"{path}: {value!r} is no list"]
+        return [fault for inner in value for fault in faults(inner, shape.member, path)]
+    return [] if type(value) is TYPES[shape.type_name] else [f"{path}: {value!r} is no {shape.type_name}"]
+
+
+class Model(unittest.TestCase):
+    def test_each_parameter_of_a_move_is_read_and_no_other(self) -> None:
+        for name, handler in HANDLERS.items():
+            source = inspect.getsource(handler)
+            if "self.source(data)" in source:
+                source += inspect.getsource(emulator_queues.MessageMoves.source)
+            read = set(re.findall(r'data(?:\.get\(|\[)"(\w+)"', source))
+            with self.subTest(name):
+                self.assertEqual(read, set(MODEL.operation_model(name).input_shape.members))
+
+    def test_an_answer_beside_the_model_is_found(self) -> None:
+        shape = MODEL.operation_model("ListMessageMoveTasks").output_shape
+        task = {"Status": "RUNNING", "StartedTimestamp": 1}
+        self.assertEqual(faults({"Results": [task]}, shape), [])
+        for wrong in ({**task, "StartedTimestamp": 1.5}, {**task, "Moved": 1}, "task"):
+            self.assertEqual(len(faults({"Results": [wrong]}, shape)), 1, wrong)
+        self.assertEqual(len(faults({"Results": task}, shape)), 1)
 
 
 class Moves(Emulator):
     def setUp(self) -> None:
         self.sqs = aws.client("sqs", self.access)
+        self.answered: list[str] = []
+        for operation in HANDLERS:
+            self.sqs.meta.events.register(f"response-received.sqs.{operation}", self.check)
         self.dead = self.queue("dead")
         policy = json.dumps({"deadLetterTargetArn": self.arn(self.dead), "maxReceiveCount": 1})
         self.source = self.queue("source", {"RedrivePolicy": policy, "VisibilityTimeout": "0"})
+
+    def check(self, response_dict: dict[str, Any], event_name: str, **_: object) -> None:
+        """Compares each answer's bytes with the service's model: a client leaves out what the model does not have."""
+        operation = MODEL.operation_model(event_name.rpartition(".")[2])
+        answer = json.loads(response_dict["body"])
+        self.answered.append(operation.name)
+        if response_dict["status_code"] < 300:
+            self.assertEqual(faults(answer, operation.output_shape), [])
+            return
+        code = answer["__type"].rpartition("#")[2]
+        self.assertIn(code, {shape.name for shape in operation.error_shapes} | COMMON_ERRORS)
+
+    def tearDown(self) -> None:
+        self.assertIn("StartMessageMoveTask", self.answered)
 
     def queue(self, name: str, attributes: dict[str, str] | None = None) -> str:
         url = self.sqs.create_queue(QueueName=f"{name}-{self._testMethodName[-60:]}", Attributes=attributes or {})["QueueUrl"]
@@ -123,6 +185,4 @@ class Moves(Emulator):
 del Emulator
 
 if __name__ == "__main__":
-    import unittest
-
     unittest.main()
