@@ -242,8 +242,9 @@ class EveryFunction(unittest.TestCase):
                 self.assertEqual(alarm["ExtendedStatistic"], "p99")
                 self.assertEqual(int(alarm["Threshold"]), int(properties["Timeout"]) * 1000 * SHARE_OF_TIMEOUT)
 
-    def test_it_is_traced_and_may_send_traces(self) -> None:
+    def test_it_may_send_traces_and_sends_none_unless_it_is_asked_to(self) -> None:
         self.assertEqual(DOCUMENT["Globals"]["Function"]["Tracing"], {"Ref": "Tracing"})
+        self.assertEqual(DOCUMENT["Parameters"]["Tracing"]["Default"], "PassThrough")
         # The timer's role is the scheduler's, which traces nothing.
         for name in (f"{function.removesuffix('Function')}Role" for function in FUNCTIONS):
             actions = [action for statement in statements(ROLES[name]) for action in statement["Action"]

@@ -4,7 +4,7 @@ import re
 import unittest
 
 from infra.local.settings import ROOT
-from infra.tests.test_template import DOCUMENT, FUNCTIONS, resources
+from infra.tests.test_template import FUNCTIONS, resources
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html: the maximum integration timeout, and the default.
 GATEWAY_SECONDS = 30
@@ -29,9 +29,6 @@ class RequestTimeTest(unittest.TestCase):
             with self.subTest(name):
                 gateway = int(integration.get("TimeoutInMillis", GATEWAY_SECONDS * 1000)) / 1000
                 self.assertLess(int(FUNCTIONS["UploadFunction"]["Timeout"]), gateway)
-
-    def test_tracing_is_off_unless_it_is_asked_for(self) -> None:
-        self.assertEqual(DOCUMENT["Parameters"]["Tracing"]["Default"], "PassThrough")
 
 
 if __name__ == "__main__":
