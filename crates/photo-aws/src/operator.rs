@@ -15,7 +15,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::SdkConfig;
 use serde_json::Value;
 
-pub use self::account::AccountConcurrency;
+pub use self::account::{AccountConcurrency, FunctionConcurrency};
 pub use self::redrive::{DeadLetterQueue, MoveStatus, MoveTask};
 pub use self::users::{Invitation, UserPool};
 
@@ -39,8 +39,8 @@ pub enum OperatorError {
     /// No region is set.
     #[error("no region: set AWS_REGION, or AWS_PROFILE to a profile that has one")]
     NoRegion,
-    /// Nobody said who the caller is, or AWS does not take it.
-    #[error("AWS does not know the caller: {0}")]
+    /// Missing or rejected credentials.
+    #[error("AWS does not know the caller (aws sso login or aws login signs in, AWS_PROFILE names a profile): {0}")]
     Credentials(String),
     /// AWS cannot be reached.
     #[error("{0}")]
@@ -107,7 +107,7 @@ impl Operator {
     }
 }
 
-/// What a function says of its failure: `errorMessage`, or whatever there is.
+/// The `errorMessage` of a function that failed; without one the whole answer.
 fn error_message(answer: &[u8]) -> String {
     let document: Option<Value> = serde_json::from_slice(answer).ok();
     let message = document.as_ref().and_then(|document| document.get("errorMessage")?.as_str());
@@ -164,6 +164,11 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_output_of_an_invitation_hides_the_password() {
+        assert_eq!(format!("{:?}", Invitation::Password("Aa1-x".to_owned())), "Password(…)");
+    }
 
     #[test]
     fn a_functions_failure_is_told_by_its_message() {

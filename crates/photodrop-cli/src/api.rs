@@ -130,7 +130,6 @@ pub(crate) struct Outgoing<'a> {
 }
 
 /// A client of one API.
-#[derive(Debug)]
 pub(crate) struct Api {
     http: reqwest::Client,
     base_url: String,

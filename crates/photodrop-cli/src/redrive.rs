@@ -106,7 +106,7 @@ mod tests {
 
     fn ended(status: MoveStatus, failure: Option<&str>) -> Result<(), CliError> {
         let failure = failure.map(str::to_owned);
-        report(&MoveTask { status, moved: 1, to_move: Some(2), failure, started: 0 }, 1, Output::new(false))
+        report(&MoveTask { status, moved: 1, failure, started: 0 }, 1, Output::new(false))
     }
 
     #[test]

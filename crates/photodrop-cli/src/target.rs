@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::files;
 
 /// What `make up` writes down of the local stack.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(crate) struct LocalStack {
     /// Where AWS's own APIs answer.
     pub(crate) endpoint: String,
@@ -44,7 +44,7 @@ pub(crate) struct LocalStack {
 }
 
 /// How to get a fresh token of the local stack's demo user.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct SignIn {
     /// Where Cognito answers.
     pub(crate) endpoint: String,
@@ -65,7 +65,7 @@ impl SignIn {
 }
 
 /// An API and a caller.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Target {
     /// The API's URL.
     pub(crate) api_url: String,

@@ -1,5 +1,6 @@
 //! An access token and when it ends.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -10,11 +11,17 @@ use serde_json::Value;
 const MARGIN: Duration = Duration::from_mins(1);
 
 /// An access token. Its claims are read and not verified: that is for the API.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Token {
     /// As it is sent.
     pub(crate) text: String,
     ends_at: Option<SystemTime>,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token(…, ends_at: {:?})", self.ends_at)
+    }
 }
 
 impl Token {
@@ -72,6 +79,12 @@ mod tests {
             assert_eq!((token.ends_soon(), token.has_ended()), (soon, ended), "{exp}");
             assert_eq!(token.subject().as_deref(), Some("jane"));
         }
+    }
+
+    #[test]
+    fn debug_output_of_a_token_hides_it() {
+        let shown = format!("{:?}", Token::given("opaque".to_owned()));
+        assert!(shown.starts_with("Token(…") && !shown.contains("opaque"), "{shown}");
     }
 
     #[test]

@@ -23,6 +23,15 @@ impl AccountConcurrency {
     }
 }
 
+/// What bounds a function that a queue starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionConcurrency {
+    /// `MaximumConcurrency` of its event source mapping.
+    pub maximum: u32,
+    /// Its reserved concurrency.
+    pub reserved: u32,
+}
+
 impl Operator {
     /// Asks what the account has: `lambda:GetAccountSettings`.
     pub async fn account_concurrency(&self) -> Result<AccountConcurrency, OperatorError> {
@@ -36,6 +45,27 @@ impl Operator {
             limit,
             unreserved: limits.unreserved_concurrent_executions.map_or(limit, count),
         })
+    }
+
+    /// Returns what bounds `function` when a queue starts it by `alias`; `None` where either bound is missing:
+    /// `lambda:GetFunctionConcurrency`, `lambda:ListEventSourceMappings`.
+    pub async fn function_concurrency(
+        &self,
+        function: &str,
+        alias: &str,
+    ) -> Result<Option<FunctionConcurrency>, OperatorError> {
+        let client = aws_sdk_lambda::Client::new(&self.config);
+        let call = client.get_function_concurrency().function_name(function);
+        let output = call.send().await.map_err(|error| refused("lambda:GetFunctionConcurrency", &error))?;
+        let Some(reserved) = output.reserved_concurrent_executions else { return Ok(None) };
+        let call = client.list_event_source_mappings().function_name(format!("{function}:{alias}"));
+        let output = call.send().await.map_err(|error| refused("lambda:ListEventSourceMappings", &error))?;
+        let maximum = output
+            .event_source_mappings
+            .unwrap_or_default()
+            .into_iter()
+            .find_map(|mapping| mapping.scaling_config?.maximum_concurrency);
+        Ok(maximum.map(|maximum| FunctionConcurrency { maximum: count(maximum), reserved: count(reserved) }))
     }
 }
 

@@ -26,8 +26,6 @@ pub struct MoveTask {
     pub status: MoveStatus,
     /// Messages that are in their queue again, approximately.
     pub moved: u64,
-    /// Messages that there were to move when it started, where SQS says so.
-    pub to_move: Option<u64>,
     /// Why it failed.
     pub failure: Option<String>,
     /// When it started, in milliseconds since 1970: tells one task from another.
@@ -105,7 +103,6 @@ impl DeadLetterQueue {
                 other => MoveStatus::Ended(other.unwrap_or("UNKNOWN").to_owned()),
             },
             moved: u64::try_from(task.approximate_number_of_messages_moved).unwrap_or_default(),
-            to_move: task.approximate_number_of_messages_to_move.and_then(|count| u64::try_from(count).ok()),
             failure: task.failure_reason,
             started: task.started_timestamp,
         }))

@@ -1,5 +1,7 @@
 //! Users of a stack's own user pool.
 
+use std::fmt;
+
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, DeliveryMediumType, MessageActionType};
 
@@ -19,12 +21,21 @@ pub struct UserPool {
 }
 
 /// How a new user learns the temporary password.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Invitation {
     /// Cognito makes one and mails it to the user's name, which is an address.
     Mail,
     /// The operator passes this one on.
     Password(String),
+}
+
+impl fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mail => "Mail",
+            Self::Password(_) => "Password(…)",
+        })
+    }
 }
 
 impl Operator {

@@ -1,8 +1,10 @@
 //! What a hostile folder and a hostile server can do to the command line. It needs no stack: the server is here.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod account;
 mod kept;
 mod late;
+mod profiles;
 #[path = "../support/program.rs"]
 mod program;
 mod s3;
