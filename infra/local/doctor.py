@@ -241,7 +241,7 @@ def account(target: Target) -> Iterator[Finding]:
         found = program.account(target.name if target.named else "", targets.place().stack_file)
     except Failure as failure:
         yield Finding("account", WARN, f"could not be asked: {failure}", "nothing is known about its concurrency",
-                      f"aws lambda get-account-settings; or a built program ({program.VARIABLE}=path)")
+                      f"aws lambda get-account-settings; or {program.INSTALL}")
         return
     yield judge("account", not found["advice"], found["summary"],
                 "a new account's quota: thumbnails and requests of all its functions share few executions",

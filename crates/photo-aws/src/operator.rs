@@ -40,7 +40,9 @@ pub enum OperatorError {
     #[error("no region: set AWS_REGION, or AWS_PROFILE to a profile that has one")]
     NoRegion,
     /// Missing or rejected credentials.
-    #[error("AWS does not know the caller (aws sso login or aws login signs in, AWS_PROFILE names a profile): {0}")]
+    #[error(
+        "AWS does not know the caller (aws sso login or aws login signs in, AWS_PROFILE names a profile): {0}"
+    )]
     Credentials(String),
     /// AWS cannot be reached.
     #[error("{0}")]
