@@ -1,9 +1,10 @@
 //! Photos of which a part has arrived.
 
-use photo_aws::replay::{self, Lines};
+use photo_aws::replay::{self, Answer, Lines, Sent};
 use photo_imaging::{DamagedPhotos, Limits, RenderOptions, probe};
 use serde_json::{Value, json};
 
+use crate::renew::ready;
 use crate::support::{
     calls, cut, event, far, found, key, ok, photo, pipeline, pipeline_with, record, settled, written,
 };
@@ -15,6 +16,14 @@ fn damaged() -> Vec<u8> {
 
 fn is_90_percent(percent: u64) -> bool {
     (80..=95).contains(&percent)
+}
+
+/// The detail of the only event, a `PhotoReady`.
+fn announced(told: &Sent) -> Value {
+    let [request] = told.all().try_into().unwrap();
+    let entry = serde_json::from_slice::<Value>(&request.body).unwrap()["Entries"][0].clone();
+    assert_eq!(entry["DetailType"], "PhotoReady");
+    serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -31,10 +40,7 @@ async fn a_damaged_photo_is_ready_and_says_what_came() {
     let percent: u64 = record["received_percent"]["N"].as_str().unwrap().parse().unwrap();
     assert!(is_90_percent(percent), "{percent}");
 
-    let [request] = told.all().try_into().unwrap();
-    let entry = serde_json::from_slice::<Value>(&request.body).unwrap()["Entries"][0].clone();
-    let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
-    assert_eq!(entry["DetailType"], "PhotoReady");
+    let detail = announced(&told);
     assert_eq!((&detail["damaged"], &detail["received_percent"]), (&json!(true), &json!(percent)));
 
     let logged = lines.with("message", "photo is damaged: what has arrived is shown");
@@ -124,22 +130,75 @@ async fn a_backfill_shows_what_was_refused_as_damaged() {
     pipeline.handle(event(&[again()]), far()).await.unwrap();
     let record = settled(&table);
     assert_eq!((&record["status"]["S"], &record["damaged"]["BOOL"]), (&json!("ready"), &json!(true)));
+    let removed = removed(&table);
+    assert!(removed.contains(&"failure_code".to_owned()), "{removed:?}");
+    assert!(!removed.contains(&"damaged".to_owned()), "{removed:?}");
+}
+
+/// Attributes that the update of the record removes.
+fn removed(table: &Sent) -> Vec<String> {
     let update: Value = serde_json::from_slice(&table.all()[1].body).unwrap();
-    assert!(
-        update["UpdateExpression"].as_str().unwrap().ends_with("REMOVE failure_code, failure_reason"),
-        "{update}"
-    );
+    let (_, removed) = update["UpdateExpression"].as_str().unwrap().split_once(" REMOVE ").unwrap();
+    removed.split(", ").map(str::to_owned).collect()
+}
+
+/// A ready photo of which a part had arrived.
+fn ready_and_damaged() -> Answer {
+    ready(&json!({ "damaged": { "BOOL": true }, "received_percent": { "N": "87" } }))
 }
 
 #[tokio::test]
-async fn a_renewal_takes_the_damage_from_a_whole_photo() {
-    let (pipeline, table, _) =
-        pipeline(photo("orientation-1.jpg"), vec![found("failed", "image/jpeg"), ok(), ok()], written(4));
-    pipeline.handle(event(&[again()]), far()).await.unwrap();
-    let update: Value = serde_json::from_slice(&table.all()[1].body).unwrap();
-    let expression = update["UpdateExpression"].as_str().unwrap();
-    assert!(
-        expression.ends_with("REMOVE failure_code, failure_reason, damaged, received_percent"),
-        "{expression}"
-    );
+async fn a_renewal_removes_the_damage_of_a_whole_photo() {
+    for (before, was) in [(found("failed", "image/jpeg"), "failed"), (ready_and_damaged(), "ready")] {
+        let (mut pipeline, table, _) =
+            pipeline(photo("orientation-1.jpg"), vec![before, ok(), ok()], written(4));
+        let (bus, told) = replay::event_bus(vec![replay::event_taken()]);
+        pipeline.bus = bus;
+        pipeline.handle(event(&[again()]), far()).await.unwrap();
+
+        let update: Value = serde_json::from_slice(&table.all()[1].body).unwrap();
+        assert_eq!(update["ExpressionAttributeValues"][":from0"]["S"], was);
+        let removed = removed(&table);
+        for name in ["failure_code", "damaged", "received_percent"] {
+            assert!(removed.contains(&name.to_owned()), "{name}: {removed:?}");
+        }
+        let record = settled(&table);
+        assert_eq!((record.get("damaged"), record.get("received_percent")), (None, None));
+        let detail = announced(&told);
+        assert_eq!((detail.get("damaged"), detail.get("received_percent")), (None, None), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_notes_the_damage_that_it_finds() {
+    for before in [ready(&json!({})), ready_and_damaged()] {
+        let (mut pipeline, table, buckets) = pipeline(damaged(), vec![before, ok(), ok()], written(4));
+        let (bus, told) = replay::event_bus(vec![replay::event_taken()]);
+        pipeline.bus = bus;
+        pipeline.handle(event(&[again()]), far()).await.unwrap();
+
+        let record = settled(&table);
+        assert_eq!(record["damaged"]["BOOL"], true);
+        let percent: u64 = record["received_percent"]["N"].as_str().unwrap().parse().unwrap();
+        assert!(is_90_percent(percent), "{percent}");
+        let detail = announced(&told);
+        assert_eq!((&detail["damaged"], &detail["received_percent"]), (&json!(true), &json!(percent)));
+        assert!(calls(&buckets).iter().all(|call| !call.starts_with("DELETE")));
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_refuses_damage_and_keeps_the_thumbnails() {
+    for before in [ready(&json!({})), ready_and_damaged()] {
+        let settings = [("PHOTODROP_DAMAGED_PHOTOS", "refuse")];
+        let (pipeline, table, buckets) = pipeline_with(&settings, damaged(), vec![before], vec![]);
+        let lines = Lines::capture();
+        pipeline.handle(event(&[again()]), far()).await.unwrap();
+        // Both are read and neither is written: the record still names the old variants.
+        assert_eq!((table.all().len(), calls(&buckets).len()), (1, 1));
+        let [line] = lines.with("message", "not renewed: left as it was").try_into().unwrap();
+        assert_eq!((&line["code"], &line["status"]), (&json!("CORRUPT_IMAGE"), &json!("ready")));
+        assert_eq!(lines.metric("RenewalsFailed"), [1.0]);
+        assert!(lines.metric("PhotosFailed").is_empty());
+    }
 }
