@@ -20,7 +20,6 @@ pub(crate) struct Change {
     sets: Vec<(String, AttributeValue)>,
     removes: Vec<&'static str>,
     adds: Vec<(&'static str, AttributeValue)>,
-    deletes: Vec<(&'static str, AttributeValue)>,
     due_unless_due: Option<AttributeValue>,
 }
 
@@ -44,7 +43,6 @@ impl Change {
             sets: Vec::new(),
             removes: Vec::new(),
             adds: Vec::new(),
-            deletes: Vec::new(),
             due_unless_due: None,
         }
     }
@@ -74,12 +72,6 @@ impl Change {
     /// Adds to a number or to a set.
     pub(crate) fn add(mut self, name: &'static str, value: AttributeValue) -> Self {
         self.adds.push((name, value));
-        self
-    }
-
-    /// Takes these elements out of a set.
-    pub(crate) fn delete(mut self, name: &'static str, elements: AttributeValue) -> Self {
-        self.deletes.push((name, elements));
         self
     }
 
@@ -113,16 +105,10 @@ impl Change {
             additions.push(format!("{name} :add_{name}"));
             values.insert(format!(":add_{name}"), value);
         }
-        let mut deletions = Vec::with_capacity(self.deletes.len());
-        for (name, elements) in self.deletes {
-            deletions.push(format!("{name} :delete_{name}"));
-            values.insert(format!(":delete_{name}"), elements);
-        }
         let clauses = [
             ("SET", assignments.join(", ")),
             ("REMOVE", self.removes.join(", ")),
             ("ADD", additions.join(", ")),
-            ("DELETE", deletions.join(", ")),
         ];
         let clauses = clauses.iter().filter(|(_, what)| !what.is_empty());
         let expression = clauses.map(|(word, what)| format!("{word} {what}")).collect::<Vec<_>>().join(" ");

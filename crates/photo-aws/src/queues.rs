@@ -27,8 +27,8 @@ impl Queue {
         request.send().await.map(drop).map_err(|error| AwsError::new("sqs:SendMessage", error))
     }
 
-    /// Has a message that was received be delivered again after `wait`, from now on.
-    pub async fn postpone(&self, receipt_handle: &str, wait: Duration) -> Result<(), AwsError> {
+    /// Sets the message's visibility timeout to `wait`.
+    pub async fn change_visibility(&self, receipt_handle: &str, wait: Duration) -> Result<(), AwsError> {
         let seconds = i32::try_from(wait.as_secs()).unwrap_or(i32::MAX);
         let request = self.client.change_message_visibility().queue_url(&self.url);
         let request = request.receipt_handle(receipt_handle).visibility_timeout(seconds);

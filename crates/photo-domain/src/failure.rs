@@ -30,7 +30,7 @@ pub enum FailureCode {
     OriginalMissing,
     /// The decoder or an encoder gave up for a reason of its own.
     ProcessingFailed,
-    /// It was tried again and again for a day and never came to an end.
+    /// It was tried again and again for four days and never came to an end.
     RetriesExhausted,
 }
 

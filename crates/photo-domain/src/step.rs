@@ -21,8 +21,8 @@ pub enum Step {
     Render,
     /// A message that was received before leads to a render: the record notes when the render begins.
     NoteStart,
-    /// The render has ended in an orderly way: its note goes.
-    ClearStart,
+    /// A render has ended in an orderly way, so the photo kills none: all notes go.
+    ClearStarts,
     /// A backfill has made other variants of a photo that has some: the record names the new ones from then on.
     Renew,
     /// A backfill could read a photo that an earlier version could not.
@@ -42,7 +42,7 @@ impl Step {
         Self::Retry,
         Self::Render,
         Self::NoteStart,
-        Self::ClearStart,
+        Self::ClearStarts,
         Self::Renew,
         Self::Recover,
         Self::Delete,
@@ -57,7 +57,7 @@ impl Step {
             Self::Succeed | Self::Fail | Self::Retry | Self::Render => &[Status::Pending, Status::Expired],
             Self::Expire => &[Status::Pending],
             // A backfill renders photos that have ended. A deleted photo keeps its notes: they go with the record.
-            Self::NoteStart | Self::ClearStart => {
+            Self::NoteStart | Self::ClearStarts => {
                 &[Status::Pending, Status::Expired, Status::Ready, Status::Failed]
             }
             Self::Renew => &[Status::Ready],
@@ -75,7 +75,7 @@ impl Step {
             Self::Fail => Some(Status::Failed),
             Self::Expire => Some(Status::Expired),
             Self::Delete => Some(Status::Deleting),
-            Self::Retry | Self::Render | Self::NoteStart | Self::ClearStart | Self::Renew | Self::Remove => {
+            Self::Retry | Self::Render | Self::NoteStart | Self::ClearStarts | Self::Renew | Self::Remove => {
                 None
             }
         }
@@ -88,9 +88,12 @@ impl Step {
             Self::Succeed | Self::Renew | Self::Recover => Some(Announcement::Ready),
             Self::Fail => Some(Announcement::Failed),
             Self::Delete => Some(Announcement::Deleted),
-            Self::Expire | Self::Retry | Self::Render | Self::NoteStart | Self::ClearStart | Self::Remove => {
-                None
-            }
+            Self::Expire
+            | Self::Retry
+            | Self::Render
+            | Self::NoteStart
+            | Self::ClearStarts
+            | Self::Remove => None,
         }
     }
 }

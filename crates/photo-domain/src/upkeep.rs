@@ -82,24 +82,43 @@ pub fn removal_at(request: &UploadRequest, deleted_at: OffsetDateTime) -> Offset
     deleted_at + DELETE_WAIT.max(SIGNATURE_LIFE + transfer)
 }
 
-/// How long whoever settled a record has to announce it, before the reconcile function does.
+/// Time in which the function that settles a record must announce it. After that the reconcile function does it.
 pub const ANNOUNCE_GRACE: Duration = Duration::from_mins(2);
 
 /// How long the original of a failed photo is kept while a backfill renews the photo: longer than the thumbnail queue keeps
 /// the event (10 days) and the function runs. After that the original is tagged by the record again.
 pub const RENEWAL_WINDOW: Duration = Duration::from_hours(11 * 24);
 
-/// How often a photo whose bytes are there is put into the thumbnail queue again, which delivers each event up to a hundred
-/// times, before it fails with [`FailureCode::RetriesExhausted`](crate::FailureCode::RetriesExhausted). While messages wait
-/// in the queue no attempt is counted.
-pub const MAX_ATTEMPTS: u32 = 5;
+/// How often a photo whose bytes are there is put into the thumbnail queue again, before it fails with
+/// [`FailureCode::RetriesExhausted`](crate::FailureCode::RetriesExhausted). The attempts and their waits ([`backoff`]) take
+/// longer than the queue needs for all deliveries of the photo's own event ([`MAX_RECEIVES`]): while that event still waits
+/// for a delivery, the photo is not given up. While messages wait in the queue no attempt is counted.
+pub const MAX_ATTEMPTS: u32 = 11;
+
+/// How often the thumbnail queue delivers a message before it is a dead letter: `maxReceiveCount` of the template.
+pub const MAX_RECEIVES: u32 = 100;
 
 /// How long a photo is left alone while messages wait in the thumbnail queue: its own event may be one of them.
 pub const BACKLOG_WAIT: Duration = Duration::from_mins(15);
 
-/// How often S3's events of one form lead to a render. A form can be sent again for as long as its signature lives. Three
-/// are an event that is delivered three times, or an event that S3 sends twice and of which one is delivered twice. A photo
-/// that they bring to no end is still due: the reconcile function's own [`MAX_ATTEMPTS`] follow, and these are not counted.
+/// A photo that is older than this does not wait for the end of a backlog. On a queue that is never empty, a lost event would
+/// otherwise never be replaced. Its event is sent again without counting an attempt: a duplicate does no harm.
+pub const BACKLOG_PATIENCE: Duration = Duration::from_hours(24);
+
+/// When a photo is looked at again whose event was sent behind a backlog.
+pub const RESEND_WAIT: Duration = Duration::from_hours(12);
+
+/// When a photo is looked at again while messages wait in the queue, and whether its event is sent meanwhile.
+#[must_use]
+pub fn during_backlog(created_at: OffsetDateTime, now: OffsetDateTime) -> (OffsetDateTime, bool) {
+    let resends = now - created_at >= BACKLOG_PATIENCE;
+    (now + if resends { RESEND_WAIT } else { BACKLOG_WAIT }, resends)
+}
+
+/// How many of S3's events of one form lead to a render. A form can be sent again for as long as its signature lives, and each
+/// time S3 sends an event. A message is counted at its first delivery alone: an outage raises the number of its deliveries and
+/// uses nothing up. A photo that these events bring to no end is still due: the reconcile function's own [`MAX_ATTEMPTS`]
+/// follow, and these are not counted.
 pub const MAX_FORM_RENDERS: u32 = 3;
 
 /// How long an invocation of the thumbnail function may run, and two minutes more for the clocks of two machines. A note of a
@@ -160,10 +179,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_photo_that_never_works_is_given_up_after_about_a_day() {
+    fn a_photo_that_never_works_is_given_up_after_about_four_days() {
         let waits: Duration = (1..=MAX_ATTEMPTS).map(backoff).sum();
-        assert!((Duration::from_hours(24)..Duration::from_hours(36)).contains(&waits), "{waits:?}");
+        assert!((Duration::from_hours(4 * 24)..Duration::from_hours(5 * 24)).contains(&waits), "{waits:?}");
         assert!((1..MAX_ATTEMPTS).all(|attempt| backoff(attempt) <= backoff(attempt + 1)));
+    }
+
+    #[test]
+    fn no_photo_is_given_up_while_its_own_event_is_delivered() {
+        let attempts: Duration = (1..=MAX_ATTEMPTS).map(backoff).sum();
+        // Each delivery may take the function's timeout of a minute before it fails.
+        let deliveries: Duration =
+            (1..=MAX_RECEIVES).map(|count| redelivery_wait(count) + Duration::from_mins(1)).sum();
+        assert!(attempts > deliveries, "{attempts:?} of reconcile, {deliveries:?} of the queue");
+        let one_less: Duration = (1..MAX_ATTEMPTS).map(backoff).sum();
+        assert!(one_less < deliveries, "no more attempts than that needs: {one_less:?}");
+    }
+
+    #[test]
+    fn an_old_photo_s_event_is_sent_again_behind_a_backlog() {
+        let now = OffsetDateTime::UNIX_EPOCH + Duration::from_hours(100);
+        for (age_minutes, wait_minutes, resends) in
+            [(15, 15, false), (24 * 60 - 1, 15, false), (24 * 60, 12 * 60, true), (50 * 60, 12 * 60, true)]
+        {
+            let (due_at, is_sent) = during_backlog(now - Duration::from_mins(age_minutes), now);
+            assert_eq!(((due_at - now).whole_minutes(), is_sent), (wait_minutes, resends), "{age_minutes}");
+        }
     }
 
     #[test]
@@ -200,8 +241,8 @@ mod tests {
         // An outage of two hours costs a photo a quarter of an hour at most, one of a day an hour.
         let until_hourly: u64 = waits(1..=11).iter().sum();
         assert!((90 * 60..=120 * 60).contains(&until_hourly), "{until_hourly}");
-        // All hundred deliveries (`maxReceiveCount`) fit into the ten days that the queue keeps a message.
-        let all: u64 = waits(1..=100).iter().sum();
+        // All deliveries fit into the ten days that the queue keeps a message.
+        let all: u64 = waits(1..=MAX_RECEIVES).iter().sum();
         assert!(all < 5 * 24 * 3600, "{all}");
     }
 

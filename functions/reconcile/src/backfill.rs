@@ -2,8 +2,8 @@
 //!
 //! A backfill runs only when it is asked for, by an event of its own. One invocation looks at `limit` objects at most
 //! and answers where the next one goes on; whoever asked decides whether there is a next one. Nothing here starts this
-//! function: what it starts is the thumbnail function, once for each photo, by an invocation ([`photos`]) or by an
-//! object that S3 tells of ([`bucket`]), and that function may start nothing.
+//! function: what it starts is the thumbnail function, once for each photo, by a message in the thumbnail queue
+//! ([`photos`]) or by an object that S3 sends an event for ([`bucket`]), and that function may start nothing.
 //!
 //! Doing it twice is harmless. A photo whose variants are by today's settings is passed over, and an object that was
 //! taken over has its photo's id from where it lies and from what is in it.

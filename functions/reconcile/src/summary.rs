@@ -14,7 +14,7 @@ pub struct Summary {
     pub expired: u64,
     /// Photos whose bytes were there and that are processed again.
     pub retried: u64,
-    /// Photos whose bytes were there and that were left alone, because messages wait in the thumbnail queue.
+    /// Photos whose bytes were there, and for which no attempt was counted, because messages wait in the thumbnail queue.
     pub postponed: u64,
     /// Photos that failed after their last attempt.
     pub gave_up: u64,
@@ -50,10 +50,10 @@ impl Summary {
     /// Photos that arrived and were still pending beyond the grace.
     #[must_use]
     pub fn stuck(&self) -> u64 {
-        self.retried + self.gave_up
+        self.retried + self.postponed + self.gave_up
     }
 
-    /// What a run counts for in CloudWatch. A dry run mends nothing, so it does not count as one. A run in which
+    /// The run's metrics. A dry run changes nothing and is not counted as a run. A run in which
     /// something failed may not have seen the photos that are stuck: it says nothing of them, so that no alarm is over.
     pub fn metrics(&self) -> Document {
         let failed = self.errors + self.refused > 0;

@@ -106,7 +106,7 @@ impl Run<'_> {
             return Ok(());
         };
         if self.has_backlog().await? {
-            return self.postpone(key, tracked).await;
+            return self.postpone(key, tracked, &object).await;
         }
         if tracked.attempts >= upkeep::MAX_ATTEMPTS {
             return self.give_up(key, &tracked.record, tracked.attempts).await;
@@ -114,18 +114,33 @@ impl Run<'_> {
         self.retry(key, tracked.attempts, &object).await
     }
 
-    /// Leaves a photo alone whose event may wait in the thumbnail queue: neither a backlog of days nor a disabled mapping uses
-    /// up its attempts.
-    async fn postpone(&mut self, key: &OriginalKey, tracked: &Tracked) -> Result<(), AwsError> {
+    /// Reschedules a photo whose event may wait in the thumbnail queue: neither a backlog of days nor a disabled mapping uses up
+    /// its attempts. The event of an old photo is sent again all the same, for it may be lost.
+    async fn postpone(
+        &mut self,
+        key: &OriginalKey,
+        tracked: &Tracked,
+        object: &FoundObject,
+    ) -> Result<(), AwsError> {
+        let (due_at, resends) = upkeep::during_backlog(tracked.record.created_at, self.now);
         if !self.is_dry() {
-            self.tools.store.postpone(key, tracked, self.now).await?;
+            let is_claimed = self.tools.store.reschedule(key, tracked, self.now, due_at).await?;
+            if is_claimed && resends {
+                self.send_event(key, object).await?;
+            }
         }
         self.summary.postponed += 1;
         tracing::info!(
             dry_run = self.is_dry(),
+            resends,
             "messages wait in the thumbnail queue: looked at again later"
         );
         Ok(())
+    }
+
+    async fn send_event(&self, key: &OriginalKey, object: &FoundObject) -> Result<(), AwsError> {
+        let event = created_event(self.tools.objects.originals_bucket(), key, object);
+        self.tools.thumbnails.send(&event.to_string()).await
     }
 
     async fn retry(
@@ -140,8 +155,7 @@ impl Run<'_> {
             if !self.tools.store.claim_retry(key, attempts, self.now).await? {
                 return Ok(());
             }
-            let event = created_event(self.tools.objects.originals_bucket(), key, object);
-            self.tools.thumbnails.send(&event.to_string()).await?;
+            self.send_event(key, object).await?;
         }
         self.summary.retried += 1;
         tracing::warn!(

@@ -12,8 +12,12 @@ use photo_aws::{AwsError, ReadError, error_chain};
 use photo_domain::FailureCode;
 use photo_imaging::ImagingError;
 
-/// Longer than this S3 should not need for an original of any size that is taken; rendering has the rest of the time.
-const LONGEST_READ: Duration = Duration::from_secs(20);
+use crate::{FUNCTION_TIMEOUT, WRITE_RESERVE};
+
+/// What a render must have had of an invocation before a timeout is the photo's fault: the function's timeout without
+/// [`WRITE_RESERVE`] and without 20 s for the table's and S3's calls before the render.
+const FAIR_RENDER_TIME: Duration =
+    FUNCTION_TIMEOUT.saturating_sub(WRITE_RESERVE).saturating_sub(Duration::from_secs(20));
 
 /// Why a photo has no thumbnails yet.
 #[derive(Debug)]
@@ -42,24 +46,25 @@ impl Failure {
         Self::Permanent(Permanent { code, reason: reason.into() })
     }
 
-    /// A photo that had too little time because S3 took it is not to blame: a later try may succeed.
+    /// Makes a timeout transient if the render had too little of the invocation's time, because calls to AWS took it: the photo
+    /// is not to blame, and a later try may succeed.
     #[must_use]
-    pub fn after_reading(self, took: Duration) -> Self {
+    pub fn of_render_within(self, available: Duration) -> Self {
         match self {
             Self::Permanent(Permanent { code: FailureCode::ProcessingTimeout, .. })
-                if took > LONGEST_READ =>
+                if available < FAIR_RENDER_TIME =>
             {
-                Self::Transient(AwsError { operation: "s3:GetObject", source: SlowRead(took).into() })
+                Self::Transient(AwsError { operation: "render", source: LateRender(available).into() })
             }
             other => other,
         }
     }
 }
 
-/// S3 took so long that no time was left for the photo.
+/// Calls before the render took so long that too little time was left for it.
 #[derive(Debug, thiserror::Error)]
-#[error("reading the original took {} ms, and no time was left to render it", .0.as_millis())]
-struct SlowRead(Duration);
+#[error("the render had {} ms of the invocation, and needs {} ms before it may fail the photo", .0.as_millis(), FAIR_RENDER_TIME.as_millis())]
+struct LateRender(Duration);
 
 impl From<AwsError> for Failure {
     fn from(error: AwsError) -> Self {
@@ -110,11 +115,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_photo_whose_time_went_into_a_slow_read_is_tried_again() {
+    fn a_timeout_is_permanent_if_the_render_had_its_share() {
         let late = || Failure::permanent(FailureCode::ProcessingTimeout, "the deadline passed before decode");
-        assert!(matches!(late().after_reading(Duration::from_secs(21)), Failure::Transient(_)));
-        assert!(matches!(late().after_reading(Duration::from_secs(19)), Failure::Permanent(_)));
-        let corrupt = Failure::permanent(FailureCode::CorruptImage, "").after_reading(Duration::from_mins(1));
+        for (available, is_transient) in [(0, true), (34, true), (35, false), (55, false)] {
+            let failure = late().of_render_within(Duration::from_secs(available));
+            assert_eq!(matches!(failure, Failure::Transient(_)), is_transient, "{available} s");
+        }
+        let corrupt = Failure::permanent(FailureCode::CorruptImage, "").of_render_within(Duration::ZERO);
         let is_corrupt = |failed: &Permanent| failed.code == FailureCode::CorruptImage;
         assert!(matches!(&corrupt, Failure::Permanent(failed) if is_corrupt(failed)), "{corrupt:?}");
     }

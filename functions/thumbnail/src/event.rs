@@ -1,4 +1,4 @@
-//! What the queue delivers, what S3 sends, and which of it is an original of ours.
+//! The queue's messages, S3's events, and the originals that they name.
 
 use aws_lambda_events::event::s3::{S3Event, S3EventRecord};
 use percent_encoding::percent_decode_str;
@@ -88,11 +88,11 @@ pub struct OriginalCreated {
     pub etag: Option<String>,
     /// When S3 had it, by the event.
     pub arrived_at: Option<OffsetDateTime>,
-    /// Who sent the event.
+    /// Its sender.
     pub cause: Cause,
 }
 
-/// Who sent an event. The reconcile function's events have names that S3 has no event types for.
+/// Sender of an event. Reconcile uses event names that S3 does not define.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// S3: bytes have arrived.
@@ -146,7 +146,7 @@ impl OriginalCreated {
     }
 }
 
-/// The key in a record, if it is one that photodrop makes, in whatever bucket.
+/// The key in a record, if it is one that photodrop makes, in any bucket.
 pub(crate) fn original_key(record: &S3EventRecord) -> Option<OriginalKey> {
     decoded(record.s3.object.key.as_deref()?)?.parse().ok()
 }

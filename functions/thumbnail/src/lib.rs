@@ -1,8 +1,8 @@
-//! The thumbnail pipeline: a message with an S3 event comes in, variants and a settled record go out.
+//! The thumbnail pipeline: it reads a message with an S3 event, and writes variants and a settled record.
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`event`] | what the queue delivers, what S3 sends, and which of it is an original of ours |
+//! | [`event`] | the queue's messages, S3's events, and the originals that they name |
 //! | [`receive`] | one message: its events are processed, or it is delivered again later |
 //! | [`process`] | the use case: read, render, write, settle |
 //! | [`render`] | the imaging pipeline run beside the async runtime, its panics caught |
@@ -24,6 +24,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use config::Config;
 pub use process::Pipeline;
+
+/// The function's timeout, as `template.yaml` has it.
+const FUNCTION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What is left of an invocation for writing six small objects and one record after the rendering.
 const WRITE_RESERVE: Duration = Duration::from_secs(5);

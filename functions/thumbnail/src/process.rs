@@ -55,10 +55,16 @@ impl Pipeline {
         };
         let record = &tracked.record;
         match &record.state {
-            // An expired upload that has come after all is as good as one in time.
+            // An expired upload whose bytes arrive late is processed.
             State::Pending { .. } | State::Expired { .. } => {}
             State::Settled(outcome) if created.cause == Cause::Backfill => {
                 return self.renew(created, &tracked, outcome, receive_count, deadline).await;
+            }
+            State::Settled(Outcome::Failed { code: FailureCode::RetriesExhausted, .. })
+                if receive_count == 1 =>
+            {
+                tracing::warn!("photo was given up before: only a backfill with include_failed renders it");
+                return Ok(());
             }
             State::Settled(_) => {
                 tracing::info!(status = record.status().as_str(), "settled before: duplicate event");
@@ -74,6 +80,8 @@ impl Pipeline {
         }
         if created.cause == Cause::Upload
             && record.request.method == UploadMethod::Post
+            // Further deliveries belong to the same sending of the form.
+            && receive_count == 1
             && !self.may_render(key).await?
         {
             return Ok(());
@@ -135,15 +143,15 @@ impl Pipeline {
 
         as_announced(&original.bytes, &record.request)?;
         let declared = record.request.content_type;
-        let reading = started.elapsed();
-        // The note stands while the photo is decoded and encoded, and while nothing else is waited for: an outage of S3 that takes
-        // an invocation's time is not the photo's fault.
-        let noted = self.note_start(key, receive_count).await?;
+        // The notes stand while the photo is decoded and encoded, and during no call to AWS: an outage of S3 that takes an
+        // invocation's time is not the photo's fault.
+        let is_noted = self.note_start(key, receive_count).await?;
+        let available = deadline.saturating_duration_since(Instant::now());
         let rendering = render::render(original.bytes, declared, &self.config, deadline).await;
-        if let Some(start) = noted {
-            self.clear_start(key, start).await;
+        if is_noted {
+            self.clear_starts(key).await;
         }
-        let rendering = rendering.map_err(|failure| failure.after_reading(reading))?;
+        let rendering = rendering.map_err(|failure| failure.of_render_within(available))?;
         let rendered_ms = milliseconds(started);
 
         let timings = rendering.timings;
@@ -297,7 +305,7 @@ fn settled_meanwhile(status: Status) {
     tracing::info!(status = status.as_str(), "settled meanwhile: duplicate event");
 }
 
-/// Notes that an event's object is another one by now.
+/// Logs that a newer upload replaced the event's object.
 fn stale() {
     tracing::info!("the original was replaced after this event: left to the newer event");
 }

@@ -30,7 +30,9 @@ impl Pipeline {
         let meter = Meter::start();
         let mut tally = Tally::default();
         match invocation {
-            Invocation::Direct(notification) => self.take(notification, 1, deadline, &mut tally).await,
+            Invocation::Direct(notification) => {
+                self.process_notification(notification, 1, deadline, &mut tally).await
+            }
             Invocation::Queue(delivery) => {
                 for message in &delivery.messages {
                     self.receive(message, deadline, &mut tally).await;
@@ -46,21 +48,23 @@ impl Pipeline {
     async fn receive(&self, message: &Message, deadline: Instant, tally: &mut Tally) {
         let failed_before = tally.failures.len();
         match serde_json::from_str(&message.body) {
-            Ok(notification) => self.take(notification, message.receive_count(), deadline, tally).await,
+            Ok(notification) => {
+                self.process_notification(notification, message.receive_count(), deadline, tally).await;
+            }
             Err(error) => {
                 tally.records += 1;
-                if let Err(error) = self.set_aside(message, &error).await {
+                if let Err(error) = self.move_to_dead_letter_queue(message, &error).await {
                     tally.failures.push(error_chain(&error));
                 }
             }
         }
         if tally.failures.len() > failed_before {
-            self.postpone(message).await;
+            self.change_visibility(message).await;
         }
     }
 
     /// Processes the records of one event of S3.
-    async fn take(
+    async fn process_notification(
         &self,
         notification: Notification,
         receive_count: u32,
@@ -82,7 +86,7 @@ impl Pipeline {
                         tally.failures.push(error_chain(&error));
                     }
                 }
-                // Nothing of ours is lost with it, and trying again would not make it ours.
+                // The record is not a photodrop original; a retry cannot change that.
                 Err(ignored) => tracing::warn!(
                     event_name = record.event_name,
                     bucket = record.s3.bucket.name,
@@ -97,7 +101,11 @@ impl Pipeline {
     }
 
     /// Moves a message that is no event of S3 to the dead-letter queue, for a person.
-    async fn set_aside(&self, message: &Message, error: &serde_json::Error) -> Result<(), AwsError> {
+    async fn move_to_dead_letter_queue(
+        &self,
+        message: &Message,
+        error: &serde_json::Error,
+    ) -> Result<(), AwsError> {
         self.failures.send(&message.body).await?;
         tracing::error!(
             message_id = message.message_id,
@@ -107,11 +115,11 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Has a message wait before its next delivery. Without that it comes again after the queue's visibility timeout.
-    async fn postpone(&self, message: &Message) {
+    /// Hides a message until its next delivery. If this fails, the queue's visibility timeout applies.
+    async fn change_visibility(&self, message: &Message) {
         let receive_count = message.receive_count();
         let wait = upkeep::redelivery_wait(receive_count);
-        match self.queue.postpone(&message.receipt_handle, wait).await {
+        match self.queue.change_visibility(&message.receipt_handle, wait).await {
             Ok(()) => {
                 let wait_s = wait.as_secs();
                 tracing::info!(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use photo_domain::upkeep;
 use photodrop_tests::aws::subject;
 use photodrop_tests::patience::{Wait, until};
 use photodrop_tests::photos::photo;
@@ -63,7 +64,7 @@ async fn while_processing_is_stopped_no_attempt_is_counted() {
         let photo_id = world.api.upload("image/jpeg", &photo("orientation-1.jpg")?).await?;
         until("the event in the queue", async || Ok((world.aws.queued().await?.0 > 0).then_some(()))).await?;
         // As if it had failed again and again before: the end would be next.
-        let tried = [("attempts", AttributeValue::N("5".to_owned()))];
+        let tried = [("attempts", AttributeValue::N(upkeep::MAX_ATTEMPTS.to_string()))];
         world.aws.set_attributes(&world.owner, &photo_id, &tried).await?;
         world.make_due(&photo_id).await;
         let summary = world.reconcile(&["due"]).await;
@@ -82,7 +83,7 @@ async fn a_photo_that_no_attempt_settles_fails() {
     let _function = function_is_mine().await;
     let world = World::new().await;
     let photo_id = world.upload_unheard(&photo("orientation-1.jpg").unwrap()).await;
-    let tried = [("attempts", AttributeValue::N("5".to_owned()))];
+    let tried = [("attempts", AttributeValue::N(upkeep::MAX_ATTEMPTS.to_string()))];
     world.aws.set_attributes(&world.owner, &photo_id, &tried).await.unwrap();
     world.make_due(&photo_id).await;
     world.reconcile(&["due"]).await;

@@ -108,7 +108,7 @@ async fn a_postponed_message_comes_again_when_it_says() {
         let Invocation::Queue(delivery) = messages.delivery(&message).await else { panic!("{message:?}") };
         let [delivered] = delivery.messages.try_into().unwrap();
         assert_eq!((delivered.receive_count(), delivered.body.as_str()), (count, "body"));
-        messages.queue.postpone(&delivered.receipt_handle, Duration::from_secs(4)).await.unwrap();
+        messages.queue.change_visibility(&delivered.receipt_handle, Duration::from_secs(4)).await.unwrap();
         assert!(messages.receive().await.is_none(), "hidden for four seconds");
         tokio::time::sleep(Duration::from_secs(4)).await;
     }

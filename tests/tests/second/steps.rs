@@ -19,7 +19,7 @@ async fn take(table: &Table, step: Step, key: &OriginalKey) -> bool {
         Step::Expire => store.expire(key, 1000, at).await.unwrap(),
         Step::Retry => store.claim_retry(key, 0, at).await.unwrap(),
         Step::NoteStart => store.note_start(key, at).await.unwrap(),
-        Step::ClearStart => clear_start(table, key).await,
+        Step::ClearStarts => clear_starts(table, key).await,
         Step::Render => store.count_render(key, at).await.unwrap() == RenderCount::Counted,
         Step::Renew => renew(table, key, Status::Ready).await == Settled::Now,
         Step::Recover => renew(table, key, Status::Failed).await == Settled::Now,
@@ -32,10 +32,9 @@ async fn take(table: &Table, step: Step, key: &OriginalKey) -> bool {
     }
 }
 
-async fn clear_start(table: &Table, key: &OriginalKey) -> bool {
-    let at = now();
-    let noted = table.store.note_start(key, at).await.unwrap();
-    table.store.clear_start(key, at).await.unwrap();
+async fn clear_starts(table: &Table, key: &OriginalKey) -> bool {
+    let noted = table.store.note_start(key, now()).await.unwrap();
+    table.store.clear_starts(key).await.unwrap();
     noted && table.store.track(key).await.unwrap().unwrap().render_starts.is_empty()
 }
 
@@ -130,7 +129,7 @@ async fn variants_are_renewed_once_by_each_recipe() {
 }
 
 #[tokio::test]
-async fn notes_of_renders_are_a_set_that_may_be_empty() {
+async fn the_end_of_one_render_removes_all_notes() {
     let table = Table::new().await;
     let key = key_of(&table.create().await);
     let (first, second) = (now(), now() + time::Duration::milliseconds(1));
@@ -140,15 +139,10 @@ async fn notes_of_renders_are_a_set_that_may_be_empty() {
     }
     assert_eq!(notes().await.len(), 2);
     for _ in 0..2 {
-        table.store.clear_start(&key, first).await.unwrap();
-        assert_eq!(notes().await, [second]);
+        table.store.clear_starts(&key).await.unwrap();
+        assert!(notes().await.is_empty());
+        assert!(!table.photo(&key).await.unwrap().contains_key("render_starts"), "a set is never empty");
     }
-    table.store.clear_start(&key, second).await.unwrap();
-    assert!(notes().await.is_empty());
-    assert!(!table.photo(&key).await.unwrap().contains_key("render_starts"), "a set is never empty");
-    assert!(table.store.note_start(&key, first).await.unwrap());
-    table.store.clear_starts(&key).await.unwrap();
-    assert!(notes().await.is_empty());
     table.store.note_start(&key, first).await.unwrap();
     assert_eq!(table.store.settle(&key, &ready(), now()).await.unwrap(), Settled::Now);
     assert!(notes().await.is_empty(), "the end takes all notes");

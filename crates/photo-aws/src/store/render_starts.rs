@@ -8,29 +8,24 @@ use super::{Changed, PhotoStore};
 use crate::AwsError;
 use crate::change::Change;
 
-/// A number set of Unix milliseconds: one element for each render that was noted and has not ended.
+/// A number set of Unix milliseconds: one element for each render that was noted since one has ended.
 const RENDER_STARTS: &str = "render_starts";
 
 impl PhotoStore {
     /// Notes that a render begins; false if the photo is deleted by now.
     pub async fn note_start(&self, key: &OriginalKey, at: OffsetDateTime) -> Result<bool, AwsError> {
-        let change = Change::within(Step::NoteStart.from()).add(RENDER_STARTS, element(at));
+        let change = Change::within(Step::NoteStart.from()).add(RENDER_STARTS, milliseconds(at));
         Ok(self.change(key, change).await? == Changed::Applied)
     }
 
-    /// Takes the note of one render back. It is no error if the note is gone: the write that settles a record removes all notes.
-    pub async fn clear_start(&self, key: &OriginalKey, at: OffsetDateTime) -> Result<(), AwsError> {
-        let change = Change::within(Step::ClearStart.from()).delete(RENDER_STARTS, element(at));
-        self.change(key, change).await.map(drop)
-    }
-
-    /// Takes all notes back, those of killed renders too.
+    /// Removes all notes, those of killed renders too: a photo of which one render has ended kills none. It is no error if
+    /// there are none.
     pub async fn clear_starts(&self, key: &OriginalKey) -> Result<(), AwsError> {
-        let change = Change::within(Step::ClearStart.from()).remove(&[RENDER_STARTS]);
+        let change = Change::within(Step::ClearStarts.from()).remove(&[RENDER_STARTS]);
         self.change(key, change).await.map(drop)
     }
 }
 
-fn element(at: OffsetDateTime) -> AttributeValue {
+fn milliseconds(at: OffsetDateTime) -> AttributeValue {
     AttributeValue::Ns(vec![(at.unix_timestamp_nanos() / 1_000_000).to_string()])
 }

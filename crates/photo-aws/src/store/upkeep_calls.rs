@@ -157,20 +157,21 @@ impl PhotoStore {
         Ok(self.change(key, change).await? == Changed::Applied)
     }
 
-    /// Makes a photo whose bytes are there due later without counting an attempt, unless something has come up since. It is not
-    /// abandoned: the record's TTL moves as an attempt moves it.
-    pub async fn postpone(
+    /// Reschedules an arrived photo without counting an attempt, if `due_at` is unchanged; false if it has changed. The photo is
+    /// not abandoned: the record's TTL moves as an attempt moves it.
+    pub async fn reschedule(
         &self,
         key: &OriginalKey,
         seen: &Tracked,
         now: OffsetDateTime,
-    ) -> Result<(), AwsError> {
-        let Some(due_at) = seen.due_at else { return Ok(()) };
+        due_at: OffsetDateTime,
+    ) -> Result<bool, AwsError> {
+        let Some(seen_due_at) = seen.due_at else { return Ok(false) };
         let change = Change::within(Step::Retry.from())
-            .only_if("due_at = :seen", &[(":seen", seconds(due_at))])
+            .only_if("due_at = :seen", &[(":seen", seconds(seen_due_at))])
             .set("expires_at", seconds(now + upkeep::ARRIVED_RETENTION))
-            .due(key.photo_id, now + upkeep::BACKLOG_WAIT);
-        self.change(key, change).await.map(drop)
+            .due(key.photo_id, due_at);
+        Ok(self.change(key, change).await? == Changed::Applied)
     }
 
     /// Makes an unsettled photo due now, unless its attempts have begun: those have times of their own.

@@ -2,8 +2,10 @@
 
 use photo_domain::record::Status;
 
-use crate::processes::{Sweep, Worker};
-use crate::system::{MAX_ATTEMPTS, MAX_KILLS, Photo, State};
+use crate::processes::Worker;
+use crate::rules::Photo;
+use crate::sweeps::Sweep;
+use crate::system::{MAX_ATTEMPTS, MAX_KILLS, State};
 
 /// More rounds than any way to the end needs.
 const MAX_ROUNDS: usize = 12;

@@ -4,7 +4,8 @@ use photo_domain::Step;
 use photo_domain::record::Status;
 use stateright::{Checker as _, HasDiscoveries, Model as _};
 
-use crate::system::{BOUNDED, CONVERGES, GONE, LEGAL, OUTLIVED, Photo, RENEWED, VERSION, WHOLE};
+use crate::rules::Photo;
+use crate::system::{BOUNDED, CONVERGES, GONE, LEGAL, OUTLIVED, RENEWED, VERSION, WHOLE};
 
 /// Visits every reachable state of a model; every promise must hold in each.
 fn holds(model: Photo, at_least: usize, never: &[&'static str]) {
@@ -114,10 +115,19 @@ fn failures_that_may_pass_cost_no_photo() {
     holds(Photo { workers: 2, ..Photo::redelivered(1, 1) }, 5_000, &[]);
 }
 
+/// The table is away at the end of some renders, so their notes stand.
+#[test]
+fn notes_that_cannot_be_removed_cost_no_photo_that_rendered() {
+    holds(Photo { lapses: 2, ..Photo::redelivered(4, 0) }, 5_000, &[]);
+    holds(Photo { lapses: 1, workers: 2, ..Photo::redelivered(1, 1) }, 5_000, &[]);
+}
+
 #[test]
 fn each_planted_bug_of_the_notes_is_found() {
     // A render that ended in an orderly way counts as killed.
-    breaks(Photo { takes_notes_back: false, ..Photo::redelivered(4, 0) }, CONVERGES);
+    breaks(Photo { removes_notes: false, ..Photo::redelivered(4, 0) }, CONVERGES);
+    // The note of an earlier render stands after a later one has ended in an orderly way.
+    breaks(Photo { removes_own_note_only: true, lapses: 2, ..Photo::redelivered(4, 0) }, CONVERGES);
     // An event that is delivered twice at the same time fails its photo.
     breaks(Photo { counts_running: true, workers: 2, ..Photo::redelivered(1, 2) }, CONVERGES);
 }

@@ -11,4 +11,8 @@ mod checks;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod sweeps;
+#[cfg(test)]
 mod system;

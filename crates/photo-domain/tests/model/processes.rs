@@ -1,9 +1,10 @@
-//! What the functions do, one step at a time: each step is one call to AWS, and between any two a process may die.
+//! What the thumbnail function does, one step at a time: each step is one call to AWS, and between any two a process may die.
 
 use photo_domain::Step;
 use photo_domain::record::Status;
 
-use crate::system::{EDITIONS, MAX_ATTEMPTS, MAX_KILLS, MAX_RENDERS, Made, Photo, Record, State};
+use crate::rules::Photo;
+use crate::system::{MAX_KILLS, MAX_RENDERS, Made, State};
 
 /// An invocation of the thumbnail function (`functions/thumbnail/src/process.rs`), by what it does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,13 +16,13 @@ pub(crate) enum Worker {
     Invoked(u8),
     /// The same for a message that was received before.
     Received(u8),
-    /// Counts the render of a form; whether it is noted too.
-    Count(u8, bool),
+    /// Counts the render of a form.
+    Count(u8),
     /// Reads the original, if it is still this version; whether the render is noted.
     Seen(u8, bool),
     /// Notes that the render of what it has read begins.
     Note(u8),
-    /// Renders, and takes its note back if it has written one.
+    /// Renders, and removes all notes if it has written one.
     Render(u8, bool),
     /// Writes the next variant of what it has read.
     Have(u8, usize),
@@ -55,7 +56,7 @@ impl Worker {
             Self::Started(version)
             | Self::Invoked(version)
             | Self::Received(version)
-            | Self::Count(version, _)
+            | Self::Count(version)
             | Self::Seen(version, _)
             | Self::Note(version)
             | Self::Render(version, _)
@@ -82,68 +83,11 @@ impl Worker {
     }
 
     /// The edition that it is making.
-    fn edition(self) -> Option<usize> {
+    pub(crate) fn edition(self) -> Option<usize> {
         match self {
             Self::AgainHave(_, _, edition, _) | Self::Renew(_, _, edition) => Some(edition),
             _ => None,
         }
-    }
-}
-
-/// A reconcile run (`functions/reconcile`), by what it does next. `Look…` begins a part of its work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Sweep {
-    Idle,
-    /// Reads a due record.
-    LookDue,
-    /// Looks whether the object of a record with this many attempts is there.
-    FindObject {
-        attempts: u8,
-        expired: bool,
-    },
-    Expire,
-    ClearDue,
-    Retry {
-        version: u8,
-        attempts: u8,
-    },
-    Invoke(u8),
-    GiveUp,
-    Announce(u8),
-    ClearUnsent(u8),
-    /// Removes what a deleted photo has left.
-    RemoveVariants(usize),
-    RemoveObject,
-    TellSettled,
-    TellDeleted,
-    RemoveRecord,
-    Hasten,
-    /// Lists an original, then reads its record.
-    LookOriginal,
-    JudgeOriginal,
-    RemoveOrphan,
-    /// Lists variants, then reads their record.
-    LookVariants,
-    JudgeVariants(Listed),
-    RemoveLeftovers(Listed),
-}
-
-/// Which objects of variants a listing has shown.
-pub(crate) type Listed = [[bool; 2]; EDITIONS + 1];
-
-impl Sweep {
-    pub(crate) fn beginnings(state: &State) -> Vec<Self> {
-        let mut beginnings = Vec::new();
-        if state.record.is_some_and(|record| record.due) {
-            beginnings.push(Self::LookDue);
-        }
-        if state.object.is_some() {
-            beginnings.push(Self::LookOriginal);
-        }
-        if state.variants.iter().flatten().any(Option::is_some) {
-            beginnings.push(Self::LookVariants);
-        }
-        beginnings
     }
 }
 
@@ -173,18 +117,16 @@ impl State {
                 Worker::SettleFailed(version)
             }
             // The planted bug: the count is looked at here, and not by the write.
-            Worker::Started(_) | Worker::Received(_) if !model.count_is_conditional && self.is_used_up() => {
-                Worker::Idle
-            }
-            Worker::Started(version) if model.is_form => Worker::Count(version, false),
-            Worker::Received(version) if model.is_form => Worker::Count(version, true),
+            Worker::Started(_) if !model.count_is_conditional && self.is_used_up() => Worker::Idle,
+            // A message is counted at its first delivery alone.
+            Worker::Started(version) if model.is_form => Worker::Count(version),
             Worker::Started(version) | Worker::Invoked(version) => Worker::Seen(version, false),
             Worker::Received(version) => Worker::Seen(version, true),
-            Worker::Count(version, noted) => {
+            Worker::Count(version) => {
                 let is_refused = model.count_is_conditional && self.is_used_up();
                 if model.may(Step::Render, self.record.as_ref()) && !is_refused {
                     self.apply(Step::Render, None);
-                    Worker::Seen(version, noted)
+                    Worker::Seen(version, false)
                 } else {
                     Worker::Idle
                 }
@@ -198,14 +140,10 @@ impl State {
                 Worker::Render(version, is_noted)
             }
             Worker::Render(version, is_noted) => {
-                if is_noted && model.takes_notes_back && model.may(Step::ClearStart, self.record.as_ref()) {
-                    self.apply(Step::ClearStart, None);
+                if is_noted {
+                    self.remove_notes(model);
                 }
-                match () {
-                    () if !model.good => Worker::SettleFailed(version),
-                    () if model.variants_first => Worker::Have(version, 0),
-                    () => Worker::Settle(version),
-                }
+                model.after_render(version)
             }
             Worker::Have(version, 2) => Worker::Settle(version),
             Worker::Have(version, next) => {
@@ -238,6 +176,26 @@ impl State {
             }
             again => self.work_again(model, again),
         };
+    }
+
+    fn remove_notes(&mut self, model: &Photo) {
+        if model.removes_notes && model.may(Step::ClearStarts, self.record.as_ref()) {
+            let others = self.record.map_or(0, |record| record.notes.saturating_sub(1));
+            self.apply(Step::ClearStarts, None);
+            if let Some(record) = self.record.as_mut().filter(|_| model.removes_own_note_only) {
+                record.notes = others;
+            }
+            self.killed = 0;
+        }
+    }
+
+    /// Ends a render whose notes cannot be removed.
+    pub(crate) fn keep_notes(&mut self, model: &Photo, number: usize) {
+        self.lapses_left -= 1;
+        self.killed += 1;
+        if let Worker::Render(version, _) = self.workers[number] {
+            self.workers[number] = model.after_render(version);
+        }
     }
 
     fn is_open(&self) -> bool {
@@ -298,7 +256,7 @@ impl State {
     }
 
     /// Announces an event. Of a photo whose variants were renewed the last one is what counts.
-    fn tell(&mut self, event: u8) {
+    pub(crate) fn tell(&mut self, event: u8) {
         self.told_settled |= event == self.owed;
     }
 
@@ -313,7 +271,7 @@ impl State {
         }
     }
 
-    fn settle(&mut self, model: &Photo, step: Step, made: Option<Made>) -> bool {
+    pub(crate) fn settle(&mut self, model: &Photo, step: Step, made: Option<Made>) -> bool {
         let may = model.may(step, self.record.as_ref());
         if may {
             self.apply(step, made);
@@ -325,175 +283,11 @@ impl State {
     }
 
     /// Notes that an event was sent, unless another one is owed by now.
-    fn clear_unsent(&mut self, model: &Photo, event: u8) {
+    pub(crate) fn clear_unsent(&mut self, model: &Photo, event: u8) {
         let is_it = |owed: u8| owed == event || !model.notes_by_id;
         if let Some(record) = self.record.as_mut().filter(|record| record.unsent.is_some_and(is_it)) {
             record.unsent = None;
             record.due = record.status == Status::Deleting;
-        }
-    }
-
-    pub(crate) fn sweep(&mut self, model: &Photo, number: usize) {
-        self.sweeps[number] = match self.sweeps[number] {
-            Sweep::Idle => Sweep::Idle,
-            Sweep::LookDue => self.look_at_due(model),
-            Sweep::FindObject { attempts, expired } => match self.object {
-                None if expired => Sweep::ClearDue,
-                None => Sweep::Expire,
-                Some(_) if attempts >= MAX_ATTEMPTS => Sweep::GiveUp,
-                Some(version) => Sweep::Retry { version, attempts },
-            },
-            Sweep::Expire => {
-                if model.may(Step::Expire, self.record.as_ref()) {
-                    self.apply(Step::Expire, None);
-                }
-                Sweep::Idle
-            }
-            Sweep::ClearDue => {
-                if let Some(record) = self.record.as_mut().filter(|record| record.status == Status::Expired) {
-                    record.due = false;
-                }
-                Sweep::Idle
-            }
-            Sweep::Retry { version, attempts } => {
-                let same = self.record.is_some_and(|record| record.attempts == attempts);
-                if same && model.may(Step::Retry, self.record.as_ref()) {
-                    self.apply(Step::Retry, None);
-                    Sweep::Invoke(version)
-                } else {
-                    Sweep::Idle
-                }
-            }
-            Sweep::Invoke(_) if model.is_form => {
-                self.invoked = 1;
-                Sweep::Idle
-            }
-            Sweep::Invoke(version) => {
-                let events = &mut self.events[usize::from(version) - 1];
-                *events = (*events + 1).min(2);
-                Sweep::Idle
-            }
-            Sweep::GiveUp => {
-                if self.settle(model, Step::Fail, None) {
-                    Sweep::Announce(self.owed)
-                } else {
-                    Sweep::Idle
-                }
-            }
-            Sweep::Announce(event) => {
-                self.tell(event);
-                Sweep::ClearUnsent(event)
-            }
-            Sweep::ClearUnsent(event) => {
-                self.clear_unsent(model, event);
-                Sweep::Idle
-            }
-            removing @ (Sweep::RemoveVariants(_)
-            | Sweep::RemoveObject
-            | Sweep::TellSettled
-            | Sweep::TellDeleted
-            | Sweep::RemoveRecord) => self.remove(model, removing),
-            Sweep::Hasten => {
-                if model.may(Step::Retry, self.record.as_ref())
-                    && let Some(record) = &mut self.record
-                {
-                    record.due = true;
-                }
-                Sweep::Idle
-            }
-            listing => self.look_at_objects(model, listing),
-        };
-    }
-
-    fn look_at_due(&self, model: &Photo) -> Sweep {
-        let Some(record) = self.record else { return Sweep::Idle };
-        match record.status {
-            Status::Pending | Status::Expired => {
-                Sweep::FindObject { attempts: record.attempts, expired: record.status == Status::Expired }
-            }
-            Status::Ready | Status::Failed => record.unsent.map_or(Sweep::Idle, Sweep::Announce),
-            // The model's wait is an oracle: it knows whether an upload can still come. It shows that a removal has to
-            // wait. `functions/reconcile/tests/runs/due.rs` holds the arithmetic of the wait.
-            Status::Deleting if model.outlives && self.puts_left > 0 => Sweep::Idle,
-            Status::Deleting => Sweep::RemoveVariants(0),
-        }
-    }
-
-    fn remove(&mut self, model: &Photo, next: Sweep) -> Sweep {
-        match next {
-            Sweep::RemoveVariants(2) => Sweep::RemoveObject,
-            Sweep::RemoveVariants(number) => {
-                for edition in &mut self.variants {
-                    edition[number] = None;
-                }
-                Sweep::RemoveVariants(number + 1)
-            }
-            Sweep::RemoveObject => {
-                self.object = None;
-                if self.record.is_some_and(|record| record.unsent.is_some()) {
-                    Sweep::TellSettled
-                } else {
-                    Sweep::TellDeleted
-                }
-            }
-            Sweep::TellSettled => {
-                self.tell(self.owed);
-                Sweep::TellDeleted
-            }
-            Sweep::TellDeleted => {
-                self.told_deleted = true;
-                Sweep::RemoveRecord
-            }
-            _ => {
-                if model.may(Step::Remove, self.record.as_ref()) {
-                    self.apply(Step::Remove, None);
-                }
-                Sweep::Idle
-            }
-        }
-    }
-
-    /// What a listing shows. An edition that an invocation is still making is younger than the grace.
-    fn list_variants(&self, model: &Photo) -> Listed {
-        let mut listed = self.variants.map(|edition| edition.map(|variant| variant.is_some()));
-        for young in self.workers.iter().filter_map(|worker| worker.edition()).filter(|_| model.grace) {
-            listed[young] = [false; 2];
-        }
-        listed
-    }
-
-    fn look_at_objects(&mut self, model: &Photo, next: Sweep) -> Sweep {
-        match next {
-            Sweep::LookOriginal if self.object.is_some() => Sweep::JudgeOriginal,
-            // The listing comes first and the record after it: an object is never there before its record.
-            Sweep::JudgeOriginal => match self.record.map(|record| record.status) {
-                None => Sweep::RemoveOrphan,
-                Some(Status::Pending | Status::Expired) => Sweep::Hasten,
-                Some(_) => Sweep::Idle,
-            },
-            Sweep::RemoveOrphan => {
-                self.object = None;
-                Sweep::Idle
-            }
-            Sweep::LookVariants => Sweep::JudgeVariants(self.list_variants(model)),
-            Sweep::JudgeVariants(listed) => match self.record {
-                None | Some(Record { status: Status::Failed, .. }) => Sweep::RemoveLeftovers(listed),
-                // What the record names stays.
-                Some(Record { status: Status::Ready, edition, .. }) => {
-                    let mut others = listed;
-                    others[edition] = [false; 2];
-                    Sweep::RemoveLeftovers(others)
-                }
-                Some(_) => Sweep::Idle,
-            },
-            Sweep::RemoveLeftovers(listed) => {
-                for (variant, listed) in self.variants.iter_mut().flatten().zip(listed.into_iter().flatten())
-                {
-                    *variant = variant.filter(|_| !listed);
-                }
-                Sweep::Idle
-            }
-            _ => Sweep::Idle,
         }
     }
 }

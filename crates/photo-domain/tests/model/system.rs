@@ -5,9 +5,11 @@ use photo_domain::record::Status;
 use stateright::{Model, Property};
 
 use crate::calm;
-use crate::processes::{Sweep, Worker};
+use crate::processes::Worker;
+use crate::rules::Photo;
+use crate::sweeps::Sweep;
 
-/// How often the model's reconcile function tries again; the product's five would only make it larger.
+/// How often the model's reconcile function tries again; the product's eleven would only make it larger.
 pub(crate) const MAX_ATTEMPTS: u8 = 1;
 
 /// How often the model's events of one form lead to a render; the product's three would only make it larger.
@@ -24,103 +26,6 @@ pub(crate) type Made = (u8, u8);
 
 /// Under the keys of a new photo, and under those of each edition after.
 pub(crate) type Variants = [[Option<Made>; 2]; EDITIONS + 1];
-
-/// What is under check: the product's rules, or rules with a planted bug.
-#[derive(Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one planted bug or one fact")]
-pub(crate) struct Photo {
-    /// In which statuses a step may happen.
-    pub(crate) from: fn(Step) -> &'static [Status],
-    /// Whether the write that settles a record notes that its event is unsent.
-    pub(crate) outbox: bool,
-    /// Whether variants are written before the record says `ready`.
-    pub(crate) variants_first: bool,
-    /// Whether the object's version is compared with the event's.
-    pub(crate) version_guard: bool,
-    /// Whether the uploaded bytes are an image.
-    pub(crate) good: bool,
-    /// How many objects a client, or an operator past the API, puts under the key.
-    pub(crate) puts: u8,
-    /// Whether the second of them replaces the first: no client can (`if-none-match: *`), an operator can.
-    pub(crate) replaces: bool,
-    /// Whether the upload is a form: each of `puts` brings the same bytes, an object there or not, and renders are counted.
-    pub(crate) is_form: bool,
-    /// Whether the write that counts a render has the count's limit as its condition.
-    pub(crate) count_is_conditional: bool,
-    /// Whether a removal waits until nothing that was signed can come any more.
-    pub(crate) outlives: bool,
-    /// How many invocations and reconcile runs go on at the same time.
-    pub(crate) workers: usize,
-    pub(crate) sweeps: usize,
-    /// How many processes die in between.
-    pub(crate) crashes: u8,
-    /// How often an operator asks for new variants: whenever an object is there, whatever has become of it.
-    pub(crate) backfills: u8,
-    /// Whether a backfill can read the bytes: a later version may, and a broken one may not.
-    pub(crate) readable: bool,
-    /// Whether all of it begins with a photo that is ready, with a duplicate of its event still to come.
-    pub(crate) begins_ready: bool,
-    /// Whether what a backfill makes has keys of its own.
-    pub(crate) editions: bool,
-    /// Whether a listing leaves out what is younger than any invocation.
-    pub(crate) grace: bool,
-    /// Whether a note that an event was sent is of that event alone.
-    pub(crate) notes_by_id: bool,
-    /// How many invocations end for a reason that may pass: their message is delivered again.
-    pub(crate) failures: u8,
-    /// Whether a render that has ended takes its note back.
-    pub(crate) takes_notes_back: bool,
-    /// Whether a render that still runs counts as killed.
-    pub(crate) counts_running: bool,
-}
-
-impl Photo {
-    pub(crate) fn product() -> Self {
-        Self {
-            from: Step::from,
-            outbox: true,
-            variants_first: true,
-            version_guard: true,
-            good: true,
-            puts: 1,
-            replaces: false,
-            is_form: false,
-            count_is_conditional: true,
-            outlives: true,
-            workers: 2,
-            sweeps: 1,
-            crashes: 1,
-            backfills: 0,
-            readable: true,
-            begins_ready: false,
-            editions: true,
-            grace: true,
-            notes_by_id: true,
-            failures: 0,
-            takes_notes_back: true,
-            counts_running: false,
-        }
-    }
-
-    /// A photo whose message is delivered again and again: invocations fail, and some die.
-    pub(crate) fn redelivered(failures: u8, crashes: u8) -> Self {
-        Self { failures, crashes, workers: 1, ..Self::product() }
-    }
-
-    /// A form that is sent three times.
-    pub(crate) fn form() -> Self {
-        Self { is_form: true, puts: 3, ..Self::product() }
-    }
-
-    /// A photo that was ready before a backfill comes, and comes again.
-    pub(crate) fn backfilled() -> Self {
-        Self { puts: 0, backfills: 2, begins_ready: true, ..Self::product() }
-    }
-
-    pub(crate) fn may(&self, step: Step, record: Option<&Record>) -> bool {
-        record.is_some_and(|record| (self.from)(step).contains(&record.status))
-    }
-}
 
 /// The item in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -166,8 +71,9 @@ pub(crate) struct State {
     pub(crate) delete_left: bool,
     pub(crate) backfills_left: u8,
     pub(crate) failures_left: u8,
+    pub(crate) lapses_left: u8,
 
-    /// How many renders were killed.
+    /// How many renders were killed, or left their note, since one has removed the notes.
     pub(crate) killed: u8,
     /// How often S3's events of a form have led to a render.
     pub(crate) rendered: u8,
@@ -216,6 +122,8 @@ pub(crate) enum Action {
     Work(usize),
     /// An invocation fails in an orderly way: its message is delivered again.
     Fail(usize),
+    /// A render ends, and the table cannot remove its note.
+    KeepNotes(usize),
     /// An invocation dies: its message is delivered again, or is lost (as a dead letter, until an operator moves it back).
     DieAndRetry(usize),
     DieAndLose(usize),
@@ -268,6 +176,7 @@ impl Model for Photo {
             delete_left: true,
             backfills_left: self.backfills,
             failures_left: self.failures,
+            lapses_left: self.lapses,
             killed: 0,
             rendered: 0,
             arrived: false,
@@ -324,6 +233,9 @@ impl Model for Photo {
         for (number, worker) in state.workers.iter().enumerate() {
             if *worker != Worker::Idle {
                 actions.push(Action::Work(number));
+                if state.lapses_left > 0 && worker.is_noted() {
+                    actions.push(Action::KeepNotes(number));
+                }
                 if state.crashes_left > 0 {
                     actions.push(Action::DieAndRetry(number));
                     actions.push(Action::DieAndLose(number));
@@ -396,6 +308,7 @@ impl Model for Photo {
                     messages[usize::from(version) - 1] += 1;
                 }
             }
+            Action::KeepNotes(number) => state.keep_notes(self, number),
             Action::Fail(number) => {
                 state.failures_left -= 1;
                 if let Some(version) = state.end(number) {
@@ -487,8 +400,7 @@ impl State {
                 record.notes = 0;
             }
             Step::NoteStart => record.notes += 1,
-            // The end of the record by another invocation may have taken the note.
-            Step::ClearStart => record.notes = record.notes.saturating_sub(1),
+            Step::ClearStarts => record.notes = 0,
             Step::Expire => record.due = false,
             Step::Retry => {
                 record.attempts += 1;

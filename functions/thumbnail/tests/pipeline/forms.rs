@@ -4,7 +4,7 @@ use photo_aws::replay::{Lines, Sent};
 use serde_json::{Value, json};
 
 use crate::support::{
-    calls, event, far, found_by, key, ok, photo, pipeline, record, refused, settled, written,
+    calls, delivered, event, far, found_by, key, ok, photo, pipeline, record, refused, settled, written,
 };
 
 /// The operations that were sent to the table, in order.
@@ -92,6 +92,26 @@ async fn a_count_that_the_table_does_not_answer_is_tried_again() {
     let error = pipeline.handle(event(&[posted()]), far()).await.unwrap_err();
     assert!(error.first.contains("dynamodb:UpdateItem"), "{}", error.first);
     assert_eq!(buckets.all().len(), 0);
+}
+
+#[tokio::test]
+async fn a_form_s_message_is_counted_at_its_first_delivery_alone() {
+    for (receive_count, counted) in [(1, true), (2, false), (40, false)] {
+        let answers = vec![found_by("POST", "pending"), ok(), ok(), ok(), ok()];
+        let (pipeline, table, _) = pipeline(photo("orientation-1.jpg"), answers, written(4));
+        pipeline.handle(delivered(&posted(), receive_count), far()).await.unwrap();
+        let is_count = |request: &photo_aws::replay::Request| {
+            String::from_utf8_lossy(&request.body).contains("ADD renders :add_renders")
+        };
+        assert_eq!(table.all().iter().any(is_count), counted, "{receive_count}");
+        assert_eq!(settled_after_notes(&table), "ready", "{receive_count}");
+    }
+}
+
+/// The status that an update sets.
+fn settled_after_notes(table: &Sent) -> &'static str {
+    let bodies = table.all().into_iter().map(|request| String::from_utf8(request.body).unwrap());
+    bodies.filter_map(|body| body.contains(r#""S":"ready""#).then_some("ready")).next().unwrap_or("none")
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! How photos end.
 
-use std::time::Instant;
-
 use photo_aws::replay;
 use serde_json::json;
 use thumbnail::event::{Invocation, Notification};
@@ -81,14 +79,6 @@ async fn an_original_over_the_limit_is_not_kept_in_memory() {
         pipeline(vec![0xff; 5_000_001], vec![found("pending", "image/jpeg"), ok()], written(1));
     pipeline.handle(event(&[record(&key())]), far()).await.unwrap();
     assert_eq!(settled(&table)["failure_code"]["S"], "TOO_LARGE");
-}
-
-#[tokio::test]
-async fn a_photo_that_takes_too_long_fails_instead_of_dying_with_the_invocation() {
-    let (pipeline, table, _) =
-        pipeline(photo("orientation-1.jpg"), vec![found("pending", "image/jpeg"), ok()], written(1));
-    pipeline.handle(event(&[record(&key())]), Instant::now()).await.unwrap();
-    assert_eq!(settled(&table)["failure_code"]["S"], "PROCESSING_TIMEOUT");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Messages of the queue: what is delivered again, what never can succeed, and photos that kill the function.
 
+use std::time::Instant;
+
 use photo_aws::replay::{self, Answer, Lines, Sent};
 use photo_domain::upkeep;
 use serde_json::{Value, json};
@@ -41,7 +43,7 @@ fn operations(table: &Sent) -> Vec<String> {
                 let status = &body["ExpressionAttributeValues"][placeholder.replace('#', ":")]["S"];
                 status.as_str().unwrap().to_owned()
             }
-            None => expression.replace(":add_render_starts", "+").replace(":delete_render_starts", "-"),
+            None => expression.replace(":add_render_starts", "+"),
         }
     };
     table.all().into_iter().map(operation).collect()
@@ -58,7 +60,7 @@ fn waits(queue: &Sent) -> Vec<u64> {
     queue.all().into_iter().map(wait).collect()
 }
 
-const NOTED: [&str; 2] = ["ADD render_starts +", "DELETE render_starts -"];
+const NOTED: [&str; 2] = ["ADD render_starts +", "REMOVE render_starts"];
 const ANNOUNCED: &str = "REMOVE unsent_event, unsent_event_at, due_at";
 
 #[tokio::test]
@@ -86,7 +88,7 @@ async fn a_first_delivery_writes_no_note() {
 }
 
 #[tokio::test]
-async fn a_note_is_taken_back_however_a_render_ends() {
+async fn notes_are_removed_however_a_render_ends() {
     let announced_failure = "REMOVE unsent_event, unsent_event_at";
     let cases = [
         ("orientation-1.jpg", [written(1), vec![down()]].concat(), Err(()), vec![]),
@@ -103,16 +105,12 @@ async fn a_note_is_taken_back_however_a_render_ends() {
 }
 
 #[tokio::test]
-async fn a_note_names_one_render_alone() {
+async fn notes_are_written_to_a_record_that_exists() {
     let answers = vec![found("pending", "image/jpeg"), ok(), ok(), ok(), ok()];
     let (pipeline, table, _) = pipeline(photo("orientation-1.jpg"), answers, written(4));
     pipeline.handle(delivered(&record(&key()), 2), far()).await.unwrap();
     let body = |at: usize| serde_json::from_slice::<Value>(&table.all()[at].body).unwrap();
     let (noted, cleared) = (body(1), body(2));
-    assert_eq!(
-        noted["ExpressionAttributeValues"][":add_render_starts"],
-        cleared["ExpressionAttributeValues"][":delete_render_starts"]
-    );
     assert_eq!(noted["ExpressionAttributeValues"][":add_render_starts"]["NS"].as_array().unwrap().len(), 1);
     for update in [noted, cleared] {
         // Without the condition an update would make a record where there is none.
@@ -129,7 +127,7 @@ async fn an_original_that_cannot_be_read_leaves_no_note() {
 }
 
 #[tokio::test]
-async fn a_note_whose_answer_is_lost_is_taken_back() {
+async fn a_note_whose_answer_is_lost_is_removed() {
     let answers = vec![found("pending", "image/jpeg"), down(), ok()];
     let (pipeline, table, _) = pipeline(photo("orientation-1.jpg"), answers, vec![]);
     pipeline.handle(delivered(&record(&key()), 2), far()).await.unwrap_err();
@@ -137,11 +135,73 @@ async fn a_note_whose_answer_is_lost_is_taken_back() {
 }
 
 #[tokio::test]
-async fn taking_a_note_back_is_tried_twice_and_fails_no_photo() {
+async fn the_removal_of_notes_is_tried_twice_and_fails_no_photo() {
     let answers = vec![found("pending", "image/jpeg"), ok(), down(), down(), ok(), ok()];
     let (pipeline, table, _) = pipeline(photo("orientation-1.jpg"), answers, written(4));
     pipeline.handle(delivered(&record(&key()), 2), far()).await.unwrap();
     assert_eq!(operations(&table), ["read", NOTED[0], NOTED[1], NOTED[1], "ready", ANNOUNCED]);
+}
+
+/// How old each note is that stands after these writes, of which the table has refused some. A delivery later is a day later.
+fn standing(notes: &[i64], table: &Sent, answers: &[Answer]) -> Vec<i64> {
+    let mut notes: Vec<_> = notes.iter().map(|age| age + 24 * 3600).collect();
+    for (operation, _) in operations(table).iter().zip(answers).filter(|(_, (status, _))| *status == 200) {
+        match operation.as_str() {
+            "ADD render_starts +" => notes.push(24 * 3600),
+            "REMOVE render_starts" => notes.clear(),
+            other => assert!(["read", "ready", ANNOUNCED].contains(&other), "{other}"),
+        }
+    }
+    notes
+}
+
+#[tokio::test]
+async fn a_table_that_goes_away_during_two_renders_costs_no_photo() {
+    let hang = || vec![found("pending", "image/jpeg"), ok(), down(), down(), down()];
+    let works = || vec![found("pending", "image/jpeg"), ok(), ok(), ok(), ok()];
+    let mut notes = vec![];
+    // In between the render ends in an orderly way, and S3 is away.
+    for (answers, buckets) in [(hang(), written(4)), (works(), vec![down()]), (hang(), written(4))] {
+        let mut given = answers.clone();
+        given[0] = with_starts(given[0].clone(), &notes);
+        let (pipeline, table, _) = pipeline(photo("orientation-1.jpg"), given, buckets);
+        pipeline.handle(delivered(&record(&key()), 2), far()).await.unwrap_err();
+        notes = standing(&notes, &table, &answers);
+    }
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    let mut answers = works();
+    answers[0] = with_starts(answers[0].clone(), &notes);
+    let (pipeline, table, _) = pipeline(photo("orientation-1.jpg"), answers, written(4));
+    pipeline.handle(delivered(&record(&key()), 5), far()).await.unwrap();
+    assert_eq!(operations(&table), ["read", NOTED[0], NOTED[1], "ready", ANNOUNCED]);
+}
+
+#[tokio::test]
+async fn a_render_that_began_late_fails_no_photo_by_timeout() {
+    // The table has taken the time before the render: as if the deadline had come.
+    for event in [record(&key()), again()] {
+        let found = if event == again() { ready(&json!({})) } else { found("pending", "image/jpeg") };
+        let lines = Lines::capture();
+        let (pipeline, table, _) = pipeline(photo("orientation-1.jpg"), vec![found], vec![]);
+        let error = pipeline.handle(delivered(&event, 1), Instant::now()).await.unwrap_err();
+        assert!(error.first.contains("before it may fail the photo"), "{}", error.first);
+        assert_eq!(operations(&table), ["read"]);
+        assert_eq!(lines.with("message", "will be retried").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_redriven_message_of_a_photo_given_up_is_a_warning() {
+    for (code, receive_count, warned) in
+        [("RETRIES_EXHAUSTED", 1, 1), ("RETRIES_EXHAUSTED", 2, 0), ("CORRUPT_IMAGE", 1, 0)]
+    {
+        let lines = Lines::capture();
+        let (status, body) = found("failed", "image/jpeg");
+        let answers = vec![(status, body.replace("NOT_AN_IMAGE", code))];
+        let (pipeline, ..) = pipeline(photo("orientation-1.jpg"), answers, vec![]);
+        pipeline.handle(delivered(&record(&key()), receive_count), far()).await.unwrap();
+        assert_eq!(lines.with("level", "WARN").len(), warned, "{code} {receive_count}");
+    }
 }
 
 #[tokio::test]
