@@ -61,9 +61,27 @@ class TheQueues(unittest.TestCase):
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html"""
         policy = QUEUES["ThumbnailQueue"]["RedrivePolicy"]
         self.assertEqual(policy["deadLetterTargetArn"], {"Fn::GetAtt": ["FailureQueue", "Arn"]})
-        self.assertEqual(int(policy["maxReceiveCount"]), 100)
+        # Reconcile gives a photo up after the last of these deliveries.
+        upkeep = (ROOT / "crates/photo-domain/src/upkeep.rs").read_text()
+        self.assertIn(f"pub const MAX_RECEIVES: u32 = {policy['maxReceiveCount']};", upkeep)
         self.assertEqual(int(QUEUES["ThumbnailQueue"]["MessageRetentionPeriod"]), 10 * 86400)
         self.assertEqual(int(QUEUES["FailureQueue"]["MessageRetentionPeriod"]), 14 * 86400)
+
+    def test_the_failure_queue_takes_the_thumbnail_queue_s_dead_letters_alone(self) -> None:
+        allowed = QUEUES["FailureQueue"]["RedriveAllowPolicy"]
+        (source,) = allowed["sourceQueueArns"]
+        self.assertEqual(allowed["redrivePermission"], "byQueue")
+        name = QUEUES["ThumbnailQueue"]["QueueName"]["Fn::Sub"]
+        self.assertEqual(source["Fn::Sub"], "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + name)
+
+    def test_no_queue_answers_by_plain_http(self) -> None:
+        policies = resources("AWS::SQS::QueuePolicy")
+        self.assertEqual(sorted(queue["Ref"] for policy in policies.values() for queue in policy["Queues"]), sorted(QUEUES))
+        for name, policy in policies.items():
+            last = policy["PolicyDocument"]["Statement"][-1]
+            deny = last["Fn::If"][1] if "Fn::If" in last else last
+            self.assertEqual((deny["Effect"], deny["Principal"], deny["Action"], deny["Condition"]),
+                             ("Deny", "*", "sqs:*", {"Bool": {"aws:SecureTransport": "false"}}), name)
 
     def test_every_queue_is_encrypted(self) -> None:
         self.assertEqual(set(QUEUES), {"ThumbnailQueue", "FailureQueue"})
@@ -71,7 +89,7 @@ class TheQueues(unittest.TestCase):
             self.assertIs(queue["SqsManagedSseEnabled"], True, name)
 
     def test_the_originals_bucket_alone_may_send_and_not_by_plain_http(self) -> None:
-        ((_, policy),) = resources("AWS::SQS::QueuePolicy").items()
+        policy = resources("AWS::SQS::QueuePolicy")["ThumbnailQueuePolicy"]
         self.assertEqual(policy["Queues"], [{"Ref": "ThumbnailQueue"}])
         allow, deny = policy["PolicyDocument"]["Statement"]
         self.assertEqual((allow["Effect"], allow["Action"], allow["Principal"]),
@@ -92,6 +110,13 @@ class TheQueues(unittest.TestCase):
         life = int(minutes) * 60
         self.assertGreaterEqual(life, int(FUNCTIONS["ThumbnailFunction"]["Timeout"]) + 120)
         self.assertLess(life, int(QUEUES["ThumbnailQueue"]["VisibilityTimeout"]))
+
+    def test_the_function_knows_its_timeout(self) -> None:
+        """A timeout is the photo's fault if the render had most of it."""
+        minutes, rest = divmod(int(FUNCTIONS["ThumbnailFunction"]["Timeout"]), 60)
+        self.assertEqual(rest, 0)
+        self.assertIn(f"const FUNCTION_TIMEOUT: Duration = Duration::from_mins({minutes});",
+                      (ROOT / "functions/thumbnail/src/lib.rs").read_text())
 
     def test_nothing_invokes_the_thumbnail_function_past_the_queue(self) -> None:
         permitted = {permission["FunctionName"]["Ref"] for permission in resources("AWS::Lambda::Permission").values()}
