@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, EventSourceMappingConfiguration, ScalingConfig};
 use aws_sdk_s3::types::NotificationConfiguration;
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -236,6 +236,30 @@ impl Aws {
             Ok(attributes.get(name).with_context(|| format!("no {name}"))?.parse()?)
         };
         Ok((number(&names[0])?, number(&names[1])?))
+    }
+
+    /// Receives a photo's message and leaves it in its queue; how often it was received, this time included.
+    pub async fn receive_count(&self, queue_url: &str, photo_id: &str) -> Result<Option<u32>> {
+        let name = MessageSystemAttributeName::ApproximateReceiveCount;
+        let request = self.sqs.receive_message().queue_url(queue_url);
+        let request = request.max_number_of_messages(10).visibility_timeout(0);
+        let received = request.message_system_attribute_names(name.clone()).send().await?;
+        let is_its = |message: &Message| message.body().is_some_and(|body| body.contains(photo_id));
+        let Some(message) = received.messages.unwrap_or_default().into_iter().find(is_its) else {
+            return Ok(None);
+        };
+        let count = message.attributes.and_then(|mut attributes| attributes.remove(&name));
+        Ok(Some(count.with_context(|| format!("the message has no {name}"))?.parse()?))
+    }
+
+    /// Has SQS move the dead letters back, as `photodrop redrive` does.
+    pub async fn redrive(&self) -> Result<()> {
+        let (queue, name) = (&self.stack.failure_queue_url, QueueAttributeName::QueueArn);
+        let asked = self.sqs.get_queue_attributes().queue_url(queue).attribute_names(name.clone()).send();
+        let arn = asked.await?.attributes.and_then(|mut attributes| attributes.remove(&name));
+        let arn = arn.context("the failure queue has an ARN")?;
+        self.sqs.start_message_move_task().source_arn(arn).send().await?;
+        Ok(())
     }
 
     /// Sets how many messages of the thumbnail queue are processed at once, and gives how many were.

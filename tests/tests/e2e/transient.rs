@@ -50,20 +50,21 @@ async fn after_its_last_delivery_an_event_is_a_dead_letter() {
     let before = world.aws.set_environment(function, &[("AWS_ENDPOINT_URL_S3", DEAD)]).await.unwrap();
     let dead = async {
         let photo_id = world.api.upload("image/jpeg", &photo("orientation-1.jpg")?).await?;
-        let letters = world.aws.wait_for_failures_of(&photo_id).await?;
-        anyhow::Ok((photo_id, letters))
+        until("the dead letter", async || {
+            world.aws.receive_count(&world.stack.failure_queue_url, &photo_id).await
+        })
+        .await?;
+        anyhow::Ok(photo_id)
     };
     let dead = dead.await;
     world.aws.restore_environment(function, before).await.unwrap();
     world.aws.set_queue_attribute(QueueAttributeName::RedrivePolicy, &deployed).await.unwrap();
-    let (photo_id, letters) = dead.unwrap();
+    let photo_id = dead.unwrap();
     let deployed: Value = serde_json::from_str(&deployed).unwrap();
     assert_eq!(deployed["maxReceiveCount"].to_string().trim_matches('"'), "100", "{deployed}");
     assert_eq!(world.api.photo(&photo_id).await.unwrap().json()["status"], "pending");
 
-    // It holds S3's event as it came: moved back, it ends as it should have.
-    let [event] = letters.try_into().unwrap();
-    world.aws.send_event(&event).await.unwrap();
+    world.aws.redrive().await.unwrap();
     assert_eq!(world.api.settled(&photo_id).await.unwrap()["status"], "ready");
 }
 
