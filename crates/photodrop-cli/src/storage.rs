@@ -61,7 +61,7 @@ fn decide(reply: &Reply, is_completion: bool) -> Action {
     let text = String::from_utf8_lossy(&reply.bytes);
     let (code, message) = error(&text).unwrap_or_default();
     let status = reply.status.as_u16();
-    if reply.status.is_success() && !(is_completion && !code.is_empty()) {
+    if reply.status.is_success() && (!is_completion || code.is_empty()) {
         Action::Done
     } else if status == 412 {
         Action::Present

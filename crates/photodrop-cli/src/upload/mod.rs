@@ -105,7 +105,7 @@ pub(crate) async fn run(global: &Global, arguments: Arguments, output: &Output) 
     let remembered = Mutex::new(Remembered::new(state.batches(), api.base_url(), owner.as_deref()));
     let (permits, watchers) = (Semaphore::new(jobs), Semaphore::new(jobs));
     let unremembered = Once::new();
-    let uploader = Uploader { api, state, owner, remembered, permits, watchers, unremembered, arguments };
+    let uploader = Uploader { api, arguments, state, owner, remembered, permits, watchers, unremembered };
     let size_bytes =
         files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
     let progress = Progress::new(files.len(), size_bytes);

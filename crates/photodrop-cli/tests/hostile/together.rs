@@ -15,7 +15,7 @@ use crate::tokens::token;
 #[derive(Default)]
 struct Photos {
     /// Statuses by id.
-    photos: BTreeMap<String, String>,
+    statuses: BTreeMap<String, String>,
     /// The ids that a key stands for.
     keys: BTreeMap<String, Vec<String>>,
     /// Announcements with this in their name are refused.
@@ -38,7 +38,7 @@ impl Photos {
     fn answer(&mut self, asked: &Asked, url: &str) -> Said {
         let target = asked.target.as_str();
         if let Some(photo_id) = target.strip_prefix("/s3/") {
-            self.photos.insert(photo_id.to_owned(), "ready".to_owned());
+            self.statuses.insert(photo_id.to_owned(), "ready".to_owned());
             return (200, Vec::new()).into();
         }
         if self.is_busy {
@@ -49,10 +49,10 @@ impl Photos {
         }
         let photo_id = target.rsplit('/').next().unwrap();
         if asked.head.starts_with("delete") {
-            self.photos.remove(photo_id);
+            self.statuses.remove(photo_id);
             return (204, Vec::new()).into();
         }
-        match self.photos.get(photo_id) {
+        match self.statuses.get(photo_id) {
             Some(status) => {
                 (200, json!({ "photo_id": photo_id, "status": status }).to_string().into_bytes()).into()
             }
@@ -75,17 +75,17 @@ impl Photos {
         // Keys are an owner's own. The token's claims end with the owner.
         let claims = asked.head.split("bearer ").nth(1).unwrap().split('.').nth(1).unwrap();
         let key = format!("{} {key}", &claims[claims.len() - 8..]);
-        let count = self.photos.len() + self.keys.len() * 100;
+        let count = self.statuses.len() + self.keys.len() * 100;
         let ids = self.keys.entry(key).or_insert_with(|| {
             let ids: Vec<_> = (0..uploads.len()).map(|number| id(count + number)).collect();
-            self.photos.extend(ids.iter().map(|id| (id.clone(), "pending".to_owned())));
+            self.statuses.extend(ids.iter().map(|id| (id.clone(), "pending".to_owned())));
             ids
         });
-        if ids.iter().any(|id| !self.photos.contains_key(id)) {
+        if ids.iter().any(|id| !self.statuses.contains_key(id)) {
             return problem(409, "IDEMPOTENCY_CONFLICT");
         }
         let created = ids.iter().map(|id| {
-            let status = &self.photos[id];
+            let status = &self.statuses[id];
             let signed = json!({ "method": "PUT", "url": format!("{url}/s3/{id}"), "headers": {} });
             let upload = if status == "pending" { signed } else { Value::Null };
             json!({ "photo_id": id, "status": status, "upload": upload })
@@ -167,7 +167,7 @@ fn many_files_are_asked_for_by_few_requests() {
                 .all(|(name, line)| line["already"] == true && line["photo_id"] == lines[name]["photo_id"])
         );
     }
-    assert_eq!((stack.sent(), stack.photos.lock().unwrap().photos.len()), (60, 60));
+    assert_eq!((stack.sent(), stack.photos.lock().unwrap().statuses.len()), (60, 60));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_file_is_one_photo_alone_and_among_others() {
     // Another user's photos are others, and so are those that are to be new ones.
     assert_eq!(stack.upload_as("joe", &["b.gif", "c.gif"]).status.code(), Some(0));
     assert_eq!(stack.upload_as("jane", &["--again", "b.gif", "c.gif"]).status.code(), Some(0));
-    assert_eq!(stack.photos.lock().unwrap().photos.len(), 7);
+    assert_eq!(stack.photos.lock().unwrap().statuses.len(), 7);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn the_same_file_in_two_folders_is_one_photo() {
     let lines = stack.upload(0, &files);
     let distinct: std::collections::BTreeSet<_> = ids(&lines).into_iter().map(str::to_owned).collect();
     assert_eq!((lines.len(), distinct.len()), (60, 20));
-    assert_eq!(stack.photos.lock().unwrap().photos.len(), 20);
+    assert_eq!(stack.photos.lock().unwrap().statuses.len(), 20);
 }
 
 #[test]
@@ -238,9 +238,11 @@ fn a_deleted_photo_is_sent_anew_and_the_others_of_its_batch_are_found() {
     let deleted = before["b.gif"]["photo_id"].as_str().unwrap();
     {
         let mut photos = stack.photos.lock().unwrap();
-        photos.photos.remove(deleted);
+        photos.statuses.remove(deleted);
         // Its bytes never came.
-        photos.photos.insert(before["c.gif"]["photo_id"].as_str().unwrap().to_owned(), "pending".to_owned());
+        photos
+            .statuses
+            .insert(before["c.gif"]["photo_id"].as_str().unwrap().to_owned(), "pending".to_owned());
     }
     let after = stack.upload(0, &["a.gif", "b.gif", "c.gif"]);
     assert_eq!(after["a.gif"]["photo_id"], before["a.gif"]["photo_id"]);
@@ -249,9 +251,9 @@ fn a_deleted_photo_is_sent_anew_and_the_others_of_its_batch_are_found() {
     assert_eq!(stack.sent(), 5);
     let photos = stack.photos.lock().unwrap();
     assert!(
-        photos.photos.values().all(|status| status == "ready"),
+        photos.statuses.values().all(|status| status == "ready"),
         "nothing is left without bytes: {:?}",
-        photos.photos
+        photos.statuses
     );
 }
 
