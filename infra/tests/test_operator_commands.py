@@ -24,7 +24,7 @@ EVERYWHERE = {"query", "output", "region", "profile", "endpoint-url", "cli-binar
               "max-items", "starting-token", "page-size"}
 # Commands that the AWS CLI has and no service: what of their options is used.
 OWN = {("cloudformation", "deploy"): {"template-file", "stack-name", "capabilities", "parameter-overrides"},
-       ("configure", "sso"): set(), ("sso", "login"): set()}
+       ("configure", "sso"): set(), ("login", ""): set(), ("sso", "login"): set()}
 # A service of the CLI that the SDK calls otherwise.
 NAMES = {"deploy": "codedeploy", "s3api": "s3"}
 # What the CLI gives by options of its own: https://docs.aws.amazon.com/cli/latest/reference/cloudwatch/put-metric-data.html
