@@ -223,7 +223,7 @@ def queues(target: Target) -> Iterator[Finding]:
                 "docs/RUNBOOK.md#events-waiting", bad=WARN)
     yield judge("failure queue", dead.visible + dead.in_flight == 0, described(dead),
                 "photos that failed again and again, for a cause that is not in them",
-                "docs/RUNBOOK.md#failure-queue-depth: mend the cause, then make redrive")
+                "docs/RUNBOOK.md#failure-queue-depth: fix the cause, then make redrive")
 
 
 def described(found: alarms.Queue) -> str:
