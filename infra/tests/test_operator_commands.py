@@ -145,6 +145,17 @@ class Typed(unittest.TestCase):
     def test_each_photodrop_command_and_option_is_in_its_help(self) -> None:
         self.check("photodrop", fault_of_photodrop, 15)
 
+    def test_a_queue_is_polled_long_and_an_alias_gives_one_version_everything(self) -> None:
+        """A short poll asks some of SQS's servers alone, and an alias keeps the weights of a deployment that was stopped."""
+        needed = {("sqs", "receive-message"): "wait-time-seconds", ("lambda", "update-alias"): "routing-config"}
+        seen = set()
+        for page, words in commands("aws"):
+            name = (words[0], " ".join(words[1:2]))
+            if name in needed and options(words):
+                seen.add(name)
+                self.assertIn(needed[name], options(words), page)
+        self.assertEqual(seen, set(needed))
+
     def test_a_wrong_command_is_found(self) -> None:
         for line, fault, said in (
                 ('X=$(aws lambda update-alias --function "$(cat a)" --name live --rout 1)', fault_of_aws, "options: function, rout"),
