@@ -185,7 +185,10 @@ impl State {
             if let Some(record) = self.record.as_mut().filter(|_| model.removes_own_note_only) {
                 record.notes = others;
             }
-            self.killed = 0;
+            // Of a photo that has ended, what ended it counts.
+            if self.is_open() {
+                self.killed = 0;
+            }
         }
     }
 
