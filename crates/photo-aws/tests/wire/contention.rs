@@ -207,16 +207,13 @@ async fn ask(table: &Table, clients: usize, batch: usize, pending: u64, lasts: D
         tokio::time::sleep(Duration::from_millis(number as u64 * 7 % 50)).await;
         while times.is_empty() && refused == 0 || began.elapsed() < lasts {
             let (records, asked) = (new_records(batch), Instant::now());
-            match requests.create_all(&records, None).await {
-                Ok(created) => {
-                    assert_eq!(created, Created::New);
-                    times.push(asked.elapsed());
-                    settled.extend(records);
-                }
-                Err(_) => {
-                    refused += 1;
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
+            if let Ok(created) = requests.create_all(&records, None).await {
+                assert_eq!(created, Created::New);
+                times.push(asked.elapsed());
+                settled.extend(records);
+            } else {
+                refused += 1;
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
         (times, refused, settled)

@@ -1,7 +1,7 @@
 //! What becomes of each refusal that AWS documents, in one table: how often the call is sent, and what the caller learns.
 //!
-//! Sources: botocore's models (the errors of each operation); Amazon DynamoDB Developer Guide, ["Error handling"][dynamodb];
-//! Amazon S3 API Reference, ["Error responses"][s3]; Amazon SQS API Reference, ["Common errors"][sqs].
+//! Sources: botocore's models (the errors of each operation); Amazon DynamoDB Developer Guide, [Error handling][dynamodb];
+//! Amazon S3 API Reference, [Error responses][s3]; Amazon SQS API Reference, [Common errors][sqs].
 //!
 //! [dynamodb]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 //! [s3]: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
