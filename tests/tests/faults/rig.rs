@@ -73,6 +73,11 @@ impl Rig {
         Ok(Self { stack, api, aws, owner, proxy, replaced, visibility, _functions: functions })
     }
 
+    /// Has messages whose invocations were killed or throttled come again soon.
+    pub(crate) async fn shorten_visibility(&self) -> Result<()> {
+        self.aws.set_queue_attribute(QueueAttributeName::VisibilityTimeout, VISIBILITY).await.map(drop)
+    }
+
     async fn put_behind_proxy(&mut self, function: String, variables: &[&str]) -> Result<()> {
         let changes: Vec<_> = variables.iter().map(|variable| (*variable, self.proxy.url.as_str())).collect();
         let environment = self.aws.set_environment(&function, &changes).await?;
