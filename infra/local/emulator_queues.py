@@ -1,4 +1,4 @@
-"""Moves of dead letters, which MiniStack 1.5.33 lacks, added inside its process.
+"""What MiniStack 1.5.33 lacks of queues, added inside its process: moves of dead letters, and the number of a mapping's concurrency.
 
 They behave as the API reference says:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
@@ -184,9 +184,24 @@ def dead_letter_arn(queue: Queue) -> str | None:
     return policy.get("deadLetterTargetArn") if isinstance(policy, dict) else None
 
 
+def with_number(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping's properties with `MaximumConcurrency` as a number. CloudFormation gives a parameter as text, with which MiniStack's
+    poller fails: it then processes no queue of any stack."""
+    scaling = dict(properties.get("ScalingConfig") or {})
+    if isinstance(scaling.get("MaximumConcurrency"), str):
+        scaling["MaximumConcurrency"] = int(scaling["MaximumConcurrency"])
+    return {**properties, **({"ScalingConfig": scaling} if scaling else {})}
+
+
 def install() -> None:
     """Adds it to MiniStack, before it serves."""
     from ministack.services import sqs
+    from ministack.services.cloudformation import provisioners
+
+    mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
+    create, update = mapping["create"], mapping["update"]
+    mapping["create"] = lambda name, properties, stack: create(name, with_number(properties), stack)
+    mapping["update"] = lambda id_, before, after, stack: update(id_, before, with_number(after), stack)
 
     moves = MessageMoves(sqs)
     sqs._HANDLERS.update(StartMessageMoveTask=moves.start, ListMessageMoveTasks=moves.list, CancelMessageMoveTask=moves.cancel)

@@ -1,10 +1,12 @@
 """Moves of dead letters in the local stack's emulator, against what AWS documents of them."""
 
 import inspect
+import io
 import json
 import re
 import time
 import unittest
+import zipfile
 from typing import Any
 
 import botocore.session
@@ -179,6 +181,40 @@ class Moves(Emulator):
         self.start()
         self.assertEqual(self.ended()["ApproximateNumberOfMessagesMoved"], 1)
         self.assertEqual(self.count(self.source), 1)
+
+
+class Mappings(Emulator):
+    def test_a_mapping_s_concurrency_from_a_parameter_is_a_number(self) -> None:
+        """As text it would stop MiniStack's poller for every queue."""
+        lambdas, formation, sqs = (aws.client(name, self.access) for name in ("lambda", "cloudformation", "sqs"))
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as packed:
+            packed.writestr("bootstrap", "#!/bin/sh")
+        aws.client("iam", self.access).create_role(RoleName="mapped", AssumeRolePolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}]}))
+        function = lambdas.create_function(FunctionName="mapped", Runtime="provided.al2023", Handler="bootstrap", Timeout=5,
+                                           Role="arn:aws:iam::000000000000:role/mapped", Code={"ZipFile": archive.getvalue()})["FunctionArn"]
+        template = {"Parameters": {"Most": {"Type": "Number", "Default": 5}}, "Resources": {
+            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "mapped"}},
+            "Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {
+                "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}, "FunctionName": function, "BatchSize": 1,
+                "ScalingConfig": {"MaximumConcurrency": {"Ref": "Most"}}}}}}
+        for change, most in ((formation.create_stack, "7"), (formation.update_stack, "9")):
+            change(StackName="mapped", TemplateBody=json.dumps(template), Parameters=[{"ParameterKey": "Most", "ParameterValue": most}])
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while formation.describe_stacks(StackName="mapped")["Stacks"][0]["StackStatus"].endswith("IN_PROGRESS"):
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
+            (mapping,) = lambdas.list_event_source_mappings(FunctionName="mapped")["EventSourceMappings"]
+            self.assertEqual(mapping["ScalingConfig"], {"MaximumConcurrency": int(most)})
+            # The poller looks at the number when it takes a message.
+            queue = sqs.get_queue_url(QueueName="mapped")["QueueUrl"]
+            sqs.send_message(QueueUrl=queue, MessageBody="x")
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"] != {
+                    "ApproximateNumberOfMessages": "0"}:
+                self.assertLess(time.monotonic(), deadline, "no message is taken")
+                time.sleep(0.05)
 
 
 # The base class's own tests run in its own module.
