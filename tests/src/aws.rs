@@ -265,7 +265,8 @@ impl Aws {
     /// Sets how many messages of the thumbnail queue are processed at once, and gives how many were.
     pub async fn limit_mapping(&self, limit: i32) -> Result<i32> {
         let mapping = self.mapping().await?;
-        let before = mapping.scaling_config().and_then(|scaling| scaling.maximum_concurrency());
+        let before =
+            mapping.scaling_config().and_then(aws_sdk_lambda::types::ScalingConfig::maximum_concurrency);
         let scaling = ScalingConfig::builder().maximum_concurrency(limit).build();
         let update = self.lambda.update_event_source_mapping().set_uuid(mapping.uuid);
         update.scaling_config(scaling).send().await?;
