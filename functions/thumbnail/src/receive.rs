@@ -31,7 +31,7 @@ impl Pipeline {
         let mut tally = Tally::default();
         match invocation {
             Invocation::Direct(notification) => {
-                self.process_notification(notification, 1, deadline, &mut tally).await
+                self.process_notification(notification, 1, deadline, &mut tally).await;
             }
             Invocation::Queue(delivery) => {
                 for message in &delivery.messages {
