@@ -1,7 +1,7 @@
 //! The HTTP API and S3 as a client uses them: tried again where that can help, refused with a reason where not.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -22,6 +22,8 @@ pub(crate) const BASE_PATH: &str = "/api/v4/photo";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may pause. An upload counts as such a pause only once all bytes are sent.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long before its end a signature counts as ended.
+const SIGNATURE_MARGIN: Duration = Duration::from_secs(5);
 /// The longest wait before another attempt.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
 
@@ -127,6 +129,15 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) body: &'a (dyn Fn() -> reqwest::Body + Sync),
     /// Whether another attempt may bring another answer: of the API [`is_passing`], of S3 as `storage` has it.
     pub(crate) is_passing: fn(&Reply) -> bool,
+    /// When the signature in the URL ends, where that is known.
+    pub(crate) expires_at: Option<SystemTime>,
+}
+
+impl Outgoing<'_> {
+    /// Whether the signature has ended, or ends before another attempt arrives.
+    pub(crate) fn has_expired(&self) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= SystemTime::now() + SIGNATURE_MARGIN)
+    }
 }
 
 /// A client of one API.
@@ -170,7 +181,8 @@ impl Api {
         &self.base_url
     }
 
-    /// Sends a request to any URL until there is an answer that another attempt would not change.
+    /// Sends a request to any URL until there is an answer that another attempt would not change. A request without an answer whose
+    /// signature has expired is not sent again: S3 can only refuse it.
     pub(crate) async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Reply, CliError> {
         let mut headers = HeaderMap::new();
         for (name, value) in &outgoing.headers {
@@ -192,6 +204,10 @@ impl Api {
                 Ok(reply) if last || !may_pass(&reply, outgoing.is_passing) => return Ok(reply),
                 Ok(reply) => reply.retry_after(),
                 Err(error) if last => return Err(unreachable(outgoing.url, &error)),
+                Err(error) if outgoing.has_expired() => {
+                    tokio::time::sleep(pause(attempt, None)).await;
+                    return Err(unreachable(outgoing.url, &error));
+                }
                 Err(_) => None,
             };
             tokio::time::sleep(pause(attempt, asked_for)).await;
@@ -218,8 +234,9 @@ impl Api {
             }
             let make = || text.clone().map_or_else(reqwest::Body::default, reqwest::Body::from);
             let method = method.clone();
-            let reply =
-                self.send(&Outgoing { method, url: &url, headers: all, body: &make, is_passing }).await?;
+            let url = &url;
+            let outgoing = Outgoing { method, url, headers: all, body: &make, is_passing, expires_at: None };
+            let reply = self.send(&outgoing).await?;
             if reply.status != StatusCode::UNAUTHORIZED {
                 return Ok(reply);
             }
@@ -296,7 +313,8 @@ impl Api {
         ];
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (method, url) = (Method::POST, &sign_in.endpoint);
-        let reply = self.send(&Outgoing { method, url, headers, body: &make, is_passing }).await?;
+        let outgoing = Outgoing { method, url, headers, body: &make, is_passing, expires_at: None };
+        let reply = self.send(&outgoing).await?;
         let answer: Value = reply.json().unwrap_or_default();
         let result = &answer["AuthenticationResult"];
         let Some(text) = result["AccessToken"].as_str() else {

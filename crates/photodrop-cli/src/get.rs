@@ -46,7 +46,8 @@ async fn download(
     let text = |name: &str| variant.get(name).and_then(Value::as_str).unwrap_or_default();
     let make = reqwest::Body::default;
     let (method, url, headers) = (Method::GET, text("url"), Vec::new());
-    let outgoing = Outgoing { method, url, headers, body: &make, is_passing: storage::is_passing };
+    let is_passing = storage::is_passing;
+    let outgoing = Outgoing { method, url, headers, body: &make, is_passing, expires_at: None };
     let reply = api.send(&outgoing).await?;
     if reply.status != StatusCode::OK {
         return Err(storage::refusal(&reply));

@@ -7,7 +7,7 @@ use crate::error::CliError;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 const EXPIRED: [&str; 3] = ["ExpiredToken", "TokenRefreshRequired", "InvalidAccessKeyId"];
 /// Codes of errors that another attempt may not meet, whatever their status.
-const PASSING: [&str; 6] = [
+const TRANSIENT_CODES: [&str; 6] = [
     "RequestTimeout",
     "ConditionalRequestConflict",
     "OperationAborted",
@@ -16,9 +16,9 @@ const PASSING: [&str; 6] = [
     "InternalError",
 ];
 /// The same by status, for answers without an error document.
-const PASSING_STATUS: [u16; 6] = [408, 429, 500, 502, 503, 504];
+const TRANSIENT_STATUSES: [u16; 6] = [408, 429, 500, 502, 503, 504];
 /// Codes after which a `CompleteMultipartUpload` needs a new multipart upload.
-const BEGIN_AGAIN: [&str; 2] = ["ConditionalRequestConflict", "NoSuchUpload"];
+const RESTART_CODES: [&str; 2] = ["ConditionalRequestConflict", "NoSuchUpload"];
 
 /// What to do after an answer of S3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(crate) enum Action {
     /// Send the same request again after a pause.
     TryAgain,
     /// Begin a new multipart upload.
-    BeginAgain,
+    Restart,
     /// S3 refuses it.
     Refused,
 }
@@ -67,9 +67,9 @@ fn decide(reply: &Reply, is_completion: bool) -> Action {
         Action::Present
     } else if EXPIRED.contains(&code) || (code == "AccessDenied" && message == "Request has expired") {
         Action::SignAgain
-    } else if is_completion && BEGIN_AGAIN.contains(&code) {
-        Action::BeginAgain
-    } else if PASSING.contains(&code) || PASSING_STATUS.contains(&status) {
+    } else if is_completion && RESTART_CODES.contains(&code) {
+        Action::Restart
+    } else if TRANSIENT_CODES.contains(&code) || TRANSIENT_STATUSES.contains(&status) {
         Action::TryAgain
     } else {
         Action::Refused
@@ -111,7 +111,7 @@ mod tests {
             "present" => Action::Present,
             "sign" => Action::SignAgain,
             "again" => Action::TryAgain,
-            "begin" => Action::BeginAgain,
+            "begin" => Action::Restart,
             "refused" => Action::Refused,
             other => panic!("{other}"),
         }

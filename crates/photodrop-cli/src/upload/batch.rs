@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::api::BASE_PATH;
 use crate::error::CliError;
-use crate::photo::{self, Photo};
+use crate::photo::Photo;
 use crate::upload::{Created, Uploader, fresh_key, key_of};
 
 /// The most uploads that the API takes in one request.
@@ -37,14 +37,14 @@ pub(crate) struct Batch {
 
 /// How the API is asked for the upload of a file.
 #[derive(Clone, Debug)]
-pub(super) enum Ask {
-    /// By itself.
-    Alone {
+pub(super) enum UploadRequest {
+    /// By its own request.
+    Single {
         /// The idempotency key.
         key: String,
     },
-    /// With others.
-    Together {
+    /// By the request of a batch.
+    Batched {
         /// All of them.
         batch: Arc<Batch>,
         /// Which one it is.
@@ -52,32 +52,32 @@ pub(super) enum Ask {
     },
 }
 
-impl Ask {
+impl UploadRequest {
     /// As a photo that no earlier request asked for.
-    pub(super) fn anew() -> Self {
-        Self::Alone { key: fresh_key() }
+    pub(super) fn fresh() -> Self {
+        Self::Single { key: fresh_key() }
     }
 }
 
 /// How files were asked for, by earlier runs and by this one: by the keys of the files.
 #[derive(Debug, Default)]
-pub(super) struct Remembered(HashMap<String, Ask>);
+pub(super) struct RequestHistory(HashMap<String, UploadRequest>);
 
-impl Remembered {
+impl RequestHistory {
     /// The batches of this owner.
     pub(super) fn new(batches: Vec<Batch>, api_url: &str, owner: Option<&str>) -> Self {
-        let mut remembered = Self::default();
+        let mut history = Self::default();
         for batch in batches.into_iter().filter(|batch| Some(batch.owner.as_str()) == owner) {
-            remembered.add(&Arc::new(batch), api_url);
+            history.add(&Arc::new(batch), api_url);
         }
-        remembered
+        history
     }
 
     fn add(&mut self, batch: &Arc<Batch>, api_url: &str) {
         for (index, upload) in batch.uploads.iter().enumerate() {
             let ask = match batch.uploads.len() {
-                1 => Ask::Alone { key: batch.key.clone() },
-                _ => Ask::Together { batch: Arc::clone(batch), index },
+                1 => UploadRequest::Single { key: batch.key.clone() },
+                _ => UploadRequest::Batched { batch: Arc::clone(batch), index },
             };
             self.0.insert(key_of(api_url, upload), ask);
         }
@@ -107,23 +107,23 @@ pub(super) fn groups(paths: Vec<PathBuf>, multipart_from_bytes: u64) -> Vec<Vec<
 
 impl Uploader {
     /// How each of these announcements is asked for, with the answer where it has been asked for already.
-    pub(super) async fn ask_together(
+    pub(super) async fn request_uploads(
         &self,
         announcements: &[Value],
-    ) -> Result<Vec<(Ask, Option<Created>)>, CliError> {
+    ) -> Result<Vec<(UploadRequest, Option<Created>)>, CliError> {
         let api_url = self.api.base_url();
         if self.arguments.again {
-            return self.ask_anew(announcements).await;
+            return self.request_new_uploads(announcements).await;
         }
         // One group after the other, so that a file that is in two of them is one photo.
-        let mut remembered = self.remembered.lock().await;
+        let mut history = self.history.lock().await;
         let mut uploads = Vec::new();
         for announcement in announcements {
             let key = key_of(api_url, announcement);
-            if let Entry::Vacant(entry) = remembered.0.entry(key) {
+            if let Entry::Vacant(entry) = history.0.entry(key) {
                 // Until it is known to be in a batch.
                 let key = entry.key().clone();
-                entry.insert(Ask::Alone { key });
+                entry.insert(UploadRequest::Single { key });
                 uploads.push(announcement.clone());
             }
         }
@@ -132,23 +132,28 @@ impl Uploader {
         {
             // Without it, a later run with other files would make another photo of this one.
             let _ = self.state.remember_batch(&batch);
-            remembered.add(&batch, api_url);
+            history.add(&batch, api_url);
             created.insert(batch.key.clone(), Some(answers));
         }
-        let ask = |announcement| remembered.0.get(&key_of(api_url, announcement)).cloned();
-        let mut asks: Vec<_> =
-            announcements.iter().map(|one| (ask(one).unwrap_or_else(Ask::anew), None)).collect();
-        drop(remembered);
-        self.recall(&mut asks, created).await?;
-        Ok(asks)
+        let request = |announcement| history.0.get(&key_of(api_url, announcement)).cloned();
+        let mut requests: Vec<_> = announcements
+            .iter()
+            .map(|one| (request(one).unwrap_or_else(UploadRequest::fresh), None))
+            .collect();
+        drop(history);
+        self.replay_batches(&mut requests, created).await?;
+        Ok(requests)
     }
 
     /// Asks for new photos, whatever was asked for before.
-    async fn ask_anew(&self, announcements: &[Value]) -> Result<Vec<(Ask, Option<Created>)>, CliError> {
+    async fn request_new_uploads(
+        &self,
+        announcements: &[Value],
+    ) -> Result<Vec<(UploadRequest, Option<Created>)>, CliError> {
         Ok(match self.create_batch(announcements.to_vec(), |_| fresh_key()).await? {
-            None => announcements.iter().map(|_| (Ask::anew(), None)).collect(),
+            None => announcements.iter().map(|_| (UploadRequest::fresh(), None)).collect(),
             Some((batch, answers)) => {
-                let together = |index| Ask::Together { batch: Arc::clone(&batch), index };
+                let together = |index| UploadRequest::Batched { batch: Arc::clone(&batch), index };
                 let answers = answers.into_iter().enumerate();
                 answers.map(|(index, created)| (together(index), Some(created))).collect()
             }
@@ -175,13 +180,13 @@ impl Uploader {
     }
 
     /// Adds the answers: `answers` by the batch's key, and of other batches what one request for each gives.
-    async fn recall(
+    async fn replay_batches(
         &self,
-        asks: &mut [(Ask, Option<Created>)],
+        requests: &mut [(UploadRequest, Option<Created>)],
         mut answers: HashMap<String, Option<Vec<Created>>>,
     ) -> Result<(), CliError> {
-        for (ask, first) in asks {
-            let Ask::Together { batch, index } = &*ask else { continue };
+        for (request, first) in requests {
+            let UploadRequest::Batched { batch, index } = &*request else { continue };
             if !answers.contains_key(&batch.key) {
                 let answer = match self.create_all(&batch.uploads, &batch.key).await {
                     Ok(created) => Some(created),
@@ -195,49 +200,65 @@ impl Uploader {
             let answer = answers.get(&batch.key).and_then(|answer| answer.as_ref()?.get(*index).cloned());
             *first = match answer {
                 Some(created) => Some(created),
-                // One of the batch's photos was deleted meanwhile.
-                None => self.withdraw(batch.photo_ids.get(*index)).await?,
+                // A photo of the batch was deleted.
+                None => self.find_member(batch, *index).await?,
             };
             if first.is_none() {
-                *ask = Ask::anew();
+                *request = UploadRequest::fresh();
             }
         }
         Ok(())
     }
 
     /// Asks for an upload; nothing if what was asked for before is gone.
-    pub(super) async fn ask(&self, ask: &Ask, announcement: &Value) -> Result<Option<Created>, CliError> {
-        match ask {
-            Ask::Alone { key } => {
+    pub(super) async fn request_upload(
+        &self,
+        request: &UploadRequest,
+        announcement: &Value,
+    ) -> Result<Option<Created>, CliError> {
+        match request {
+            UploadRequest::Single { key } => {
                 let created = self.create(announcement, key).await?;
                 self.remember_single(key, announcement, created.as_ref());
                 Ok(created)
             }
-            Ask::Together { batch, index } => match self.create_all(&batch.uploads, &batch.key).await {
-                Ok(created) => Ok(created.into_iter().nth(*index)),
-                Err(CliError::Api(problem)) if is_about_the_uploads(problem.status, &problem.code) => {
-                    self.withdraw(batch.photo_ids.get(*index)).await
+            UploadRequest::Batched { batch, index } => {
+                match self.create_all(&batch.uploads, &batch.key).await {
+                    Ok(created) => Ok(created.into_iter().nth(*index)),
+                    Err(CliError::Api(problem)) if is_about_the_uploads(problem.status, &problem.code) => {
+                        self.find_member(batch, *index).await
+                    }
+                    Err(error) => Err(error),
                 }
-                Err(error) => Err(error),
-            },
+            }
         }
     }
 
-    /// The photo of a batch if its bytes have come. Otherwise it is deleted, so that another one can take its place.
-    async fn withdraw(&self, photo_id: Option<&String>) -> Result<Option<Created>, CliError> {
-        let Some(photo_id) = photo_id else { return Ok(None) };
+    /// The photo of a batch's member whose bytes S3 has; nothing if a new photo must take its place. The photo that is replaced is not
+    /// deleted: `pending` does not say that no bytes came, and a record without bytes expires.
+    async fn find_member(&self, batch: &Batch, index: usize) -> Result<Option<Created>, CliError> {
+        let Some(photo_id) = batch.photo_ids.get(index) else { return Ok(None) };
         let photo = match Photo::get(&self.api, photo_id).await {
             Ok(photo) => photo,
             Err(CliError::Api(problem)) if problem.status == 404 => return Ok(None),
             Err(error) => return Err(error),
         };
-        if matches!(photo.status(), "ready" | "failed") {
-            let status = photo.status().to_owned();
-            return Ok(Some(Created { photo_id: photo_id.clone(), status, upload: None }));
+        let status = match photo.status() {
+            "pending" if self.state.is_acknowledged(&batch.key, index) => "uploaded",
+            status @ ("ready" | "failed") => status,
+            _ => return Ok(None),
+        };
+        Ok(Some(Created { photo_id: photo_id.clone(), status: status.to_owned(), upload: None }))
+    }
+
+    /// Remembers that S3 has acknowledged the bytes of a batch's member.
+    pub(super) fn acknowledge(&self, request: &UploadRequest) {
+        if let UploadRequest::Batched { batch, index } = request
+            && !self.arguments.again
+        {
+            // Without it, a later run sends the file as another photo if one of the batch was deleted.
+            let _ = self.state.acknowledge(&batch.key, *index);
         }
-        let path = photo::path(photo_id)?;
-        self.api.expect(Method::DELETE, &path, &[], None, &[StatusCode::NO_CONTENT]).await?;
-        Ok(None)
     }
 
     /// Asks for several uploads, all or none, and gives an answer for each.
@@ -310,7 +331,7 @@ mod tests {
         let batch = Batch { key: "k".to_owned(), owner: "jane".to_owned(), uploads, photo_ids };
         let key = key_of("http://a", &json!({ "file_name": "b" }));
         let find = |api: &str, owner: Option<&str>| {
-            Remembered::new(vec![batch.clone()], api, owner).0.contains_key(&key)
+            RequestHistory::new(vec![batch.clone()], api, owner).0.contains_key(&key)
         };
         assert!(find("http://a", Some("jane")));
         assert!(!find("http://b", Some("jane")) && !find("http://a", Some("joe")) && !find("http://a", None));

@@ -9,7 +9,7 @@ pub(crate) mod state;
 
 use std::path::{Path, PathBuf};
 use std::sync::Once;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,6 +18,8 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::api::{Api, BASE_PATH, Outgoing};
@@ -29,7 +31,7 @@ use crate::progress::{FileProgress, Progress};
 use crate::source::Source;
 use crate::storage::{self, Action};
 use crate::target::Target;
-use crate::upload::batch::{Ask, Remembered};
+use crate::upload::batch::{RequestHistory, UploadRequest};
 use crate::upload::state::State;
 
 /// How often an upload is asked for whose URL did not last.
@@ -44,7 +46,7 @@ struct Uploader {
     /// Whose photos they are; none where no batch can be remembered, and each file is asked for alone.
     owner: Option<String>,
     /// How files were asked for already.
-    remembered: Mutex<Remembered>,
+    history: Mutex<RequestHistory>,
     /// As many requests with bytes are under way at once as there are permits.
     permits: Semaphore,
     /// As many photos are waited for at once as there are permits.
@@ -70,6 +72,8 @@ struct How {
     #[serde(default)]
     headers: Map<String, Value>,
     #[serde(default)]
+    expires_at: String,
+    #[serde(default)]
     part_size_bytes: u64,
     #[serde(default)]
     part_count: u32,
@@ -79,7 +83,7 @@ struct How {
 struct Ready {
     source: Source,
     body: Value,
-    ask: Ask,
+    request: UploadRequest,
     first: Option<Created>,
 }
 
@@ -102,10 +106,10 @@ pub(crate) async fn run(global: &Global, arguments: Arguments, output: &Output) 
     let files = arguments.files.clone();
     let jobs = usize::from(arguments.jobs);
     let owner = if state.is_usable() { api.subject().await? } else { None };
-    let remembered = Mutex::new(Remembered::new(state.batches(), api.base_url(), owner.as_deref()));
+    let history = Mutex::new(RequestHistory::new(state.batches(), api.base_url(), owner.as_deref()));
     let (permits, watchers) = (Semaphore::new(jobs), Semaphore::new(jobs));
     let unremembered = Once::new();
-    let uploader = Uploader { api, arguments, state, owner, remembered, permits, watchers, unremembered };
+    let uploader = Uploader { api, arguments, state, owner, history, permits, watchers, unremembered };
     let size_bytes =
         files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
     let progress = Progress::new(files.len(), size_bytes);
@@ -174,15 +178,16 @@ impl Uploader {
             let files: Vec<_> = futures::stream::iter(looks).buffered(jobs).collect().await;
             let announcements: Vec<Value> =
                 files.iter().filter_map(|(_, _, found)| Some(found.as_ref().ok()?.1.clone())).collect();
-            let asks = self.ask_together(&announcements).await;
-            let outcomes = dealt(files, asks).into_iter().map(|(path, bar, ready)| async move {
-                let outcome = match ready {
-                    Ok(ready) => self.send(ready, &bar).await,
-                    Err(error) => Err(error),
-                };
-                bar.finish();
-                (path, outcome)
-            });
+            let requests = self.request_uploads(&announcements).await;
+            let outcomes =
+                assign_requests(files, requests).into_iter().map(|(path, bar, ready)| async move {
+                    let outcome = match ready {
+                        Ok(ready) => self.send(ready, &bar).await,
+                        Err(error) => Err(error),
+                    };
+                    bar.finish();
+                    (path, outcome)
+                });
             outcomes.collect::<futures::stream::FuturesUnordered<_>>()
         };
         futures::stream::once(prepared).flatten()
@@ -199,17 +204,18 @@ impl Uploader {
     }
 
     async fn send(&self, ready: Ready, bar: &FileProgress) -> Result<Done, CliError> {
-        let Ready { source, body, mut ask, mut first } = ready;
+        let Ready { source, body, mut request, mut first } = ready;
         let source = &source;
         let mut resumed_parts = 0;
+        let mut lost = None;
         for _ in 0..MAX_URLS {
             let created = match first.take() {
                 Some(created) => Some(created),
-                None => self.ask(&ask, &body).await?,
+                None => self.request_upload(&request, &body).await?,
             };
             let Some(created) = created else {
                 // The photo was deleted meanwhile: this is to be a new one.
-                ask = Ask::anew();
+                request = UploadRequest::fresh();
                 continue;
             };
             let Some(how) = created.upload else {
@@ -224,29 +230,30 @@ impl Uploader {
                 match status.as_str() {
                     // That photo takes no bytes any more.
                     "expired" => {
-                        ask = Ask::anew();
+                        request = UploadRequest::fresh();
                         continue;
                     }
                     "failed" => return Err(self.failed(created.photo_id).await?),
                     _ => return self.wait(created.photo_id, &status, source, bar, true, 0).await,
                 }
             };
-            let sent = match &ask {
-                Ask::Alone { key } if how.method == "multipart" => {
+            let sent = match &request {
+                UploadRequest::Single { key } if how.method == "multipart" => {
                     multipart::send(self, source, &created.photo_id, key, &how, bar).await?
                 }
-                _ => self.put(source, &created.photo_id, &how, bar).await?,
+                _ => self.put(source, &request, &created.photo_id, &how, bar).await?,
             };
             match sent {
                 Sent::Arrived { resumed } => {
                     resumed_parts += resumed;
                     return self.wait(created.photo_id, "uploaded", source, bar, false, resumed_parts).await;
                 }
-                Sent::Expired => {}
-                Sent::Closed => ask = Ask::anew(),
+                Sent::Expired(cause) => lost = cause,
+                Sent::Closed => request = UploadRequest::fresh(),
             }
         }
-        Err(CliError::Answer(format!("no URL of {MAX_URLS} lasted until the bytes were sent")))
+        let expired = || CliError::Answer(format!("no URL of {MAX_URLS} lasted until the bytes were sent"));
+        Err(lost.unwrap_or_else(expired))
     }
 
     /// What is announced of a file.
@@ -300,22 +307,32 @@ impl Uploader {
     async fn put(
         &self,
         source: &Source,
+        request: &UploadRequest,
         photo_id: &str,
         how: &How,
         bar: &FileProgress,
     ) -> Result<Sent, CliError> {
-        let Ok(_permit) = self.permits.acquire().await else { return Ok(Sent::Expired) };
+        let Ok(_permit) = self.permits.acquire().await else { return Ok(Sent::Expired(None)) };
         bar.say("sending");
         let transfer = bar.transfer(source.read(0, source.size_bytes).await?);
         let make = || transfer.body();
         let headers = sendable(&how.headers);
         let (method, url, is_passing) = (Method::PUT, &how.url, storage::is_passing as fn(&_) -> _);
-        let reply = self.api.send(&Outgoing { method, url, headers, body: &make, is_passing }).await?;
-        match storage::action(&reply) {
+        let expires_at = expiry(&how.expires_at);
+        let outgoing = Outgoing { method, url, headers, body: &make, is_passing, expires_at };
+        let reply = match self.api.send(&outgoing).await {
+            Err(error) if outgoing.has_expired() => return Ok(Sent::Expired(Some(error))),
+            reply => reply?,
+        };
+        let action = storage::action(&reply);
+        if matches!(action, Action::Done | Action::Present) {
+            self.acknowledge(request);
+        }
+        match action {
             Action::Done => Ok(Sent::Arrived { resumed: 0 }),
             // An earlier attempt had arrived and its answer had not.
             Action::Present => Photo::get(&self.api, photo_id).await.map(|_| Sent::Arrived { resumed: 0 }),
-            Action::SignAgain => Ok(Sent::Expired),
+            Action::SignAgain => Ok(Sent::Expired(None)),
             _ => Err(storage::refusal(&reply)),
         }
     }
@@ -366,8 +383,8 @@ enum Sent {
         /// Parts that an earlier run had sent.
         resumed: u32,
     },
-    /// The URL had expired: the same photo may be asked for again.
-    Expired,
+    /// The URL had expired, as S3 said or when the connection was lost: the same photo may be asked for again.
+    Expired(Option<CliError>),
     /// The photo takes no bytes any more: another one is needed.
     Closed,
 }
@@ -375,23 +392,28 @@ enum Sent {
 /// A file that was looked at, or can be sent.
 type File<T> = (PathBuf, FileProgress, Result<T, CliError>);
 
-/// Gives each readable file its way of asking. If the API could not be asked, each fails as it did.
-fn dealt(
+/// Gives each readable file its request. If the API could not be asked, each fails as it did.
+fn assign_requests(
     files: Vec<File<(Source, Value)>>,
-    asks: Result<Vec<(Ask, Option<Created>)>, CliError>,
+    requests: Result<Vec<(UploadRequest, Option<Created>)>, CliError>,
 ) -> Vec<File<Ready>> {
-    let mut asks = asks.map(Vec::into_iter);
-    let mut deal = |source, body| match &mut asks {
-        Ok(asks) => {
-            let (ask, first) = asks.next().unwrap_or_else(|| (Ask::anew(), None));
-            Ok(Ready { source, body, ask, first })
+    let mut requests = requests.map(Vec::into_iter);
+    let mut assign = |source, body| match &mut requests {
+        Ok(requests) => {
+            let (request, first) = requests.next().unwrap_or_else(|| (UploadRequest::fresh(), None));
+            Ok(Ready { source, body, request, first })
         }
         Err(error) => Err(error.repeated()),
     };
     files
         .into_iter()
-        .map(|(path, bar, found)| (path, bar, found.and_then(|(source, body)| deal(source, body))))
+        .map(|(path, bar, found)| (path, bar, found.and_then(|(source, body)| assign(source, body))))
         .collect()
+}
+
+/// When a signature ends, where the API says so.
+fn expiry(expires_at: &str) -> Option<SystemTime> {
+    OffsetDateTime::parse(expires_at, &Rfc3339).ok().map(SystemTime::from)
 }
 
 /// The headers to send: `content-length` comes from the body.

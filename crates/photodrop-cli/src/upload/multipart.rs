@@ -17,7 +17,7 @@ use crate::progress::FileProgress;
 use crate::source::Source;
 use crate::storage::{self, Action, element};
 use crate::upload::state::Unfinished;
-use crate::upload::{How, MAX_URLS, Sent, Uploader, sendable};
+use crate::upload::{How, MAX_URLS, Sent, Uploader, expiry, sendable};
 
 /// How often an upload is begun anew that S3 does not know (any more).
 const MAX_BEGINNINGS: u32 = 3;
@@ -31,6 +31,8 @@ struct Signed {
     url: String,
     #[serde(default)]
     headers: Map<String, Value>,
+    #[serde(default)]
+    expires_at: String,
 }
 
 /// The entity tags of the parts that S3 has, by number.
@@ -163,7 +165,7 @@ impl Session<'_> {
         let reply = self.request("CompleteMultipartUpload", Some(upload_id), None, &make).await?;
         match storage::action_of_completion(&reply) {
             Action::Done | Action::Present => Ok(true),
-            Action::BeginAgain => Ok(false),
+            Action::Restart => Ok(false),
             _ => Err(storage::refusal(&reply)),
         }
     }
@@ -209,7 +211,12 @@ impl Session<'_> {
                 signed.method.parse().map_err(|_| CliError::Answer(format!("method {:?}", signed.method)))?;
             let headers = sendable(&signed.headers);
             let (url, body) = (signed.url.as_str(), make);
-            let reply = api.send(&Outgoing { method, url, headers, body, is_passing }).await?;
+            let expires_at = expiry(&signed.expires_at);
+            let outgoing = Outgoing { method, url, headers, body, is_passing, expires_at };
+            let reply = match api.send(&outgoing).await {
+                Err(_) if outgoing.has_expired() && signatures < MAX_URLS => continue,
+                reply => reply?,
+            };
             let action =
                 if is_completion { storage::action_of_completion(&reply) } else { storage::action(&reply) };
             if action != Action::SignAgain || signatures == MAX_URLS {

@@ -11,6 +11,8 @@ use crate::upload::batch::Batch;
 
 /// The beginning of the names of files that describe a batch.
 const BATCH: &str = "batch-";
+/// The beginning of the names of files that say that S3 has acknowledged the bytes of a batch's member.
+const ACKNOWLEDGED: &str = "acknowledged-";
 /// How long a batch is remembered: less than the 24 hours that the API keeps an idempotency key.
 const BATCH_LIFE: Duration = Duration::from_hours(23);
 
@@ -79,27 +81,44 @@ impl State {
         files::write(&self.file(&format!("{BATCH}{}", batch.key)), &text, files::PRIVATE)
     }
 
-    /// The batches of the last day. Older ones are removed; what another user could have written is left out.
+    /// The batches of the last day, the newest last. Older ones are removed; what another user could have written is left out.
     pub(crate) fn batches(&self) -> Vec<Batch> {
         if files::own_folder(&self.folder).is_err() {
             return Vec::new();
         }
         let mut batches = Vec::new();
         for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            if !entry.file_name().to_string_lossy().starts_with(BATCH) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with(BATCH) && !name.starts_with(ACKNOWLEDGED) {
                 continue;
             }
-            let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
+            let modified = entry.metadata().and_then(|metadata| metadata.modified()).ok();
             // A time in the future is another clock's: the file counts as new.
-            if matches!(age, Ok(Ok(age)) if age > BATCH_LIFE) {
+            if modified.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > BATCH_LIFE) {
                 // One that stays behind is looked at again the next time.
                 let _ = std::fs::remove_file(entry.path());
                 continue;
             }
-            let text = files::read_own(&entry.path()).ok().flatten();
-            batches.extend(text.and_then(|text| serde_json::from_slice::<Batch>(&text).ok()));
+            if name.starts_with(BATCH) {
+                let text = files::read_own(&entry.path()).ok().flatten();
+                let batch = text.and_then(|text| serde_json::from_slice::<Batch>(&text).ok());
+                batches.extend(batch.map(|batch| (modified, batch)));
+            }
         }
-        batches
+        batches.sort_by_key(|(modified, _)| *modified);
+        batches.into_iter().map(|(_, batch)| batch).collect()
+    }
+
+    /// Remembers that S3 has acknowledged the bytes of a batch's member.
+    pub(crate) fn acknowledge(&self, key: &str, index: usize) -> Result<(), CliError> {
+        self.prepare()?;
+        files::write(&self.file(&format!("{ACKNOWLEDGED}{key}-{index}")), b"", files::PRIVATE)
+    }
+
+    /// Whether a run remembered that S3 has acknowledged the bytes of a batch's member.
+    pub(crate) fn is_acknowledged(&self, key: &str, index: usize) -> bool {
+        let file = self.file(&format!("{ACKNOWLEDGED}{key}-{index}"));
+        files::own_folder(&self.folder).is_ok() && matches!(files::read_own(&file), Ok(Some(_)))
     }
 
     /// Forgets an upload.
@@ -148,11 +167,15 @@ mod tests {
             "uploads": [{ "file_name": "a" }], "photo_ids": ["p"] }))
         .unwrap();
         state.remember_batch(&batch).unwrap();
+        state.acknowledge("cli-1", 0).unwrap();
+        assert!(state.is_acknowledged("cli-1", 0) && !state.is_acknowledged("cli-1", 1));
         std::fs::write(state.file("batch-broken"), "{").unwrap();
         assert_eq!(state.batches(), std::slice::from_ref(&batch));
-        let file = std::fs::File::options().write(true).open(state.file("batch-cli-1")).unwrap();
-        file.set_modified(std::time::SystemTime::now() - Duration::from_hours(24)).unwrap();
-        assert!(state.batches().is_empty());
+        for name in ["batch-cli-1", "acknowledged-cli-1-0"] {
+            let file = std::fs::File::options().write(true).open(state.file(name)).unwrap();
+            file.set_modified(std::time::SystemTime::now() - Duration::from_hours(24)).unwrap();
+        }
+        assert!(state.batches().is_empty() && !state.is_acknowledged("cli-1", 0));
         assert!(!state.file("batch-cli-1").exists());
         state.remember_batch(&batch).unwrap();
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();

@@ -174,3 +174,56 @@ fn an_s3_that_stays_so_is_asked_a_bounded_number_of_times() {
         assert_eq!(server.asked().len() - 3, asked, "{name}");
     }
 }
+
+#[test]
+fn a_lost_connection_after_the_expiry_signs_again() {
+    for (expires_at, creates) in [("2020-01-01T00:00:00Z", 2), ("2999-01-01T00:00:00.5Z", 1)] {
+        let lost = Mutex::new(true);
+        let server = Server::start(move |asked: &Asked, url: &str| match asked.target.as_str() {
+            "/s3/put" if std::mem::take(&mut *lost.lock().unwrap()) => Said::hang_up(),
+            "/s3/put" => named("stored"),
+            target if target.ends_with("/upload") => as_json(&json!({ "photo_id": ID, "status": "pending",
+                "upload": { "method": "PUT", "url": format!("{url}/s3/put"), "headers": {}, "expires_at": expires_at } })),
+            _ => as_json(&json!({ "photo_id": ID, "status": "ready" })),
+        });
+        let cli = Cli::new();
+        fs::write(cli.path("below").join("a.gif"), "GIF89a").unwrap();
+        let output = upload(&cli, &server, "1", "a.gif");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(
+            (server.asked().len() - sent(&server, "put"), sent(&server, "put")),
+            (creates, 2),
+            "{expires_at}"
+        );
+    }
+}
+
+#[test]
+fn a_part_whose_connection_is_lost_after_the_expiry_is_signed_again() {
+    let lost = Mutex::new(true);
+    let server = Server::start(move |asked: &Asked, url: &str| {
+        if asked.target.ends_with("/upload") {
+            return as_json(&json!({ "photo_id": ID, "status": "pending",
+                "upload": { "method": "multipart", "part_size_bytes": 5 << 20, "part_count": 2 } }));
+        }
+        if asked.target.ends_with("/sign") {
+            let body: Value = serde_json::from_str(&asked.body).unwrap();
+            let url = format!("{url}/s3/{}", body["operation"].as_str().unwrap());
+            return as_json(
+                &json!({ "method": "POST", "url": url, "headers": {}, "expires_at": "2020-01-01T00:00:00Z" }),
+            );
+        }
+        if asked.target.ends_with("/UploadPart") && std::mem::take(&mut *lost.lock().unwrap()) {
+            return Said::hang_up();
+        }
+        (200, b"<UploadId>u1</UploadId>".to_vec()).into()
+    });
+    let cli = Cli::new();
+    let mut gif = b"GIF89a".to_vec();
+    gif.resize(9 << 20, 0);
+    fs::write(cli.path("below").join("large.gif"), gif).unwrap();
+    let output = upload(&cli, &server, "1", "large.gif");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let signed = server.asked().iter().filter(|asked| asked.target.ends_with("/sign")).count();
+    assert_eq!((sent(&server, "UploadPart"), signed), (3, 5));
+}

@@ -24,6 +24,13 @@ pub(crate) struct Said {
     pub(crate) body: Vec<u8>,
 }
 
+impl Said {
+    /// The connection ends without an answer.
+    pub(crate) fn hang_up() -> Self {
+        Self { status: 0, headers: Vec::new(), body: Vec::new() }
+    }
+}
+
 impl From<(u16, Vec<u8>)> for Said {
     fn from((status, body): (u16, Vec<u8>)) -> Self {
         Self { status, headers: Vec::new(), body }
@@ -87,6 +94,9 @@ fn serve<S: Into<Said>>(
     };
     let Said { status, headers, body } = answer(&asked, url).into();
     kept.lock().unwrap().push(asked);
+    if status == 0 {
+        return Ok(());
+    }
     let mut stream = stream;
     // S3 gives an uploaded part its ETag; bytes over 0x7f are all of the control characters that a header can carry.
     write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {}\r\netag: \"e\"\r\n", body.len())?;

@@ -22,6 +22,8 @@ struct Photos {
     refused: Option<&'static str>,
     /// Every request is answered 503.
     is_busy: bool,
+    /// Every PUT is refused.
+    refuses_puts: bool,
 }
 
 type Shared = Arc<Mutex<Photos>>;
@@ -38,6 +40,9 @@ impl Photos {
     fn answer(&mut self, asked: &Asked, url: &str) -> Said {
         let target = asked.target.as_str();
         if let Some(photo_id) = target.strip_prefix("/s3/") {
+            if self.refuses_puts {
+                return problem(400, "BadDigest");
+            }
             self.statuses.insert(photo_id.to_owned(), "ready".to_owned());
             return (200, Vec::new()).into();
         }
@@ -140,6 +145,10 @@ impl Stack {
             .count()
     }
 
+    fn deletes(&self) -> usize {
+        self.server.asked().iter().filter(|asked| asked.head.starts_with("delete")).count()
+    }
+
     fn sent(&self) -> usize {
         self.server.asked().iter().filter(|asked| asked.target.starts_with("/s3/")).count()
     }
@@ -239,7 +248,7 @@ fn a_deleted_photo_is_sent_anew_and_the_others_of_its_batch_are_found() {
     {
         let mut photos = stack.photos.lock().unwrap();
         photos.statuses.remove(deleted);
-        // Its bytes never came.
+        // S3 has acknowledged its bytes, and no thumbnails are made: the stack is stopped.
         photos
             .statuses
             .insert(before["c.gif"]["photo_id"].as_str().unwrap().to_owned(), "pending".to_owned());
@@ -248,13 +257,35 @@ fn a_deleted_photo_is_sent_anew_and_the_others_of_its_batch_are_found() {
     assert_eq!(after["a.gif"]["photo_id"], before["a.gif"]["photo_id"]);
     assert!(!ids(&before).contains(&after["b.gif"]["photo_id"].as_str().unwrap()));
     assert_eq!((&after["a.gif"]["already"], &after["b.gif"]["already"]), (&json!(true), &json!(false)));
-    assert_eq!(stack.sent(), 5);
-    let photos = stack.photos.lock().unwrap();
-    assert!(
-        photos.statuses.values().all(|status| status == "ready"),
-        "nothing is left without bytes: {:?}",
-        photos.statuses
+    assert_eq!(
+        (&after["c.gif"]["photo_id"], &after["c.gif"]["status"]),
+        (&before["c.gif"]["photo_id"], &json!("uploaded"))
     );
+    assert_eq!((stack.sent(), stack.deletes()), (4, 0));
+    // A third run finds the photo that took the deleted one's place.
+    let third = stack.upload(0, &["b.gif", "c.gif"]);
+    assert_eq!(
+        ids(&third),
+        [&after["b.gif"], &after["c.gif"]].map(|line| line["photo_id"].as_str().unwrap())
+    );
+    assert_eq!((stack.sent(), stack.deletes()), (4, 0));
+}
+
+#[test]
+fn a_member_whose_put_failed_is_sent_anew_without_a_delete() {
+    let stack = Stack::new();
+    stack.files(&["a.gif", "b.gif", "c.gif"]);
+    stack.photos.lock().unwrap().refuses_puts = true;
+    stack.upload(1, &["a.gif", "b.gif", "c.gif"]);
+    let unsent: Vec<_> = {
+        let mut photos = stack.photos.lock().unwrap();
+        photos.refuses_puts = false;
+        photos.statuses.pop_first();
+        photos.statuses.keys().cloned().collect()
+    };
+    let after = stack.upload(0, &["a.gif", "b.gif", "c.gif"]);
+    assert!(ids(&after).iter().all(|id| !unsent.iter().any(|other| other == id)), "{after:?}");
+    assert_eq!((stack.sent(), stack.deletes()), (6, 0));
 }
 
 #[test]
