@@ -110,8 +110,8 @@ async fn a_form_s_message_is_counted_at_its_first_delivery_alone() {
 
 /// The status that an update sets.
 fn settled_after_notes(table: &Sent) -> &'static str {
-    let bodies = table.all().into_iter().map(|request| String::from_utf8(request.body).unwrap());
-    bodies.filter_map(|body| body.contains(r#""S":"ready""#).then_some("ready")).next().unwrap_or("none")
+    let mut bodies = table.all().into_iter().map(|request| String::from_utf8(request.body).unwrap());
+    bodies.find_map(|body| body.contains(r#""S":"ready""#).then_some("ready")).unwrap_or("none")
 }
 
 #[tokio::test]
