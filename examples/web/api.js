@@ -1,6 +1,6 @@
 // The page's calls: the API, Cognito's sign-in, and the file's way to S3. Every failure is a `Problem`.
 
-import { Problem, caller, pause, tokenSource } from "./protocol.js";
+import { Problem, TIMEOUT, caller, pause, tokenSource } from "./protocol.js";
 
 /** Reads the page's configuration: `config.json` beside it, which `make up` serves for the local stack. */
 export async function configuration() {
@@ -66,6 +66,7 @@ async function cognito(endpoint, operation, body) {
     return await fetch(endpoint, {
       method: "POST",
       keepalive: true,
+      signal: AbortSignal.timeout(TIMEOUT),
       headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": `AWSCognitoIdentityProviderService.${operation}` },
       body: JSON.stringify(body),
     });
@@ -122,9 +123,18 @@ export class Api {
   }
 }
 
-/** Puts a file where the API said; XMLHttpRequest because fetch tells nothing of an upload's progress. */
-export function put(upload, file, onProgress) {
-  return new Promise((resolve, reject) => {
+/**
+ * Puts a file where the API said; XMLHttpRequest because fetch tells nothing of an upload's progress. An upload without progress, or without
+ * an answer, is given up after `timeout` milliseconds.
+ */
+export function put(upload, file, onProgress, timeout = TIMEOUT) {
+  let timer;
+  const attempt = new Promise((resolve, reject) => {
+    const lost = () => reject(new Problem("NETWORK", "The connection was lost."));
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => (lost(), xhr.abort()), timeout);
+    };
     const xhr = new XMLHttpRequest();
     xhr.open(upload.method, upload.url);
     // The signed headers alone: S3 refuses a request with a signature in its URL and an Authorization header.
@@ -132,12 +142,17 @@ export function put(upload, file, onProgress) {
       // The browser sets it from the file and lets nobody else do it.
       if (name.toLowerCase() !== "content-length") xhr.setRequestHeader(name, value);
     }
-    xhr.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    xhr.upload.onprogress = (event) => {
+      wait();
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    };
     xhr.onload = () => {
       const retryAfter = Number(/^retry-after: *(\d+)/im.exec(xhr.getAllResponseHeaders())?.[1] ?? 0);
       resolve({ status: xhr.status, text: xhr.responseText, retryAfter });
     };
-    xhr.onerror = () => reject(new Problem("NETWORK", "The connection was lost."));
+    xhr.onerror = lost;
+    wait();
     xhr.send(file);
   });
+  return attempt.finally(() => clearTimeout(timer));
 }

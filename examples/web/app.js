@@ -132,7 +132,7 @@ class Card {
     this.$delete.hidden = false;
     this.removable();
     if (problem.code === "NETWORK") waitingForNetwork.add(this);
-    // Of one who has signed out meanwhile it is nobody's business any more.
+    // Ignore errors of a session that has since signed out.
     if (problem.code === "UNAUTHENTICATED" && (this.job?.api ?? api) === api) ended(problem);
     say(`${this.name}: ${explain(problem)}`);
   }

@@ -12,6 +12,8 @@ export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resol
 
 /** How often a request is sent that gets no answer, or one that another attempt may change. */
 export const ATTEMPTS = 5;
+/** How long a request may go without an answer, and an upload without progress, in milliseconds. */
+export const TIMEOUT = 60_000;
 /** A longer wait, as of a daily quota, is not worth waiting for, in seconds. */
 const MAX_PAUSE = 20;
 
@@ -26,8 +28,8 @@ export const backOff = (attempt, retryAfter = 0) =>
 
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 const EXPIRED = new Set(["ExpiredToken", "TokenRefreshRequired", "InvalidAccessKeyId"]);
-const PASSING = new Set(["RequestTimeout", "ConditionalRequestConflict", "OperationAborted", "SlowDown", "ServiceUnavailable", "InternalError"]);
-const PASSING_STATUS = new Set([408, 429, 500, 502, 503, 504]);
+const TRANSIENT_CODES = new Set(["RequestTimeout", "ConditionalRequestConflict", "OperationAborted", "SlowDown", "ServiceUnavailable", "InternalError"]);
+const TRANSIENT_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
 
 /** `Code` and `Message` of an error document of S3. */
 export function s3Error(xml) {
@@ -45,8 +47,14 @@ export function s3Action(status, { code, message }, isCompletion = false) {
   if (status === 412) return "present";
   if (EXPIRED.has(code) || (code === "AccessDenied" && message === "Request has expired")) return "sign";
   if (isCompletion && ["ConditionalRequestConflict", "NoSuchUpload"].includes(code)) return "begin";
-  return PASSING.has(code) || PASSING_STATUS.has(status) ? "again" : "refused";
+  return TRANSIENT_CODES.has(code) || TRANSIENT_STATUSES.has(status) ? "again" : "refused";
 }
+
+/** How long before its end a signature counts as ended, in milliseconds. */
+const SIGNATURE_MARGIN = 5000;
+
+/** Whether a signed request has expired, or expires before another attempt arrives. */
+export const isExpired = ({ expires_at }) => Date.parse(expires_at) - SIGNATURE_MARGIN <= Date.now();
 
 // ---- tokens ---------------------------------------------------------------------------------------------
 
@@ -64,6 +72,15 @@ export function claims(token) {
 
 /** When a session's token ends, in milliseconds: `expiresAt` of the sign-in, by this machine's clock, or else the token's `exp`. */
 export const expiryOf = ({ token, expiresAt }) => expiresAt ?? (claims(token).exp ?? Infinity) * 1000;
+
+/** How long an access token of Cognito lives unless the app client says otherwise, in seconds. */
+const TOKEN_LIFE = 3600;
+
+/** Whether a token is past the half of its life, or does not say when it ends. A younger one is not refused for its age. */
+function isPastHalf(token) {
+  const { exp, iat = exp - TOKEN_LIFE } = claims(token);
+  return exp === undefined || Date.now() > ((iat + exp) / 2) * 1000;
+}
 
 /**
  * A function that gives a token for the next call: the session's, or a fresh one where it ends within a minute or equals `refused`. `renew`
@@ -94,9 +111,10 @@ export function tokenSource(session, renew = async () => undefined) {
  *
  * AWS documents CORS headers for the answers of an integration alone (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html),
  * and the 401 of the authorizer is none: a browser may hide it, and `fetch` fails as after a lost connection. `/health` needs no token: where it
- * can be read, the connection is there, and the token may have been refused.
+ * can be read, the connection is there, and the token may have been refused. A 429 or 503 of the gateway is hidden alike: a token is renewed
+ * after hidden answers only if it is past the half of its life, and only a token that has ended ends the session.
  */
-export function caller(url, token) {
+export function caller(url, token, { timeout = TIMEOUT } = {}) {
   const origin = url.replace(/\/+$/, "");
   return async function call(method, path, { body, headers = {} } = {}) {
     let current = await token();
@@ -105,30 +123,33 @@ export function caller(url, token) {
     let hidden = 0;
     for (let attempt = 1; ; attempt++) {
       if (!current) throw ended();
+      let isTimeout = false;
       const answer = await fetch(`${origin}/api/v4/photo${path}`, {
         method,
         cache: "no-store",
+        signal: AbortSignal.timeout(timeout),
         headers: { authorization: `Bearer ${current}`, ...(body && { "content-type": "application/json" }), ...headers },
         body: body && JSON.stringify(body),
-      }).catch(() => undefined);
+      }).catch(({ name }) => void (isTimeout = name === "TimeoutError"));
       if (answer?.ok || answer?.status === 304) return answer;
-      if (!answer && (await isReachable(origin))) hidden++;
-      const isOver = hidden > 0 && expiryOf({ token: current }) <= Date.now();
-      if (!isRenewed && (answer?.status === 401 || hidden === 2 || isOver)) {
+      if (!answer && !isTimeout && (await isReachable(origin, timeout))) hidden++;
+      const isRefused = answer?.status === 401 || (hidden > 0 && expiryOf({ token: current }) <= Date.now());
+      if (!isRenewed && (isRefused || (hidden > 1 && isPastHalf(current)))) {
         isRenewed = true;
-        const fresh = await token(current);
+        const fresh = await renewed(token, current, isRefused);
+        if (!fresh && isRefused) throw ended();
         if (fresh) {
-          [current, attempt, hidden, isReplaced] = [fresh, 0, 0, true];
+          [current, isReplaced] = [fresh, true];
+          if (isRefused) [attempt, hidden] = [0, 0];
           continue;
         }
-        if (answer || isOver) throw ended();
       }
       const problem = answer ? await problemOf(answer) : new Problem("NETWORK", "The connection was lost.");
       const mayPass = !answer || answer.status === 429 || (answer.status >= 500 && answer.status !== 501);
       if (!mayPass || attempt >= ATTEMPTS || problem.retryAfter > MAX_PAUSE || globalThis.navigator?.onLine === false) {
-        if (hidden < ATTEMPTS) throw problem;
-        // No answer could be read: of a token that cannot be replaced it was a refusal.
-        throw isReplaced ? new Problem("UNAVAILABLE", "The API's answer cannot be read.") : ended();
+        if (hidden < attempt) throw problem;
+        // No answer could be read. A token that names no end and cannot be replaced was refused.
+        throw !isReplaced && claims(current).exp === undefined ? ended() : new Problem("UNAVAILABLE", "The API's answer cannot be read.");
       }
       await pause(backOff(attempt, problem.retryAfter));
     }
@@ -137,7 +158,17 @@ export function caller(url, token) {
 
 const ended = () => new Problem("UNAUTHENTICATED", "The session has ended.", { status: 401 });
 
-const isReachable = (origin) => fetch(`${origin}/health`, { cache: "no-store" }).then(() => true, () => false);
+/** A fresh token. Where the old one is not certainly refused, a failure to renew it leaves the old one in use. */
+async function renewed(token, current, isRefused) {
+  try {
+    return await token(current);
+  } catch (problem) {
+    if (isRefused || problem.code === "UNAUTHENTICATED") throw problem;
+    return undefined;
+  }
+}
+
+const isReachable = (origin, timeout) => fetch(`${origin}/health`, { cache: "no-store", signal: AbortSignal.timeout(timeout) }).then(() => true, () => false);
 
 /** A problem document; API Gateway's own answers have no code. */
 async function problemOf(answer) {

@@ -1,7 +1,7 @@
 // One file's way to a photo. Everything may be tried again: the idempotency key keeps it one photo.
 
 import { put } from "./api.js";
-import { ATTEMPTS, Problem, backOff, pause, s3Action, s3Error } from "./protocol.js";
+import { ATTEMPTS, Problem, backOff, isExpired, pause, s3Action, s3Error } from "./protocol.js";
 
 const TYPES = [
   ["image/jpeg", (b) => b[0] === 0xff && b[1] === 0xd8 && b[2] === 0xff],
@@ -36,6 +36,8 @@ const freshKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`
 
 /** The most uploads that the API takes in one request. */
 const MAX_BATCH = 25;
+/** The most addresses that one upload asks for. */
+const MAX_SIGNATURES = 3;
 /** As much is sent within the life of a signature, 5 minutes, over a line of 30 kB a second. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 
@@ -58,8 +60,10 @@ class Batch {
     for (const member of members) member.batch = this;
   }
 
-  /** The answer for one of them. They share a request, until one whose URL has expired repeats it for all. */
+  /** The answer for one of them, if it was announced. They share a request, until one whose URL has expired repeats it for all. */
   async ask(member) {
+    // A file that could not be read when the batch was announced is asked for alone.
+    if (!(await this.announce()).includes(member)) return undefined;
     if (this.served.has(member)) {
       this.served.clear();
       this.answers = undefined;
@@ -73,10 +77,14 @@ class Batch {
     return answer;
   }
 
-  async request(api) {
-    // What cannot be announced fails by itself, and is asked for by no request.
+  /** The members that can be announced. The others fail on their own. */
+  async announce() {
     this.announced ??= Promise.all(this.members.map((member) => member.prepare().then(() => member, () => undefined)));
-    const announced = (await this.announced).filter(Boolean);
+    return (await this.announced).filter(Boolean);
+  }
+
+  async request(api) {
+    const announced = await this.announce();
     const answers = await api.createAll(announced.map((member) => member.announcement), this.key);
     announced.forEach((member, at) => (member.id = answers[at].photo_id));
     return new Map(announced.map((member, at) => [member, answers[at]]));
@@ -84,7 +92,7 @@ class Batch {
 }
 
 /** These say nothing of the request: it may be sent again. */
-const PASSING = new Set(["NETWORK", "UNAVAILABLE", "UNAUTHENTICATED"]);
+const TRANSIENT_CODES = new Set(["NETWORK", "UNAVAILABLE", "UNAUTHENTICATED"]);
 
 export class Upload {
   /** `on` is told `progress` (0 to 1) and `step` ("preparing", "sending", "thumbnails"). */
@@ -114,12 +122,12 @@ export class Upload {
         // The bytes came by an earlier request of the key, or the time for them is over: the photo is looked at.
         this.on("step", "thumbnails");
         const photo = created.status === "expired" ? created : await this.api.settled(this.id);
-        if (photo.status !== "expired" || attempt === 3) return photo;
+        if (photo.status !== "expired" || attempt === MAX_SIGNATURES) return photo;
         this.askAnew();
         continue;
       }
-      if (await this.arrived(created.upload)) break;
-      if (attempt === 3) throw new Problem("STORAGE", "The upload's address expired before everything was sent.");
+      if (await this.arrived(created.upload, attempt < MAX_SIGNATURES)) break;
+      if (attempt === MAX_SIGNATURES) throw new Problem("STORAGE", "The upload's address expired before everything was sent.");
     }
     this.on("step", "thumbnails");
     return this.api.settled(this.id);
@@ -127,19 +135,29 @@ export class Upload {
 
   askAnew() {
     this.batch = undefined;
+    this.isAcknowledged = false;
     this.key = freshKey();
   }
 
   /** Asks for the upload, together with others or alone. */
   async created() {
+    if (this.isAcknowledged) {
+      // S3 has the bytes: the photo stays the same until its owner deletes it.
+      const photo = await this.lookUp();
+      if (photo) return { ...photo, upload: null };
+      this.askAnew();
+    }
     if (this.batch) {
       try {
-        return await this.batch.ask(this);
+        const answer = await this.batch.ask(this);
+        if (answer) return answer;
+        this.askAnew();
       } catch (problem) {
-        if (PASSING.has(problem.code)) throw problem;
-        // All or none: another one's mistake, or a photo of the batch that was deleted meanwhile.
-        const photo = this.id && (await this.withdrawn());
-        if (photo) return { ...photo, upload: null };
+        if (TRANSIENT_CODES.has(problem.code)) throw problem;
+        // All or none: another member was refused, or a photo of the batch was deleted. A pending photo is not deleted: its record expires
+        // if no bytes came.
+        const photo = this.id && (await this.lookUp());
+        if (photo && photo.status !== "pending") return { ...photo, upload: null };
         this.askAnew();
       }
     }
@@ -147,20 +165,18 @@ export class Upload {
     return this.api.create(this.announcement, this.key);
   }
 
-  /** The photo if its bytes have come. Otherwise it is deleted, and another one takes its place. */
-  async withdrawn() {
+  /** The photo, or nothing if it was deleted. */
+  async lookUp() {
     try {
-      const photo = await this.api.get(this.id);
-      if (["ready", "failed"].includes(photo.status)) return photo;
-      await this.api.delete(this.id);
+      return await this.api.get(this.id);
     } catch (problem) {
       if (problem.code !== "NOT_FOUND") throw problem;
     }
     return undefined;
   }
 
-  /** Whether the bytes are there; `false` if the address has expired and another one is needed. */
-  async arrived(upload) {
+  /** Whether the bytes are there; `false` if the address has expired and another one is needed, which `maySign` allows after a lost connection. */
+  async arrived(upload, maySign) {
     for (let attempt = 1; ; attempt++) {
       this.on("step", "sending");
       this.on("progress", 0);
@@ -170,11 +186,13 @@ export class Upload {
       } catch (problem) {
         if (attempt >= ATTEMPTS || globalThis.navigator?.onLine === false) throw problem;
         await pause(backOff(attempt));
+        if (maySign && isExpired(upload)) return false;
         continue;
       }
       const { status } = answer;
       const error = s3Error(answer.text);
       const action = s3Action(status, error);
+      if (action === "done" || action === "present") this.isAcknowledged = true;
       if (action === "done") return true;
       // The first attempt had arrived and its answer was lost: look the photo up, it is there.
       if (action === "present") return Boolean(await this.api.get(this.id));

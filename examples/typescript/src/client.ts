@@ -4,7 +4,7 @@
 import createClient from "openapi-fetch";
 import type { components, paths } from "./photodrop.js";
 import { ATTEMPTS, type TokenSource, apiFetch, backOff, pause, retryAfter } from "./retry.js";
-import { s3Action, s3Error } from "./s3.js";
+import { isExpired, s3Action, s3Error } from "./s3.js";
 
 export type Photo = components["schemas"]["Photo"];
 export type UploadRequest = components["schemas"]["UploadRequest"];
@@ -45,15 +45,18 @@ export function photodrop(baseUrl: string, token: string | TokenSource) {
     }
     if (!("headers" in data.upload)) throw new PhotodropError("UNEXPECTED", `upload_method ${data.upload.method}`);
     // The same key is the same photo, with a new signature.
-    if (!(await put(data.upload, bytes))) {
+    if (!(await put(data.upload, bytes, signatures > 1))) {
       if (signatures > 1) return upload(request, bytes, key, again, signatures - 1);
       throw new PhotodropError("STORAGE", "no signature lasted until the bytes were sent");
     }
     return data.photo_id;
   }
 
-  /** Whether the bytes are there; `false` if the signature has expired. S3 takes the signed headers and no Authorization. */
-  async function put({ method, url, headers }: SignedRequest, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  /**
+   * Whether the bytes are there; `false` if the signature has expired, which `maySign` lets a lost connection mean too. S3 takes the signed
+   * headers and no Authorization.
+   */
+  async function put({ method, url, headers, expires_at }: SignedRequest, bytes: Uint8Array<ArrayBuffer>, maySign: boolean): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
       const answer = await fetch(url, { method, headers, body: bytes }).catch(() => undefined);
       const error = s3Error((await answer?.text().catch(() => "")) ?? "");
@@ -65,6 +68,7 @@ export function photodrop(baseUrl: string, token: string | TokenSource) {
         throw new PhotodropError("STORAGE", `S3 answered ${error.code || (answer?.status ?? "nothing")}`);
       }
       await pause(backOff(attempt, answer && retryAfter(answer)));
+      if (!answer && maySign && isExpired(expires_at)) return false;
     }
   }
 

@@ -4,8 +4,14 @@
 export type Action = "done" | "present" | "sign" | "again" | "refused";
 
 const EXPIRED = new Set(["ExpiredToken", "TokenRefreshRequired", "InvalidAccessKeyId"]);
-const PASSING = new Set(["RequestTimeout", "ConditionalRequestConflict", "OperationAborted", "SlowDown", "ServiceUnavailable", "InternalError"]);
-const PASSING_STATUS = new Set([408, 429, 500, 502, 503, 504]);
+const TRANSIENT_CODES = new Set(["RequestTimeout", "ConditionalRequestConflict", "OperationAborted", "SlowDown", "ServiceUnavailable", "InternalError"]);
+const TRANSIENT_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+
+/** How long before its end a signature counts as ended, in milliseconds. */
+const SIGNATURE_MARGIN = 5000;
+
+/** Whether a signature has expired, or expires before another attempt arrives. */
+export const isExpired = (expires_at: string) => Date.parse(expires_at) - SIGNATURE_MARGIN <= Date.now();
 
 /** `Code` and `Message` of an error document of S3. */
 export function s3Error(xml: string): { code: string; message: string } {
@@ -18,5 +24,5 @@ export function s3Action(status: number, { code, message }: { code: string; mess
   if (status >= 200 && status < 300) return "done";
   if (status === 412) return "present";
   if (EXPIRED.has(code) || (code === "AccessDenied" && message === "Request has expired")) return "sign";
-  return PASSING.has(code) || PASSING_STATUS.has(status) ? "again" : "refused";
+  return TRANSIENT_CODES.has(code) || TRANSIENT_STATUSES.has(status) ? "again" : "refused";
 }

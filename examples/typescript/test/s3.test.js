@@ -18,6 +18,7 @@ async function serve(answer) {
     const request = { method: incoming.method, path: incoming.url, headers: incoming.headers, body };
     seen.push(request);
     const { status = 200, headers = { "content-type": "application/json" }, body: text = "{}" } = answer(request, url);
+    if (status === 0) return outgoing.destroy();
     outgoing.writeHead(status, { connection: "close", ...headers }).end(text);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -102,4 +103,18 @@ test("a refused token without another one is an error at once", async () => {
   await assert.rejects(photodrop(server.url, "token").settled("photo"), { code: "401" });
   assert.equal(server.seen.length, 1);
   server.close();
+});
+
+test("a lost connection after the expiry of a signature asks for another one", async () => {
+  for (const [expires_at, signatures] of [["2020-01-01T00:00:00Z", 2], ["2999-01-01T00:00:00Z", 1]]) {
+    let lost = 1;
+    const server = await serve(({ method }, url) => {
+      if (method === "PUT") return lost-- > 0 ? { status: 0 } : named("stored");
+      return { status: 201, body: JSON.stringify({ photo_id: "photo", status: "pending", upload: { method: "PUT", url: `${url}/s3`, headers: {}, expires_at } }) };
+    });
+    assert.equal(await send(server), "photo");
+    const count = (wanted) => server.seen.filter(({ method }) => method === wanted).length;
+    assert.deepEqual([count("POST"), count("PUT")], [signatures, 2]);
+    server.close();
+  }
 });

@@ -154,3 +154,33 @@ test("a lost connection is no refusal", async () => {
   assert.equal(renewed, 0);
   server.close();
 });
+
+test("hidden answers renew no token in the first half of its life and end no session", async () => {
+  const young = { iat: inSeconds(-60), exp: inSeconds(3540) };
+  for (const [claims, renewals] of [[young, 0], [{ exp: inSeconds(3540) }, 0], [{ iat: inSeconds(-2400), exp: inSeconds(1200) }, 1]]) {
+    const server = await serve(hidingGateway("no token"));
+    let renewed = 0;
+    const token = tokenSource({ token: tokenWith(claims) }, async () => (renewed++, undefined));
+    await assert.rejects(caller(server.url, token)("GET", ""), { code: "UNAVAILABLE" });
+    assert.deepEqual([renewed, server.seen.filter(({ path }) => path !== "/health").length], [renewals, ATTEMPTS]);
+    server.close();
+  }
+});
+
+test("hidden answers end as busy where sign-in is busy too", async () => {
+  const server = await serve(hidingGateway("no token"));
+  const renew = async () => { throw Object.assign(new Error(), { code: "NETWORK" }); };
+  const call = caller(server.url, tokenSource({ token: tokenWith({ iat: inSeconds(-2400), exp: inSeconds(1200) }) }, renew));
+  await assert.rejects(call("GET", ""), { code: "UNAVAILABLE" });
+  server.close();
+});
+
+test("a call without an answer is given up and sent again, and is no refusal", async () => {
+  let calls = 0;
+  let renewed = 0;
+  const server = await serve(({ path }) => (path !== "/health" && calls++ < 2 ? new Promise(() => {}) : { status: 200, body: {} }));
+  const call = caller(server.url, tokenSource({ token: "token" }, async () => (renewed++, undefined)), { timeout: 300 });
+  assert.equal((await call("GET", "")).status, 200);
+  assert.deepEqual([calls, renewed], [3, 0]);
+  server.close();
+});

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Api } from "../api.js";
+import { Api, put } from "../api.js";
 import { ATTEMPTS } from "../protocol.js";
 import { Upload, group } from "../upload.js";
 import { XmlHttpRequest, s3Answer, s3Answers, serve } from "./stub.js";
@@ -127,25 +127,86 @@ test("the files of a refused batch are asked for one by one", async () => {
   inner.close();
 });
 
-test("a batch whose photo was deleted meanwhile still finds the others", async () => {
+/** An API whose batch conflicts after its first answer, with photos of these statuses, and an S3 that answers each photo's first PUT so. */
+async function conflicting(statuses, answers) {
   let batches = 0;
-  const statuses = { "photo-a.gif": "ready", "photo-b.gif": "pending" };
-  const server = await serve(({ method, path, body }, url) => {
-    const signed = { method: "PUT", url: `${url}/s3`, headers: {} };
-    if (method === "PUT") return s3Answer("signature expired");
-    if (method === "DELETE") return { status: 204 };
+  return serve(({ method, path, body }, url) => {
+    if (method === "PUT") return answers[path.slice("/s3/".length)];
     if (path.endsWith("/uploads")) {
       if (batches++) return { status: 409, body: { code: "IDEMPOTENCY_CONFLICT" } };
-      return { status: 201, body: { uploads: JSON.parse(body).uploads.map(({ file_name }) => ({ photo_id: `photo-${file_name}`, status: "pending", upload: signed })) } };
+      const created = ({ file_name }) => ({ photo_id: `photo-${file_name}`, status: "pending", upload: { method: "PUT", url: `${url}/s3/photo-${file_name}`, headers: {} } });
+      return { status: 201, body: { uploads: JSON.parse(body).uploads.map(created) } };
     }
     if (path.endsWith("/upload")) return { status: 201, body: { photo_id: "new", status: "ready", upload: null } };
     const photo_id = path.split("/").at(-1);
-    return { status: 200, body: { photo_id, status: statuses[photo_id] ?? "ready" } };
+    const status = photo_id === "new" ? "ready" : statuses[photo_id];
+    return status ? { status: 200, body: { photo_id, status } } : { status: 404, body: { code: "NOT_FOUND" } };
   });
-  const uploads = ["a.gif", "b.gif"].map((name) => upload(server, name));
+}
+
+test("a batch whose photo was deleted meanwhile still finds the others", async () => {
+  const expired = s3Answer("signature expired");
+  const server = await conflicting({ "photo-a.gif": "ready", "photo-b.gif": "pending" }, { "photo-a.gif": expired, "photo-b.gif": expired });
+  const uploads = ["a.gif", "b.gif", "c.gif"].map((name) => upload(server, name));
   group(uploads);
   assert.equal((await uploads[0].run()).photo_id, "photo-a.gif");
+  // No PUT of it was acknowledged: it is sent as another photo, and the record expires.
   assert.equal((await uploads[1].run()).photo_id, "new");
-  assert.deepEqual(server.seen.filter(({ method }) => method === "DELETE").map(({ path }) => path), ["/api/v4/photo/photo-b.gif"]);
+  assert.deepEqual(server.seen.filter(({ method }) => method === "DELETE"), []);
+  server.close();
+});
+
+for (const name of ["stored", "object present"]) {
+  test(`a photo stays the same after S3's "${name}" in a stopped stack`, async () => {
+    const statuses = { "photo-a.gif": "pending" };
+    const server = await conflicting(statuses, { "photo-a.gif": s3Answer(name) });
+    const uploads = ["a.gif", "b.gif"].map((name) => upload(server, name));
+    for (const { api } of uploads) api.settled = (id) => Api.prototype.settled.call(api, id, { timeout: 1 });
+    group(uploads);
+    const run = () => uploads[0].run().then(({ photo_id, status }) => [photo_id, status], ({ code }) => code);
+    assert.deepEqual([await run(), await run()], Array(2).fill("STILL_PENDING"));
+    statuses["photo-a.gif"] = "ready";
+    assert.deepEqual(await run(), ["photo-a.gif", "ready"]);
+    assert.deepEqual([puts(server).length, asked(server, "/upload"), server.seen.filter(({ method }) => method === "DELETE").length], [1, 0, 0]);
+    // Its owner deletes it: the next attempt is another photo.
+    delete statuses["photo-a.gif"];
+    assert.deepEqual(await run(), ["new", "ready"]);
+    server.close();
+  });
+}
+
+test("a lost connection after the address has expired asks for another address", async () => {
+  for (const [expires_at, creates] of [["2020-01-01T00:00:00Z", 2], ["2999-01-01T00:00:00Z", 1]]) {
+    let lost = 1;
+    const server = await serve(({ method, path }, url) => {
+      if (method === "PUT") return lost-- > 0 ? { status: 0 } : s3Answer("stored");
+      if (path.endsWith("/upload")) return { status: 201, body: { photo_id: "a", status: "pending", upload: { method: "PUT", url: `${url}/s3`, headers: {}, expires_at } } };
+      return { status: 200, body: { photo_id: "a", status: "ready" } };
+    });
+    assert.equal((await upload(server).run()).status, "ready");
+    assert.deepEqual([asked(server, "/upload"), puts(server).length], [creates, 2]);
+    server.close();
+  }
+});
+
+test("a file that could not be read at first is asked for alone", async () => {
+  const server = await stack();
+  const uploads = ["a.gif", "b.gif", "c.gif"].map((name) => upload(server, name));
+  const { slice } = uploads[1].file;
+  uploads[1].file.slice = () => { throw new Error("not readable"); };
+  group(uploads);
+  await assert.rejects(uploads[1].run(), { message: "not readable" });
+  assert.equal((await uploads[0].run()).status, "ready");
+  uploads[1].file.slice = slice;
+  assert.deepEqual([(await uploads[1].run()).photo_id, (await uploads[2].run()).photo_id], ["photo-b.gif", "photo-c.gif"]);
+  assert.deepEqual([asked(server, "/uploads"), asked(server, "/upload")], [1, 1]);
+  server.close();
+});
+
+test("an upload without progress is given up", async () => {
+  const server = await serve(({ method }) => (method === "PUT" ? new Promise(() => {}) : { status: 200 }));
+  const began = Date.now();
+  await assert.rejects(put({ method: "PUT", url: server.url, headers: {} }, gif(), () => {}, 200), { code: "NETWORK" });
+  assert.ok(Date.now() - began < 5000);
   server.close();
 });

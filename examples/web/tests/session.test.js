@@ -12,8 +12,12 @@ after(() => browser?.close());
 const isApi = (url) => url.pathname.includes("/api/v4/photo");
 const kept = (page) => page.evaluate(() => JSON.parse(sessionStorage.getItem("photodrop")));
 const change = (page, session) => page.evaluate((session) => sessionStorage.setItem("photodrop", JSON.stringify(session)), session);
-/** The token with another signature, which the gateway refuses. */
-const spoiled = (token) => token.slice(0, -8) + (token.endsWith("AAAAAAAA") ? "BBBBBBBB" : "AAAAAAAA");
+/** The token past the half of its life, with a signature that the gateway refuses. */
+const spoiled = (token) => {
+  const [header, , signature] = token.split(".");
+  const { iat, ...claims } = JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
+  return [header, Buffer.from(JSON.stringify({ ...claims, iat: iat - 7200 })).toString("base64url"), signature].join(".");
+};
 const listed = (page) => page.waitForFunction(() => !document.getElementById("photos").hidden && !document.getElementById("more").disabled);
 
 /** The tokens that were sent, each with the status of the answer. The page cannot read every answer: the browser's network log can. */

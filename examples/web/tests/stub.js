@@ -19,12 +19,17 @@ export class XmlHttpRequest {
   getAllResponseHeaders() {
     return [...this.answered].map(([name, value]) => `${name}: ${value}\r\n`).join("");
   }
+  abort() {
+    this.aborted.abort();
+  }
   async send(body) {
+    this.aborted = new AbortController();
     try {
-      const answer = await fetch(this.url, { method: this.method, headers: this.headers, body });
+      const answer = await fetch(this.url, { method: this.method, headers: this.headers, body, signal: this.aborted.signal });
       Object.assign(this, { status: answer.status, answered: answer.headers, responseText: await answer.text() });
     } catch {
-      return this.onerror();
+      // An abort is no error event.
+      return this.aborted.signal.aborted || this.onerror();
     }
     this.onload();
   }
