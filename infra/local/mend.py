@@ -24,8 +24,6 @@ def mend(stack: dict[str, Any]) -> None:
     expire_records(stack, resources["PhotosTable"]["Properties"]["TimeToLiveSpecification"])
     for role, alias in aliases(resources).items():
         serve_latest(stack[f"{role}_function"], alias, client("lambda", stack))
-    limit = resolved_number(resources["ThumbnailMapping"]["Properties"]["ScalingConfig"]["MaximumConcurrency"], parameters)
-    limit_concurrency(stack["thumbnail_function"], limit, client("lambda", stack))
 
 
 def allow_origins(stack: dict[str, Any], declared: dict[str, Any], parameters: dict[str, str]) -> None:
@@ -49,18 +47,6 @@ def serve_latest(function: str, alias: str, lambdas: Any) -> None:
     """Puts the alias on $LATEST, so that a changed setting is served at once, as tests and rehearsals need it: on AWS it
     would take a deployment."""
     lambdas.update_alias(FunctionName=function, Name=alias, FunctionVersion="$LATEST")
-
-
-def limit_concurrency(function: str, limit: int, lambdas: Any) -> None:
-    """Sets how many messages the function's mapping has processed at once, for an emulator that was started before
-    `emulator_queues.py` made it a number."""
-    (mapping,) = lambdas.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
-    lambdas.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": limit})
-
-
-def resolved_number(value: Any, parameters: dict[str, str]) -> int:
-    """A number of the template, or the parameter that it refers to."""
-    return int(parameters[value["Ref"]]) if isinstance(value, dict) else int(value)
 
 
 def resolved(value: Any, parameters: dict[str, str]) -> Any:
