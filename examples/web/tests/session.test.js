@@ -13,10 +13,10 @@ const isApi = (url) => url.pathname.includes("/api/v4/photo");
 const kept = (page) => page.evaluate(() => JSON.parse(sessionStorage.getItem("photodrop")));
 const change = (page, session) => page.evaluate((session) => sessionStorage.setItem("photodrop", JSON.stringify(session)), session);
 /** The token past the half of its life, with a signature that the gateway refuses. */
-const spoiled = (token) => {
-  const [header, , signature] = token.split(".");
-  const { iat, ...claims } = JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
-  return [header, Buffer.from(JSON.stringify({ ...claims, iat: iat - 7200 })).toString("base64url"), signature].join(".");
+const spoiled = (token, changed = {}) => {
+  const [header, payload, signature] = token.split(".");
+  const claims = JSON.parse(Buffer.from(payload, "base64url"));
+  return [header, Buffer.from(JSON.stringify({ ...claims, iat: claims.iat - 7200, ...changed })).toString("base64url"), signature].join(".");
 };
 const listed = (page) => page.waitForFunction(() => !document.getElementById("photos").hidden && !document.getElementById("more").disabled);
 
@@ -69,14 +69,19 @@ test("a token is renewed before it ends and never sent after", async () => {
 test("a refused token and a revoked refresh token end the session, and what was stopped goes on after signing in", async () => {
   const page = await signedIn(browser);
   const name = `session-${Date.now()}.png`; // no other run's
-  const { token, refreshToken } = await kept(page);
+  const session = await kept(page);
+  const { token, refreshToken } = session;
+  // The page lists its photos, and then holds a token that the gateway refuses.
+  await page.route(isApi, (route) => route.continue({ headers: { ...route.request().headers(), authorization: `Bearer ${token}` } }));
+  await change(page, { ...session, token: spoiled(token) });
+  await page.reload();
+  await listed(page);
+  await page.unrouteAll();
   assert.equal((await cognito("RevokeToken", { ClientId: stack.user_pool_client_id, Token: refreshToken })).status, 200);
   const seen = await answers(page);
-  await page.route(isApi, (route) => route.continue({ headers: { ...route.request().headers(), authorization: `Bearer ${spoiled(token)}` } }));
   await choose(page, { name, mimeType: "image/png", buffer: readFileSync(photo("rgb.png")) });
   await page.locator("#sign-in-error", { hasText: "You are signed out" }).waitFor();
   assert.deepEqual([...new Set(seen.map(([, status]) => status))], [401], "the gateway has refused it");
-  await page.unrouteAll();
   await page.getByRole("button", { name: "Continue as the demo user" }).click();
   await ready(page, name);
   assert.equal(await page.locator(".card .name", { hasText: name }).count(), 1);
@@ -84,10 +89,10 @@ test("a refused token and a revoked refresh token end the session, and what was 
   await page.context().close();
 });
 
-test("a pasted token that is refused ends the session", async () => {
+test("a pasted token that has ended ends the session", async () => {
   const page = await open(browser);
   await page.locator("#by-token summary").click();
-  await page.locator("#token").fill(spoiled(stack.token));
+  await page.locator("#token").fill(spoiled(stack.token, { exp: Math.floor(Date.now() / 1000) - 60 }));
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.locator("#sign-in-error", { hasText: "You are signed out" }).waitFor();
   await page.context().close();
