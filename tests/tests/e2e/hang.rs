@@ -59,8 +59,9 @@ async fn upload_meanwhile(world: &World, holdup: &Holdup, bytes: &[u8]) -> anyho
     // each with several attempts, and the others wait in the queue.
     anyhow::ensure!(holdup.held() >= 5, "{} connections were held", holdup.held());
     let (waiting, under_way) = world.aws.queued().await?;
+    // An event that another test has left may wait for its next delivery beside them.
     anyhow::ensure!(
-        waiting + under_way == photo_ids.len() as u64,
+        waiting + under_way >= photo_ids.len() as u64,
         "{waiting} wait, {under_way} are under way"
     );
     Ok(photo_ids)
